@@ -1,0 +1,117 @@
+import { createHash } from "node:crypto";
+import { open } from "node:fs/promises";
+import type { Digest } from "./digest.ts";
+import { explainSystemError, WhittleError } from "./errors.ts";
+
+/** A half-open range of bytes: `start` is included, `end` is not. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Bytes that are somewhere else until they are read: a slice of a blob, a member of a package, a file on disk,
+ * or memory. Opening twice reads the same bytes twice.
+ */
+export interface Content {
+  /** Length in bytes. */
+  readonly size: number;
+  /** The digest of all bytes, where it is already known without reading. */
+  readonly digest?: Digest;
+  /** Reads the bytes, or a range of them, in chunks. A range past the end is cut to the size. */
+  open(range?: ByteRange): AsyncIterable<Uint8Array>;
+}
+
+const chunkSize = 256 * 1024;
+
+/** Content of bytes in memory, or of a UTF-8 text. */
+export function bytesContent(data: Uint8Array | string, digest?: Digest): Content {
+  const bytes = typeof data === "string" ? Buffer.from(data, "utf8") : data;
+  return {
+    size: bytes.length,
+    ...(digest === undefined ? {} : { digest }),
+    async *open(range) {
+      const part = range === undefined ? bytes : bytes.subarray(range.start, range.end);
+      if (part.length > 0) yield part;
+    },
+  };
+}
+
+/** The empty content. */
+export const emptyContent: Content = bytesContent(new Uint8Array(0));
+
+/**
+ * Content of a file on the host's disk, or of `size` bytes of it from `offset`. The file is opened when read; a
+ * file that has since become shorter is an error, never a short read.
+ */
+export function fileContent(path: string, size: number, offset = 0, digest?: Digest): Content {
+  return {
+    size,
+    ...(digest === undefined ? {} : { digest }),
+    async *open(range) {
+      const start = offset + Math.min(range?.start ?? 0, size);
+      const end = offset + Math.min(range?.end ?? size, size);
+      if (end <= start) return;
+      const handle = await open(path, "r").catch((error: unknown) => {
+        throw explainSystemError(error, `read ${path}`);
+      });
+      try {
+        let at = start;
+        while (at < end) {
+          const buffer = Buffer.allocUnsafe(Math.min(chunkSize, end - at));
+          const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
+          if (bytesRead === 0) {
+            throw new WhittleError(
+              "ARCHIVE_CORRUPT",
+              `Cannot read ${path}: it ends at byte ${at}, ${end} bytes are wanted; it changed while it was in use`,
+            );
+          }
+          at += bytesRead;
+          yield buffer.subarray(0, bytesRead);
+        }
+      } finally {
+        await handle.close();
+      }
+    },
+  };
+}
+
+/**
+ * Reads content, or a range of it, into one buffer.
+ *
+ * @param limit - the most bytes that will be held in memory (default 64 MiB)
+ * @throws WhittleError `ARCHIVE_HOSTILE` when there are more
+ */
+export async function readContent(
+  content: Content,
+  range?: ByteRange,
+  limit = 64 * 1024 * 1024,
+): Promise<Buffer> {
+  const size = Math.max(0, Math.min(range?.end ?? content.size, content.size) - (range?.start ?? 0));
+  if (size > limit) {
+    throw new WhittleError(
+      "ARCHIVE_HOSTILE",
+      `Cannot hold ${size} bytes in memory: the limit here is ${limit} bytes`,
+    );
+  }
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of content.open(range)) chunks.push(chunk);
+  const [first] = chunks;
+  if (chunks.length === 1 && first !== undefined) {
+    return Buffer.from(first.buffer, first.byteOffset, first.byteLength);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Reads content as UTF-8 text; see {@link readContent} for the limit. */
+export async function readText(content: Content, limit?: number): Promise<string> {
+  return (await readContent(content, undefined, limit)).toString("utf8");
+}
+
+/** The SHA-256 of content: the known one, else by reading it. */
+export async function contentDigest(content: Content): Promise<Digest> {
+  if (content.digest !== undefined) return content.digest;
+  const hash = createHash("sha256");
+  for await (const chunk of content.open()) hash.update(chunk);
+  return `sha256:${hash.digest("hex")}`;
+}

@@ -1,0 +1,58 @@
+import { createHash } from "node:crypto";
+import { WhittleError } from "./errors.ts";
+
+/** A content digest as the OCI image-spec writes it; only SHA-256 is made, SHA-512 is read. */
+export type Digest = `sha256:${string}` | `sha512:${string}`;
+
+const shape = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
+
+/** Whether a text is a well-formed digest (image-spec, "Digests"). */
+export function isDigest(text: string): text is Digest {
+  return shape.test(text);
+}
+
+/**
+ * Reads a digest from outside.
+ *
+ * @throws WhittleError `REFERENCE_INVALID` when the text is not a digest
+ */
+export function parseDigest(text: string): Digest {
+  if (isDigest(text)) return text;
+  throw new WhittleError(
+    "REFERENCE_INVALID",
+    `Cannot read the digest "${text.slice(0, 160)}": it is not sha256: followed by 64 hex digits`,
+  );
+}
+
+/** SHA-256 of bytes or of a UTF-8 text. */
+export function sha256(data: Uint8Array | string): Digest {
+  return `sha256:${createHash("sha256").update(data).digest("hex")}`;
+}
+
+/** The hex digits of a digest, without its algorithm. */
+export function digestHex(digest: Digest): string {
+  return digest.slice(digest.indexOf(":") + 1);
+}
+
+/** The algorithm of a digest. */
+export function digestAlgorithm(digest: Digest): "sha256" | "sha512" {
+  return digest.startsWith("sha512:") ? "sha512" : "sha256";
+}
+
+/** SHA-256 of a JSON value with its object keys sorted, so that equal values have equal digests. */
+export function digestOfJson(value: unknown): Digest {
+  return sha256(canonicalJson(value));
+}
+
+/** JSON with sorted object keys and no white space; `undefined` members are left out. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, member: unknown) => {
+    if (member === null || typeof member !== "object" || Array.isArray(member)) return member;
+    const record = member as Record<string, unknown>;
+    return Object.fromEntries(
+      Object.keys(record)
+        .sort()
+        .map((key) => [key, record[key]]),
+    );
+  });
+}

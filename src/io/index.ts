@@ -1,0 +1,20 @@
+export type { ByteRange, Content } from "./content.ts";
+export { bytesContent, contentDigest, emptyContent, fileContent, readContent, readText } from "./content.ts";
+export type { Digest } from "./digest.ts";
+export {
+  canonicalJson,
+  digestAlgorithm,
+  digestHex,
+  digestOfJson,
+  isDigest,
+  parseDigest,
+  sha256,
+} from "./digest.ts";
+export type { ErrorCode, SourceLocation, WhittleErrorOptions } from "./errors.ts";
+export { errorCodes, explainSystemError, isSystemError, redact, WhittleError } from "./errors.ts";
+export type { Environment } from "./paths.ts";
+export { cacheDirectory, runtimeDirectory, storeDirectory } from "./paths.ts";
+export type { Progress, ProgressEvent, Work } from "./progress.ts";
+export { noProgress, quietWork } from "./progress.ts";
+export type { Expected } from "./verify.ts";
+export { verified } from "./verify.ts";

@@ -1,0 +1,19 @@
+export { attributes, TreeBuilder, treeOf } from "./builder.ts";
+export type { Changes } from "./changes.ts";
+export { apply, changes, sameEntry } from "./changes.ts";
+export type {
+  Attributes,
+  DeviceEntry,
+  DirectoryEntry,
+  Entry,
+  FifoEntry,
+  FileEntry,
+  Inode,
+  Origin,
+  SymlinkEntry,
+} from "./entry.ts";
+export { impliedDirectory, newInode } from "./entry.ts";
+export type { TreePath } from "./path.ts";
+export { ancestorsOf, childOf, compareNames, isWithin, nameOf, parentOf, partsOf, treePath } from "./path.ts";
+export type { Resolution, TreeNode } from "./tree.ts";
+export { Tree } from "./tree.ts";
