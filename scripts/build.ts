@@ -1,0 +1,37 @@
+import { chmod, cp, mkdir, rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { rolldown } from "rolldown";
+
+// Bundles the program into dist/: one entry for the command line, one for the library, one for each worker.
+// Everything but native modules travels inside, so that starting reads few files and installing brings few.
+const root = join(import.meta.dirname, "..");
+const dist = join(root, "dist");
+
+await rm(dist, { recursive: true, force: true });
+const bundle = await rolldown({
+  cwd: root,
+  input: {
+    main: "src/cli/main.ts",
+    index: "src/index.ts",
+    "xz-worker": "src/io/xz-worker.ts",
+  },
+  platform: "node",
+  external: ["koffi"],
+  treeshake: true,
+});
+await bundle.write({
+  dir: dist,
+  format: "esm",
+  entryFileNames: "[name].js",
+  chunkFileNames: "chunks/[name]-[hash].js",
+  minify: { compress: true, mangle: false, codegen: { removeWhitespace: false } },
+});
+await bundle.close();
+await cp(join(root, "src/cli/whittle.js"), join(dist, "whittle.js"));
+await chmod(join(dist, "whittle.js"), 0o755);
+
+// npm does not link a package's own program into its checkout; `npx whittle` is to work there all the same.
+const bin = join(root, "node_modules/.bin");
+await mkdir(bin, { recursive: true });
+await rm(join(bin, "whittle"), { force: true });
+await symlink("../../dist/whittle.js", join(bin, "whittle"));

@@ -1,0 +1,50 @@
+import type { Digest, Work } from "../io/index.ts";
+import type { Json, Outcome, Step } from "./graph.ts";
+
+/** The result of an input step, as an executor sees it. */
+export interface Input {
+  readonly step: Step;
+  readonly digest: Digest;
+  readonly record: Json;
+  /** The value itself, made from the record when it is not at hand. Asking twice makes it once. */
+  value<V>(): Promise<V>;
+}
+
+/** What an executor gets beside its step and inputs. */
+export interface ExecutorContext extends Work {
+  /** The step's key; a good result digest where the value has no cheaper one. */
+  readonly key: Digest;
+}
+
+/** Knows how to do one kind of step. */
+export interface Executor {
+  readonly kind: string;
+  /** Raised when the same parameters and inputs come to something else than before; part of every key. */
+  readonly version: number;
+  /** `false`: asked again in every build, because what it reads is outside the graph (a context, an archive). */
+  readonly cached: boolean;
+  /**
+   * Does the work.
+   *
+   * @returns the outcome and, where it is at hand, the value
+   */
+  run(
+    step: Step,
+    inputs: Readonly<Record<string, Input>>,
+    context: ExecutorContext,
+  ): Promise<Outcome & { readonly value?: unknown }>;
+  /** Makes the value again from an outcome that came from the cache. Absent for results that are records only. */
+  load?(
+    step: Step,
+    outcome: Outcome,
+    inputs: Readonly<Record<string, Input>>,
+    context: ExecutorContext,
+  ): Promise<unknown>;
+}
+
+/** Answers with a named input or fails with a defect: graphs are made by programs. */
+export function inputOf(inputs: Readonly<Record<string, Input>>, name: string): Input {
+  const input = inputs[name];
+  if (input === undefined) throw new Error(`Internal error: a step has no input "${name}"`);
+  return input;
+}

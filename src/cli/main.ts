@@ -1,0 +1,179 @@
+import { Command, CommanderError, Option } from "commander";
+import { storeDirectory, WhittleError } from "../io/index.ts";
+import type { Store } from "../store/index.ts";
+import { type ProgressMode, progressModes, progressView } from "./progress.ts";
+import { errorJson, exitStatus, renderError } from "./report.ts";
+import type { VerbContext } from "./verb.ts";
+import { type VerbEntry, verbs } from "./verbs.ts";
+import { programVersion } from "./version.ts";
+
+interface GlobalOptions {
+  readonly store?: string;
+  readonly progress: ProgressMode;
+  readonly color: boolean;
+  readonly logLevel: string;
+}
+
+/**
+ * Runs the program with its arguments (without `node` and the script) and sets the process's exit status:
+ * 0 done, 1 the answer is no, 2 usage, 3 environment, 4 the work failed, 130 interrupted.
+ */
+export async function main(argv: readonly string[]): Promise<void> {
+  const program = createProgram();
+  const verb = verbs.find((entry) => entry.name === verbOf(argv));
+  // Only the verb that is used is loaded and defined; the others are names with a summary.
+  for (const entry of verbs) await addVerb(program, entry, entry === verb);
+  try {
+    await program.parseAsync(argv, { from: "user" });
+  } catch (error) {
+    process.exitCode = failed(error, program.opts<GlobalOptions>());
+  }
+}
+
+/** The program with its global options and no verbs. */
+export function createProgram(): Command {
+  const program = new Command("whittle")
+    .description("Container images that hold what the application needs and nothing else.")
+    .addOption(new Option("--store <dir>", "where images are kept (default: $WHITTLE_STORE, else XDG data)"))
+    .addOption(
+      new Option("--progress <mode>", "how progress is shown").choices([...progressModes]).default("auto"),
+    )
+    .addOption(
+      new Option("--log-level <level>", "how much is told on standard error")
+        .choices(["debug", "info", "warn", "error"])
+        .default("info"),
+    )
+    .option("--no-color", "no colours (NO_COLOR is honoured as well)")
+    .helpOption("-h, --help", "show this help")
+    .showSuggestionAfterError(true)
+    .enablePositionalOptions()
+    .exitOverride();
+  program.option("--version", "print the version");
+  program.on("option:version", () => {
+    process.stdout.write(`${programVersion()}\n`);
+    throw new CommanderError(0, "commander.version", "");
+  });
+  program.addHelpText(
+    "after",
+    "\nExamples:\n  whittle build examples/api-simulator -t api:1\n  whittle run --rm -p 8080:8080 api:1\n",
+  );
+  return program;
+}
+
+async function addVerb(program: Command, entry: VerbEntry, used: boolean): Promise<void> {
+  const command = program.command(entry.name).description(entry.summary).exitOverride();
+  command.showSuggestionAfterError(true);
+  command.helpOption("-h, --help", "show this help");
+  if (!used) return;
+  addGlobalOptions(command);
+  (await entry.load()).define(command, (action) => perform(program, command, action));
+}
+
+/** Global options are taken after the verb as well, as docker and git have taught people to type them. */
+export function addGlobalOptions(command: Command): void {
+  command.addOption(new Option("--store <dir>", "where images are kept").hideHelp());
+  command.addOption(
+    new Option("--progress <mode>", "how progress is shown").choices([...progressModes]).hideHelp(),
+  );
+  command.addOption(new Option("--log-level <level>", "how much is told").hideHelp());
+  command.addOption(new Option("--no-color", "no colours").hideHelp());
+}
+
+async function perform(
+  program: Command,
+  command: Command,
+  action: (context: VerbContext) => Promise<number | undefined>,
+): Promise<void> {
+  const before = program.opts<GlobalOptions>();
+  const after = command.opts<Partial<GlobalOptions>>();
+  const options: GlobalOptions = {
+    progress: after.progress ?? before.progress,
+    color: before.color && after.color !== false,
+    logLevel: after.logLevel ?? before.logLevel,
+    ...((after.store ?? before.store) === undefined ? {} : { store: after.store ?? before.store ?? "" }),
+  };
+  const controller = new AbortController();
+  const interrupt = (): void => {
+    // A second signal means that the person will not wait for a clean end.
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort(new WhittleError("INTERRUPTED", "Interrupted"));
+  };
+  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  const view = progressView(quietByLevel(options), process.stderr, colourOn(options, process.stderr));
+  const context = createContext(options, view.progress, controller.signal);
+  try {
+    process.exitCode = (await action(context)) ?? 0;
+  } catch (error) {
+    view.stop();
+    process.exitCode = failed(controller.signal.aborted ? interruption(error) : error, options);
+  } finally {
+    view.stop();
+    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+  }
+}
+
+function createContext(
+  options: GlobalOptions,
+  progress: VerbContext["progress"],
+  signal: AbortSignal,
+): VerbContext {
+  let store: Promise<Store> | undefined;
+  const directory = options.store ?? storeDirectory();
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    progress,
+    signal,
+    environment: process.env,
+    storeDirectory: directory,
+    store: () => {
+      store ??= import("../store/index.ts").then(({ openStore }) => openStore(directory, { create: true }));
+      return store;
+    },
+    colour: colourOn(options, process.stdout),
+    columns: process.stdout.columns ?? 80,
+    currentDirectory: process.cwd(),
+  };
+}
+
+function quietByLevel(options: GlobalOptions): ProgressMode {
+  return options.logLevel === "warn" || options.logLevel === "error" ? "quiet" : options.progress;
+}
+
+function colourOn(options: GlobalOptions, stream: NodeJS.WriteStream): boolean {
+  const refused = process.env["NO_COLOR"];
+  return options.color && stream.isTTY === true && (refused === undefined || refused === "");
+}
+
+function interruption(error: unknown): unknown {
+  if (error instanceof WhittleError && error.code === "INTERRUPTED") return error;
+  return new WhittleError(
+    "INTERRUPTED",
+    "Interrupted: what was finished is kept, the next run goes on from there",
+  );
+}
+
+function failed(error: unknown, options: GlobalOptions): number {
+  if (error instanceof CommanderError) {
+    // Commander has printed its own message (or the help that was asked for).
+    return error.exitCode === 0 ? 0 : 2;
+  }
+  if (process.env["WHITTLE_DEBUG"] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  process.stderr.write(
+    options.progress === "json"
+      ? `${JSON.stringify({ kind: "error", ...errorJson(error) })}\n`
+      : renderError(error, colourOn(options, process.stderr)),
+  );
+  return exitStatus(error);
+}
+
+/** The first word that is not a global option or its value. */
+function verbOf(argv: readonly string[]): string | undefined {
+  for (let index = 0; index < argv.length; index++) {
+    const word = argv[index] ?? "";
+    if (word === "help") return argv[index + 1];
+    if (!word.startsWith("-")) return word;
+    if (["--store", "--progress", "--log-level"].includes(word)) index++;
+  }
+  return undefined;
+}

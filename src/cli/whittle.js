@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+// The entry is plain, old JavaScript: an older Node has to get as far as the line that tells it so.
+import { enableCompileCache } from "node:module";
+import process from "node:process";
+
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+if (major < 22 || (major === 22 && minor < 15)) {
+  process.stderr.write(
+    `whittle: Cannot run on Node ${process.versions.node}: 22.15 or newer is wanted (npx whittle in a checkout brings its own)\n`,
+  );
+  process.exit(3);
+}
+enableCompileCache();
+const { main } = await import("./main.js");
+await main(process.argv.slice(2));
