@@ -1,3 +1,33 @@
+export type { Artifact, ImageParts } from "./assemble.ts";
+export { configPlatform, writeArtifact, writeBlob, writeImage, writeIndex } from "./assemble.ts";
+export type { Image, LayerView, PlatformImage } from "./image.ts";
+export { openImage, platformsOf } from "./image.ts";
+export {
+  isIndexType,
+  isManifestType,
+  parseConfig,
+  parseDescriptor,
+  parseIndex,
+  parseManifest,
+  readConfig,
+  readDocument,
+  readIndex,
+  readManifest,
+  serializeDocument,
+} from "./manifest.ts";
+export {
+  allPlatforms,
+  choosePlatform,
+  debianArchitecture,
+  formatPlatform,
+  hostPlatform,
+  matchPlatform,
+  normalizePlatform,
+  parsePlatform,
+  statedPlatform,
+} from "./platform.ts";
+export type { NameReference, NameTransport, PathReference, PathTransport, Reference } from "./reference.ts";
+export { formatReference, isPathReference, parseReference, storeName } from "./reference.ts";
 export type {
   BlobSink,
   BlobSource,
@@ -12,3 +42,4 @@ export type {
   Platform,
 } from "./types.ts";
 export { mediaTypes } from "./types.ts";
+export { childrenOf, copyReachable, overlaySource, reachable } from "./walk.ts";

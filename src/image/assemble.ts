@@ -1,0 +1,128 @@
+import { bytesContent, type Content, type Digest, WhittleError } from "../io/index.ts";
+import { serializeDocument } from "./manifest.ts";
+import { normalizePlatform, statedPlatform } from "./platform.ts";
+import {
+  type BlobSink,
+  type ContainerConfig,
+  type Descriptor,
+  type History,
+  type ImageConfig,
+  type LayerRecord,
+  type Manifest,
+  mediaTypes,
+  type Platform,
+} from "./types.ts";
+
+/** What an image is made of once its layers are written. */
+export interface ImageParts {
+  readonly platform: Platform;
+  readonly config: ContainerConfig;
+  /** From the lowest up. */
+  readonly layers: readonly LayerRecord[];
+  /** As many lines without `empty_layer` as there are layers; none at all is possible. */
+  readonly history?: readonly History[];
+  /** RFC 3339; left out, the image claims no date. */
+  readonly created?: string;
+  readonly author?: string;
+  /** Of the manifest. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** Writes configuration and manifest; the answer names the manifest and states its platform. */
+export async function writeImage(sink: BlobSink, parts: ImageParts): Promise<Descriptor> {
+  const layers = parts.layers.length > 0 ? parts.layers : [await writeEmptyLayer(sink)];
+  const history = parts.layers.length > 0 ? parts.history : undefined;
+  const filled = history?.filter((line) => line.empty_layer !== true).length ?? layers.length;
+  if (filled !== layers.length) {
+    throw new WhittleError(
+      "INTERNAL",
+      `Internal error: the history tells of ${filled} layers, there are ${layers.length}`,
+    );
+  }
+  const platform = statedPlatform(parts.platform);
+  const config: ImageConfig = {
+    ...platform,
+    ...(parts.created === undefined ? {} : { created: parts.created }),
+    ...(parts.author === undefined ? {} : { author: parts.author }),
+    config: parts.config,
+    rootfs: { type: "layers", diff_ids: layers.map((layer) => layer.diffId) },
+    ...(history === undefined ? {} : { history }),
+  };
+  const manifest: Manifest = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    config: await writeBlob(sink, mediaTypes.config, serializeDocument(config)),
+    layers: layers.map((layer) => layer.descriptor),
+    ...someAnnotations(parts.annotations),
+  };
+  return { ...(await writeBlob(sink, mediaTypes.manifest, serializeDocument(manifest))), platform };
+}
+
+/** Writes an index over manifests, in the order given. */
+export async function writeIndex(
+  sink: BlobSink,
+  manifests: readonly Descriptor[],
+  annotations?: Readonly<Record<string, string>>,
+): Promise<Descriptor> {
+  const index = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.index,
+    manifests,
+    ...someAnnotations(annotations),
+  } as const;
+  return writeBlob(sink, mediaTypes.index, serializeDocument(index));
+}
+
+/** Something that is said about an image without being part of it: reasons, a bill of materials, a signature. */
+export interface Artifact {
+  readonly artifactType: string;
+  readonly subject: Descriptor;
+  readonly blobs: readonly { readonly mediaType: string; readonly content: Content }[];
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** Writes an artifact manifest with a subject (image-spec 1.1, "Guidelines for Artifact Usage"); attach it to list it. */
+export async function writeArtifact(sink: BlobSink, artifact: Artifact): Promise<Descriptor> {
+  const { artifactType, subject } = artifact;
+  const layers: Descriptor[] = [];
+  for (const { mediaType, content } of artifact.blobs) {
+    layers.push({ mediaType, ...(await sink.add(content.open())) });
+  }
+  const manifest: Manifest = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    artifactType,
+    config: await writeBlob(sink, mediaTypes.empty, Buffer.from("{}")),
+    layers,
+    subject: { mediaType: subject.mediaType, digest: subject.digest, size: subject.size },
+    ...someAnnotations(artifact.annotations),
+  };
+  return { ...(await writeBlob(sink, mediaTypes.manifest, serializeDocument(manifest))), artifactType };
+}
+
+/** Puts a document into a sink; answers with its descriptor. */
+export async function writeBlob(sink: BlobSink, mediaType: string, bytes: Uint8Array): Promise<Descriptor> {
+  return { mediaType, ...(await sink.add(bytesContent(bytes).open())) };
+}
+
+/** The platform of an image configuration, normalised. */
+export function configPlatform(config: ImageConfig): Platform {
+  return normalizePlatform({
+    os: config.os,
+    architecture: config.architecture,
+    ...(config.variant === undefined ? {} : { variant: config.variant }),
+    ...(config["os.version"] === undefined ? {} : { "os.version": config["os.version"] }),
+  });
+}
+
+/** A manifest has to have a layer; an image of nothing but configuration gets a tar without members. */
+async function writeEmptyLayer(sink: BlobSink): Promise<LayerRecord> {
+  const descriptor = await writeBlob(sink, mediaTypes.layer, new Uint8Array(1024));
+  return { descriptor, diffId: descriptor.digest satisfies Digest, unpackedSize: 1024, files: 0 };
+}
+
+function someAnnotations(annotations: Readonly<Record<string, string>> | undefined): {
+  annotations?: Readonly<Record<string, string>>;
+} {
+  return annotations === undefined || Object.keys(annotations).length === 0 ? {} : { annotations };
+}
