@@ -1,0 +1,89 @@
+import { type ElfHeader, segmentTypes } from "./header.ts";
+
+/** Where read-only data is in a file. */
+interface Extent {
+  readonly offset: number;
+  readonly size: number;
+}
+
+const mostSections = 65_536;
+const mostNames = 4 * 1024 * 1024;
+const allocated = 2;
+const writeOrExecute = 5;
+const programBits = 1;
+
+/**
+ * Read-only data: the `.rodata*` sections where the file has section headers, else what is loaded for reading
+ * only, else all that is loaded without being writable.
+ *
+ * @throws WhittleError `ELF_INVALID`
+ */
+export async function readOnlyExtents(header: ElfHeader): Promise<Extent[]> {
+  const inside = ({ offset, size }: Extent): boolean =>
+    size > 0 && offset + size <= header.source.content.size;
+  const sections = (await rodataSections(header)).filter(inside);
+  if (sections.length > 0) return sections;
+  const loaded = header.segments.filter(({ type, flags }) => type === segmentTypes.load && (flags & 2) === 0);
+  const readable = loaded.filter(({ flags }) => (flags & 1) === 0);
+  return (readable.length > 0 ? readable : loaded)
+    .map(({ offset, fileSize }) => ({ offset, size: fileSize }))
+    .filter(inside);
+}
+
+async function rodataSections(header: ElfHeader): Promise<Extent[]> {
+  const { source, sections } = header;
+  const wide = source.encoding.bits === 64;
+  const { offset, entrySize, count } = sections;
+  if (offset === 0 || count === 0 || entrySize !== (wide ? 64 : 40) || count > mostSections) return [];
+  // Section headers are not needed to run a program: some tools cut them off and leave the header as it was.
+  if (offset + count * entrySize > source.content.size) return [];
+  const table = await source.read(offset, count * entrySize);
+  const read = (index: number) => {
+    const at = index * entrySize;
+    return {
+      name: table.u32(at),
+      type: table.u32(at + 4),
+      flags: table.word(at + 8),
+      offset: table.word(at + (wide ? 24 : 16)),
+      size: table.word(at + (wide ? 32 : 20)),
+    };
+  };
+  if (sections.names >= count) return [];
+  const names = read(sections.names);
+  if (names.size > mostNames || names.offset + names.size > source.content.size) return [];
+  const text = await source.read(names.offset, names.size);
+  return Array.from({ length: count }, (_, index) => read(index)).filter(
+    ({ name, type, flags }) =>
+      type === programBits &&
+      (flags & allocated) !== 0 &&
+      (flags & writeOrExecute) === 0 &&
+      name < text.length &&
+      (text.string(name) ?? "").startsWith(".rodata"),
+  );
+}
+
+// The longest name a directory can hold; a longer piece of text is no library.
+const longestName = 255;
+const soname = /(?<=^|\0)lib[\w.+-]*\.so(?:\.[\w.+-]+)*(?=\0)/g;
+
+/**
+ * The strings of read-only data that are, from one NUL byte to the next, the name of a shared library:
+ * `lib*.so` or `lib*.so.*`, without a slash. Read in pieces, whatever the size.
+ *
+ * @throws WhittleError `ELF_INVALID`
+ */
+export async function readSonameStrings(header: ElfHeader): Promise<string[]> {
+  const found = new Set<string>();
+  for (const { offset, size } of await readOnlyExtents(header)) {
+    let rest = "\0";
+    for await (const chunk of header.source.content.open({ start: offset, end: offset + size })) {
+      // Latin 1 keeps one character for each byte, and what is looked for is ASCII.
+      const text = rest + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString("latin1");
+      for (const [name] of text.matchAll(soname)) if (name.length <= longestName) found.add(name);
+      // The string that a chunk ends in may go on in the next one, with the NUL byte before it.
+      const cut = text.lastIndexOf("\0");
+      rest = text.length - cut > longestName + 1 ? "" : text.slice(cut);
+    }
+  }
+  return [...found].sort();
+}
