@@ -18,6 +18,8 @@ export interface Content {
   readonly size: number;
   /** The digest of all bytes, where it is already known without reading. */
   readonly digest?: Digest;
+  /** Where the bytes lie on the host's disk, for a reader that wants to open a file once for many slices of it. */
+  readonly file?: { readonly path: string; readonly offset: number };
   /** Reads the bytes, or a range of them, in chunks. A range past the end is cut to the size. */
   open(range?: ByteRange): AsyncIterable<Uint8Array>;
 }
@@ -47,6 +49,7 @@ export const emptyContent: Content = bytesContent(new Uint8Array(0));
 export function fileContent(path: string, size: number, offset = 0, digest?: Digest): Content {
   return {
     size,
+    file: { path, offset },
     ...(digest === undefined ? {} : { digest }),
     async *open(range) {
       const start = offset + Math.min(range?.start ?? 0, size);

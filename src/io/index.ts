@@ -1,5 +1,12 @@
+export type { AtomicWriteOptions } from "./atomic.ts";
+export { syncDirectory, writeFileAtomically } from "./atomic.ts";
+export { inBlocks } from "./blocks.ts";
+export type { CompressionOptions } from "./compression.ts";
+export { gzip, zstd } from "./compression.ts";
 export type { ByteRange, Content } from "./content.ts";
 export { bytesContent, contentDigest, emptyContent, fileContent, readContent, readText } from "./content.ts";
+export type { CompressedForm, DecompressOptions } from "./decompression.ts";
+export { compressedForm, decompress } from "./decompression.ts";
 export type { Digest } from "./digest.ts";
 export {
   canonicalJson,
@@ -16,5 +23,6 @@ export type { Environment } from "./paths.ts";
 export { cacheDirectory, runtimeDirectory, storeDirectory } from "./paths.ts";
 export type { Progress, ProgressEvent, Work } from "./progress.ts";
 export { noProgress, quietWork } from "./progress.ts";
+export { nearest } from "./suggest.ts";
 export type { Expected } from "./verify.ts";
 export { verified } from "./verify.ts";

@@ -1,0 +1,67 @@
+import { availableParallelism } from "node:os";
+
+/** Cuts a stream into blocks of exactly `size` bytes; only the last may be shorter, none is empty. */
+export async function* inBlocks(
+  source: AsyncIterable<Uint8Array>,
+  size: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let block: Uint8Array | undefined;
+  let filled = 0;
+  for await (const chunk of source) {
+    let rest = chunk;
+    while (rest.length > 0) {
+      if (block === undefined && rest.length >= size) {
+        yield rest.subarray(0, size);
+        rest = rest.subarray(size);
+        continue;
+      }
+      block ??= Buffer.allocUnsafeSlow(size);
+      const part = rest.subarray(0, size - filled);
+      block.set(part, filled);
+      filled += part.length;
+      rest = rest.subarray(part.length);
+      if (filled === size) {
+        yield block;
+        block = undefined;
+        filled = 0;
+      }
+    }
+  }
+  if (block !== undefined && filled > 0) yield block.subarray(0, filled);
+}
+
+/**
+ * How many jobs to keep on libuv's threads: one more than there are processors, so that none waits for the main
+ * thread, and one fewer than there are threads, so that file reads do not queue behind the jobs.
+ */
+export function jobsAtOnce(): number {
+  const threads = Number(process.env["UV_THREADPOOL_SIZE"] ?? 4) || 4;
+  return Math.max(1, Math.min(availableParallelism() + 1, threads - 1));
+}
+
+/**
+ * Runs `job` on each item, several at a time, and yields the results in the order of the items. An item is only
+ * taken when there is room for it; each job is told whether its item was the last.
+ */
+export async function* inOrder<Item, Result>(
+  items: AsyncIterable<Item>,
+  job: (item: Item, last: boolean) => Promise<Result>,
+  atOnce = jobsAtOnce(),
+): AsyncGenerator<Result, void, undefined> {
+  const running: Promise<Result>[] = [];
+  const start = (item: Item, last: boolean): void => {
+    const result = job(item, last);
+    // A failure is seen when its turn comes; until then it must not count as unhandled.
+    result.catch(() => undefined);
+    running.push(result);
+  };
+  let held: { readonly item: Item } | undefined;
+  for await (const item of items) {
+    if (held !== undefined) start(held.item, false);
+    held = { item };
+    const first = running.length >= atOnce ? running.shift() : undefined;
+    if (first !== undefined) yield await first;
+  }
+  if (held !== undefined) start(held.item, true);
+  for (const result of running) yield await result;
+}

@@ -1,0 +1,141 @@
+import { availableParallelism } from "node:os";
+import { MessageChannel, Worker } from "node:worker_threads";
+import { WhittleError } from "./errors.ts";
+import { jobState, type WorkerJob, type WorkerReport } from "./xz-protocol.ts";
+
+// Run from source the worker is TypeScript; bundled, it is an entry of its own beside this file's chunk.
+const workerFile = new URL(
+  import.meta.url.endsWith(".ts") ? "./xz-worker.ts" : "./xz-worker.js",
+  import.meta.url,
+);
+
+const mostWorkers = Math.max(1, Math.min(availableParallelism(), 8));
+const idle: Worker[] = [];
+const queue: ((worker: Worker) => void)[] = [];
+let workers = 0;
+
+async function borrow(): Promise<Worker> {
+  const worker = idle.pop() ?? (workers < mostWorkers ? spawn() : undefined);
+  const chosen = worker ?? (await new Promise<Worker>((resolve) => queue.push(resolve)));
+  chosen.ref();
+  return chosen;
+}
+
+function spawn(): Worker {
+  workers++;
+  return new Worker(workerFile);
+}
+
+function giveBack(worker: Worker): void {
+  const next = queue.shift();
+  if (next !== undefined) {
+    next(worker);
+    return;
+  }
+  // An idle worker must not keep the process alive.
+  worker.unref();
+  idle.push(worker);
+}
+
+async function discard(worker: Worker): Promise<void> {
+  workers--;
+  const next = queue.shift();
+  if (next !== undefined) next(spawn());
+  await worker.terminate();
+}
+
+const inputAhead = 4;
+
+/**
+ * Decompresses xz or bzip2 in a worker thread of a small pool; input and output are bounded on both sides.
+ *
+ * @throws Error with the decoder's words when the data is damaged or ends early
+ */
+export async function* decompressInWorker(
+  form: "xz" | "bzip2",
+  source: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const worker = await borrow();
+  const { port1: port, port2: remote } = new MessageChannel();
+  const shared = new SharedArrayBuffer(8);
+  const state = new Int32Array(shared);
+  const output: Uint8Array[] = [];
+  let finished = false;
+  let failure: { readonly error: unknown } | undefined;
+  let credit = inputAhead;
+  let wakeReader = (): void => undefined;
+  let wakePump = (): void => undefined;
+
+  const fail = (error: unknown): void => {
+    failure ??= { error };
+    wakeReader();
+    wakePump();
+  };
+  const onExit = (): void =>
+    fail(new WhittleError("INTERNAL", "Internal error: a decompression thread ended"));
+  worker.on("error", fail);
+  worker.on("exit", onExit);
+  port.on("message", (report: WorkerReport) => {
+    if (report.kind === "failed") return fail(new Error(report.message));
+    if (report.kind === "data") output.push(report.bytes);
+    if (report.kind === "taken") credit++;
+    if (report.kind === "done") finished = true;
+    (report.kind === "taken" ? wakePump : wakeReader)();
+  });
+
+  const send = (bytes: Uint8Array | undefined): void => {
+    if (bytes === undefined) port.postMessage(undefined);
+    else {
+      // A copy of its own: the chunk may be a view of a buffer that others still read.
+      const copy = new Uint8Array(bytes);
+      port.postMessage(copy, [copy.buffer]);
+    }
+    Atomics.add(state, jobState.sent, 1);
+    Atomics.notify(state, jobState.sent);
+  };
+  const stopped = (): boolean => finished || failure !== undefined;
+  const pump = async (): Promise<void> => {
+    for await (const chunk of source) {
+      while (credit === 0 && !stopped()) {
+        await new Promise<void>((resolve) => {
+          wakePump = resolve;
+        });
+      }
+      if (stopped()) return;
+      if (chunk.length === 0) continue;
+      credit--;
+      send(chunk);
+    }
+    send(undefined);
+  };
+
+  worker.postMessage({ form, port: remote, state: shared } satisfies WorkerJob, [remote]);
+  const pumping = pump().catch(fail);
+  try {
+    for (;;) {
+      let chunk = output.shift();
+      while (chunk !== undefined) {
+        yield chunk;
+        Atomics.sub(state, jobState.waiting, 1);
+        Atomics.notify(state, jobState.waiting);
+        chunk = output.shift();
+      }
+      if (failure !== undefined) throw failure.error;
+      if (finished) break;
+      await new Promise<void>((resolve) => {
+        wakeReader = resolve;
+      });
+    }
+    wakePump();
+    await pumping;
+  } finally {
+    worker.off("error", fail);
+    worker.off("exit", onExit);
+    port.close();
+    if (finished) giveBack(worker);
+    else {
+      fail(undefined);
+      await discard(worker);
+    }
+  }
+}
