@@ -8,7 +8,8 @@ const keyring = process.argv[2] ?? "/usr/share/keyrings/debian-archive-keyring.g
 const folder = new URL("../src/debian/keys/", import.meta.url);
 
 const keys = await readKeys({ binaryKeys: await readFile(keyring) });
-const rows: { name: string; fingerprint: string; subkeys: string[]; expires: string; armoured: string }[] = [];
+const rows: { name: string; fingerprint: string; subkeys: string[]; expires: string; armoured: string }[] =
+  [];
 for (const key of keys) {
   // Who else certified a key and who may revoke it says nothing to a program that was given the key.
   for (const user of key.users) user.otherCertifications = [];

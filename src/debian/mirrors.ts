@@ -63,9 +63,13 @@ function snapshotMirrors(choice: MirrorChoice, snapshot: string): Mirrors {
     "snapshot mirror",
   );
   if (server === undefined) {
-    throw new WhittleError("ENVIRONMENT", `Cannot use the snapshot ${snapshot}: no snapshot mirror is known`, {
-      hint: "set DEBIAN_SNAPSHOT_MIRROR, or write `snapshotMirror:` under `from:` in whittle.yaml",
-    });
+    throw new WhittleError(
+      "ENVIRONMENT",
+      `Cannot use the snapshot ${snapshot}: no snapshot mirror is known`,
+      {
+        hint: "set DEBIAN_SNAPSHOT_MIRROR, or write `snapshotMirror:` under `from:` in whittle.yaml",
+      },
+    );
   }
   const moment = snapshot.length === 8 ? `${snapshot}T000000Z` : snapshot;
   return {

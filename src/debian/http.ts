@@ -1,0 +1,247 @@
+import type { Dispatcher } from "undici";
+import { type Environment, WhittleError } from "../io/index.ts";
+import {
+  HttpStatus,
+  networkError,
+  pauseBeforeRetry,
+  type RetryPolicy,
+  retrying,
+  Transient,
+} from "./retry.ts";
+import { slots } from "./slots.ts";
+
+/** How a client behaves; every member has a usual value. */
+export interface HttpOptions extends Partial<RetryPolicy> {
+  /** Milliseconds without a byte after which a transfer counts as stalled (default 30 s). */
+  readonly stall?: number;
+  /** Transfers at a time (default 8). */
+  readonly connections?: number;
+}
+
+/** What a server said to tell later whether a document has changed (RFC 9110, 8.8). */
+export interface Validators {
+  readonly etag?: string;
+  readonly lastModified?: string;
+}
+
+export type DocumentAnswer =
+  | { readonly kind: "found"; readonly bytes: Buffer; readonly validators: Validators }
+  | { readonly kind: "unchanged" }
+  /** The server says that there is no such document: 404 or 410. */
+  | { readonly kind: "absent" };
+
+export interface DownloadRequest {
+  /** The exact length of the whole. */
+  readonly size: number;
+  /** Bytes that the caller has already. */
+  readonly from?: number;
+  readonly signal: AbortSignal;
+}
+
+/** A client for mirrors: proxies from the environment, retries, resumption, stall detection, bounded transfers. */
+export interface HttpClient {
+  /** A whole small document of unknown length, at most `limit` bytes. */
+  document(
+    url: string,
+    options: { readonly limit: number; readonly validators?: Validators; readonly signal: AbortSignal },
+  ): Promise<DocumentAnswer>;
+  /** A file of known length from byte `from` on; broken transfers go on where they broke. */
+  download(url: string, request: DownloadRequest): AsyncIterable<Uint8Array>;
+}
+
+const usual = { attempts: 5, delay: 400, stall: 30_000, connections: 8 };
+const mostRedirects = 5;
+
+/** Opens a client; nothing is loaded or connected before the first request. */
+export function httpClient(environment: Environment, options: HttpOptions = {}): HttpClient {
+  const settings = { ...usual, ...options };
+  const slot = slots(settings.connections);
+  let opening: Promise<Send> | undefined;
+  const send: Send = async (url, headers, signal) => {
+    opening ??= openSender(environment, settings.stall);
+    return (await opening)(url, headers, signal);
+  };
+  return {
+    document: (url, request) =>
+      retrying(url, settings, request.signal, () =>
+        slot(request.signal, () => readDocument(send, url, request)),
+      ),
+    download: (url, request) => resumed(send, slot, url, request, settings),
+  };
+}
+
+type Send = (
+  url: string,
+  headers: Record<string, string>,
+  signal: AbortSignal,
+) => Promise<Dispatcher.ResponseData>;
+
+/** One request with its redirects; credentials of the address go to its own origin only. */
+async function openSender(environment: Environment, stall: number): Promise<Send> {
+  const { Agent, EnvHttpProxyAgent, request } = await import("undici");
+  const variable = (name: string): string =>
+    environment[name] ??
+    environment[name.toUpperCase()] ??
+    environment["all_proxy"] ??
+    environment["ALL_PROXY"] ??
+    "";
+  const timeouts = {
+    headersTimeout: stall,
+    bodyTimeout: stall,
+    connect: { timeout: Math.min(stall, 10_000) },
+  };
+  const httpsProxy = variable("https_proxy");
+  const direct = new Agent(timeouts);
+  const proxied = new EnvHttpProxyAgent({
+    ...timeouts,
+    httpProxy: variable("http_proxy"),
+    httpsProxy,
+    noProxy: environment["no_proxy"] ?? environment["NO_PROXY"] ?? "",
+  });
+  return async (start, headers, signal) => {
+    let url = new URL(start);
+    for (let hop = 0; hop <= mostRedirects; hop++) {
+      const { username, password, origin, pathname, search } = url;
+      const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+      const response = await request(`${origin}${pathname}${search}`, {
+        dispatcher: url.protocol === "https:" && httpsProxy === "" ? direct : proxied,
+        signal,
+        headers: {
+          "user-agent": "whittle",
+          "accept-encoding": "identity",
+          ...(username === ""
+            ? {}
+            : { authorization: `Basic ${Buffer.from(credentials).toString("base64")}` }),
+          ...headers,
+        },
+      });
+      const location = response.headers["location"];
+      if (![301, 302, 303, 307, 308].includes(response.statusCode) || typeof location !== "string") {
+        return response;
+      }
+      await response.body.dump();
+      const next = new URL(location, url);
+      if (!/^https?:$/.test(next.protocol) || (url.protocol === "https:" && next.protocol === "http:")) {
+        throw new HttpStatus(response.statusCode, "redirects to an address that is not safe to follow");
+      }
+      url = next;
+    }
+    throw new HttpStatus(310, `redirects more than ${mostRedirects} times`);
+  };
+}
+
+async function readDocument(
+  send: Send,
+  url: string,
+  request: { readonly limit: number; readonly validators?: Validators; readonly signal: AbortSignal },
+): Promise<DocumentAnswer> {
+  const { etag, lastModified } = request.validators ?? {};
+  const response = await send(
+    url,
+    {
+      "cache-control": "max-age=0",
+      ...(etag === undefined ? {} : { "if-none-match": etag }),
+      ...(lastModified === undefined ? {} : { "if-modified-since": lastModified }),
+    },
+    request.signal,
+  );
+  if (response.statusCode !== 200) await response.body.dump();
+  if (response.statusCode === 304) return { kind: "unchanged" };
+  if (response.statusCode === 404 || response.statusCode === 410) return { kind: "absent" };
+  if (response.statusCode !== 200) throw HttpStatus.of(response);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response.body as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > request.limit) {
+      throw new WhittleError(
+        "ARCHIVE_HOSTILE",
+        `Cannot download ${url}: it is longer than ${request.limit} bytes`,
+      );
+    }
+    chunks.push(chunk);
+  }
+  const announced = Number(header(response, "content-length") ?? size);
+  if (announced !== size) throw new Transient(`the transfer ended after ${size} of ${announced} bytes`);
+  return { kind: "found", bytes: Buffer.concat(chunks), validators: validatorsOf(response) };
+}
+
+async function* resumed(
+  send: Send,
+  slot: ReturnType<typeof slots>,
+  url: string,
+  request: DownloadRequest,
+  policy: RetryPolicy,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let at = request.from ?? 0;
+  let failures = 0;
+  while (at < request.size) {
+    const before = at;
+    const release = await slot.acquire(request.signal);
+    try {
+      for await (const chunk of bodyFrom(send, url, at, request)) {
+        at += chunk.length;
+        yield chunk;
+      }
+      if (at < request.size) throw new Transient(`the transfer ended after ${at} of ${request.size} bytes`);
+    } catch (error) {
+      // A transfer that keeps moving may break as often as it likes.
+      failures = at > before ? 1 : failures + 1;
+      release();
+      await pauseBeforeRetry(error, { url, failures, policy, signal: request.signal });
+    } finally {
+      release();
+    }
+  }
+}
+
+async function* bodyFrom(
+  send: Send,
+  url: string,
+  at: number,
+  request: DownloadRequest,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const response = await send(url, at === 0 ? {} : { range: `bytes=${at}-` }, request.signal);
+  if (response.statusCode !== 200 && response.statusCode !== 206) {
+    await response.body.dump();
+    throw HttpStatus.of(response);
+  }
+  const partial = response.statusCode === 206;
+  // A server that does not know ranges sends all of it again.
+  let skip = partial ? 0 : at;
+  let left = request.size - at;
+  const announced = header(response, "content-length");
+  if (announced !== undefined && Number(announced) > left + skip) throw tooLong(url, request.size);
+  if (partial && !(header(response, "content-range") ?? "").startsWith(`bytes ${at}-`)) {
+    throw networkError(url, new HttpStatus(206, "answers with another range than was asked for"));
+  }
+  for await (const chunk of response.body as AsyncIterable<Buffer>) {
+    const fresh = chunk.subarray(Math.min(skip, chunk.length));
+    skip -= chunk.length - fresh.length;
+    left -= fresh.length;
+    if (left < 0) throw tooLong(url, request.size);
+    if (fresh.length > 0) yield fresh;
+  }
+}
+
+function tooLong(url: string, size: number): WhittleError {
+  return new WhittleError(
+    "ARCHIVE_UNTRUSTED",
+    `Cannot accept ${url}: it is longer than the ${size} bytes that the archive's index says`,
+    { hint: "the mirror may be in the middle of an update; try again, or choose another mirror" },
+  );
+}
+
+function header(response: Dispatcher.ResponseData, name: string): string | undefined {
+  const value = response.headers[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+function validatorsOf(response: Dispatcher.ResponseData): Validators {
+  const etag = header(response, "etag");
+  const lastModified = header(response, "last-modified");
+  return {
+    ...(etag === undefined ? {} : { etag }),
+    ...(lastModified === undefined ? {} : { lastModified }),
+  };
+}

@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { isSystemError, WhittleError } from "../io/index.ts";
+
+/** How often and after what time a failed request is made again. */
+export interface RetryPolicy {
+  /** Requests in all. */
+  readonly attempts: number;
+  /** Milliseconds before the second one; doubled each time, give or take half. */
+  readonly delay: number;
+}
+
+/** A failure of the transfer itself, worth another try. */
+export class Transient extends Error {}
+
+/** A server's refusal. */
+export class HttpStatus extends Error {
+  readonly status: number;
+  /** Seconds that the server asks to wait. */
+  readonly after: number;
+
+  constructor(status: number, message = `answers ${status}`, after = 0) {
+    super(message);
+    this.status = status;
+    this.after = after;
+  }
+
+  static of(response: {
+    readonly statusCode: number;
+    readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  }): HttpStatus {
+    const after = Number(response.headers["retry-after"] ?? 0);
+    return new HttpStatus(
+      response.statusCode,
+      `answers ${response.statusCode}`,
+      Number.isFinite(after) ? after : 0,
+    );
+  }
+}
+
+/** Whether an error says that the server has no such thing. */
+export function isAbsent(error: unknown): boolean {
+  return (
+    error instanceof WhittleError &&
+    error.cause instanceof HttpStatus &&
+    (error.cause.status === 404 || error.cause.status === 410)
+  );
+}
+
+/**
+ * Runs a request again while its failure may pass.
+ *
+ * @throws WhittleError `NETWORK` once it is final
+ */
+export async function retrying<T>(
+  url: string,
+  policy: RetryPolicy,
+  signal: AbortSignal,
+  request: () => Promise<T>,
+): Promise<T> {
+  for (let failures = 1; ; failures++) {
+    try {
+      return await request();
+    } catch (error) {
+      await pauseBeforeRetry(error, { url, failures, policy, signal });
+    }
+  }
+}
+
+/** Waits as the policy says; throws instead when the failure is final, the last allowed, or of our own making. */
+export async function pauseBeforeRetry(
+  error: unknown,
+  about: {
+    readonly url: string;
+    readonly failures: number;
+    readonly policy: RetryPolicy;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  about.signal.throwIfAborted();
+  if (error instanceof WhittleError) throw error;
+  if (!passes(error) || about.failures >= about.policy.attempts) throw networkError(about.url, error);
+  const after = error instanceof HttpStatus ? Math.min(error.after, 30) * 1000 : 0;
+  const backOff = about.policy.delay * 2 ** (about.failures - 1) * (0.5 + Math.random());
+  await sleep(Math.max(after, backOff), undefined, { signal: about.signal }).catch(() => {
+    throw about.signal.reason;
+  });
+}
+
+function passes(error: unknown): boolean {
+  if (error instanceof Transient) return true;
+  if (error instanceof HttpStatus) return error.status === 408 || error.status === 429 || error.status >= 500;
+  return isSystemError(error);
+}
+
+/** Says for a person why a request failed. */
+export function networkError(url: string, error: unknown): WhittleError {
+  return new WhittleError("NETWORK", `Cannot download ${url}: ${explain(error)}`, {
+    hint: "check the connection and the proxy variables, or choose another mirror with DEBIAN_MIRROR or `mirror:`",
+    cause: error,
+  });
+}
+
+const explanations: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "the server refuses the connection",
+  ECONNRESET: "the server broke the connection",
+  ENOTFOUND: "the server's name is not known",
+  EAI_AGAIN: "the server's name cannot be looked up",
+  EHOSTUNREACH: "the server cannot be reached",
+  ENETUNREACH: "the network cannot be reached",
+  UND_ERR_CONNECT_TIMEOUT: "the server does not answer",
+  UND_ERR_HEADERS_TIMEOUT: "the server accepts the request and does not answer it",
+  UND_ERR_BODY_TIMEOUT: "the transfer has stalled",
+  UND_ERR_SOCKET: "the server broke the connection",
+};
+
+function explain(error: unknown): string {
+  if (error instanceof HttpStatus) return `the server ${error.message}`;
+  if (isSystemError(error)) return explanations[error.code ?? ""] ?? error.message;
+  return error instanceof Error ? error.message : String(error);
+}
