@@ -3,6 +3,7 @@ export { configPlatform, writeArtifact, writeBlob, writeImage, writeIndex } from
 export type { Image, LayerView, PlatformImage } from "./image.ts";
 export { openImage, platformsOf } from "./image.ts";
 export {
+  documentLimits,
   isIndexType,
   isManifestType,
   parseConfig,

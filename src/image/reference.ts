@@ -113,7 +113,7 @@ function parseName(rest: string, transport: NameTransport, text: string): NameRe
 function splitName(name: string, text: string): { registry: string; repository: string } {
   const slash = name.indexOf("/");
   const first = slash < 0 ? "" : name.slice(0, slash);
-  const isHost = /[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase();
+  const isHost = looksLikeHost(first);
   const registry = isHost ? (first === "index.docker.io" ? defaultRegistry : first) : defaultRegistry;
   const path = isHost ? name.slice(slash + 1) : name;
   if (name === "") throw invalid(text, "it has no name");
@@ -132,9 +132,18 @@ function splitName(name: string, text: string): { registry: string; repository: 
   return { registry, repository };
 }
 
+/** A first part with a dot, a colon or a capital letter, or `localhost`, is a registry; a repository has none of these there. */
+function looksLikeHost(first: string): boolean {
+  return /[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase();
+}
+
 function familiar(registry: string, repository: string): string {
   if (registry !== defaultRegistry) return `${registry}/${repository}`;
-  return /^library\/[^/]+$/.test(repository) ? repository.slice("library/".length) : repository;
+  if (/^library\/[^/]+$/.test(repository)) return repository.slice("library/".length);
+  // `docker.io/a.b/c` would be read back as the registry a.b.
+  return looksLikeHost(repository.slice(0, repository.indexOf("/")))
+    ? `${registry}/${repository}`
+    : repository;
 }
 
 /** A reference as people write it; reading it again gives an equal reference. */
