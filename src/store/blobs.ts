@@ -1,0 +1,224 @@
+import { createHash, randomBytes } from "node:crypto";
+import { type FileHandle, mkdir, open, readdir, rename, stat, unlink, utimes } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { BlobSink, BlobSource, Descriptor } from "../image/index.ts";
+import {
+  type Content,
+  type Digest,
+  digestAlgorithm,
+  digestHex,
+  explainSystemError,
+  fileContent,
+  isDigest,
+  isSystemError,
+  syncDirectory,
+  verified,
+  WhittleError,
+} from "../io/index.ts";
+
+// A blob that is asked for is in use; half the age below which garbage collection leaves blobs alone.
+const refreshAfterMilliseconds = 30 * 60 * 1000;
+
+/** A blob as it lies on disk. */
+export interface StoredBlob {
+  readonly digest: Digest;
+  readonly path: string;
+  readonly size: number;
+  /** Milliseconds since the epoch. */
+  readonly modified: number;
+}
+
+/**
+ * The `blobs` directory of an image layout (image-spec, "OCI Image Layout"). A blob is written under a temporary
+ * name, fsynced and renamed, so a name in this directory always stands for whole and right bytes.
+ */
+export class BlobDirectory implements BlobSink, BlobSource {
+  readonly #blobs: string;
+  readonly #temporary: string;
+
+  /**
+   * @param layout - the directory that holds `blobs`
+   * @param temporary - where unfinished blobs lie, on the same file system; made when needed
+   */
+  constructor(layout: string, temporary: string) {
+    this.#blobs = join(layout, "blobs");
+    this.#temporary = temporary;
+  }
+
+  /** Where a blob lies or would lie. */
+  path(digest: Digest): string {
+    return join(this.#blobs, digestAlgorithm(digest), digestHex(digest));
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    const found = await this.#stat(digest);
+    if (found === undefined) return false;
+    await refresh(this.path(digest), found.mtimeMs);
+    return true;
+  }
+
+  /** A blob's bytes, whatever it is; reading all of them verifies them. */
+  async content(digest: Digest): Promise<Content | undefined> {
+    const found = await this.#stat(digest);
+    return found === undefined ? undefined : verifiedFile(this.path(digest), digest, found.size);
+  }
+
+  /** @throws WhittleError `STORE_INVALID` when it is not there, `DIGEST_MISMATCH` when its size is wrong */
+  async blob(descriptor: Descriptor): Promise<Content> {
+    const content = await this.content(descriptor.digest);
+    if (content === undefined) {
+      throw new WhittleError(
+        "STORE_INVALID",
+        `Cannot read ${descriptor.digest}: ${dirname(this.#blobs)} does not hold that blob`,
+        { hint: "the image is incomplete there; pull, copy or build it again" },
+      );
+    }
+    if (content.size !== descriptor.size) {
+      throw new WhittleError(
+        "DIGEST_MISMATCH",
+        `Cannot read ${descriptor.digest}: it has ${content.size} bytes, its descriptor says ${descriptor.size}`,
+      );
+    }
+    return content;
+  }
+
+  async add(
+    stream: AsyncIterable<Uint8Array>,
+    expected: { readonly digest?: Digest; readonly size?: number } = {},
+  ): Promise<{ readonly digest: Digest; readonly size: number }> {
+    const { digest } = expected;
+    if (digest !== undefined) {
+      const there = await this.#stat(digest);
+      if (there !== undefined && (expected.size ?? there.size) === there.size) {
+        await refresh(this.path(digest), there.mtimeMs);
+        return { digest, size: there.size };
+      }
+    }
+    const what = digest === undefined ? "the blob" : `the blob ${digest}`;
+    try {
+      return await this.#write(verified(stream, { what, ...expected }), digest);
+    } catch (error) {
+      throw explainSystemError(error, `write a blob to ${this.#blobs}`);
+    }
+  }
+
+  /** Every blob there is, in order of digests; what is not named like a blob is passed over. */
+  async *stored(): AsyncGenerator<StoredBlob, void, undefined> {
+    for (const algorithm of ["sha256", "sha512"]) {
+      const names = await readdir(join(this.#blobs, algorithm)).catch(emptyWhenMissing);
+      for (const name of names.sort()) {
+        const digest = `${algorithm}:${name}`;
+        if (!isDigest(digest)) continue;
+        const found = await this.#stat(digest);
+        if (found === undefined) continue;
+        yield { digest, path: this.path(digest), size: found.size, modified: found.mtimeMs };
+      }
+    }
+  }
+
+  /** Deletes a blob; nothing happens when it is gone already. */
+  async remove(digest: Digest): Promise<void> {
+    await unlink(this.path(digest)).catch((error: unknown) => {
+      if (!isMissing(error)) throw explainSystemError(error, `delete ${this.path(digest)}`);
+    });
+  }
+
+  /** Makes the names of all blobs durable; to be done before anything durable names one. */
+  async sync(): Promise<void> {
+    await syncDirectory(join(this.#blobs, "sha256"));
+  }
+
+  async #write(
+    stream: AsyncIterable<Uint8Array>,
+    expected: Digest | undefined,
+  ): Promise<{ digest: Digest; size: number }> {
+    const [handle, path] = await this.#openTemporary();
+    try {
+      const hash = expected === undefined ? createHash("sha256") : undefined;
+      let size = 0;
+      for await (const chunk of stream) {
+        hash?.update(chunk);
+        size += chunk.length;
+        await writeAll(handle, chunk);
+      }
+      const digest: Digest = expected ?? `sha256:${hash?.digest("hex")}`;
+      if (expected === undefined && (await this.has(digest))) {
+        await handle.close();
+        await unlink(path);
+        return { digest, size };
+      }
+      await handle.sync();
+      await handle.close();
+      await this.#rename(path, this.path(digest));
+      return { digest, size };
+    } catch (error) {
+      await handle.close().catch(() => undefined);
+      await unlink(path).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #openTemporary(): Promise<[FileHandle, string]> {
+    const path = join(this.#temporary, `blob-${process.pid}-${randomBytes(6).toString("hex")}`);
+    const handle = await open(path, "wx", 0o644).catch(async (error: unknown) => {
+      if (!isMissing(error)) throw error;
+      await mkdir(this.#temporary, { recursive: true });
+      return open(path, "wx", 0o644);
+    });
+    return [handle, path];
+  }
+
+  async #rename(from: string, to: string): Promise<void> {
+    await rename(from, to).catch(async (error: unknown) => {
+      if (!isMissing(error)) throw error;
+      await mkdir(dirname(to), { recursive: true });
+      await rename(from, to);
+    });
+  }
+
+  async #stat(digest: Digest): Promise<{ readonly size: number; readonly mtimeMs: number } | undefined> {
+    const path = this.path(digest);
+    const found = await stat(path).catch((error: unknown) => {
+      if (isMissing(error)) return undefined;
+      throw explainSystemError(error, `read ${path}`);
+    });
+    return found?.isFile() ? found : undefined;
+  }
+}
+
+/** Content of a file that is named by its digest: read whole, its end is the proof; a range proves nothing. */
+function verifiedFile(path: string, digest: Digest, size: number): Content {
+  const file = fileContent(path, size, 0, digest);
+  return {
+    size,
+    digest,
+    open(range) {
+      const whole = range === undefined || (range.start <= 0 && range.end >= size);
+      return whole ? verified(file.open(), { what: path, digest, size }) : file.open(range);
+    },
+  };
+}
+
+async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.length; ) {
+    at += (await handle.write(chunk, at, chunk.length - at)).bytesWritten;
+  }
+}
+
+async function refresh(path: string, modified: number): Promise<void> {
+  const now = Date.now();
+  if (now - modified < refreshAfterMilliseconds) return;
+  // A store that may only be read is not collected by us either.
+  await utimes(path, now / 1000, now / 1000).catch(() => undefined);
+}
+
+/** Whether a system error says that something is not there. */
+export function isMissing(error: unknown): boolean {
+  return isSystemError(error) && error.code === "ENOENT";
+}
+
+/** For directories that are made when first needed. */
+export function emptyWhenMissing(error: unknown): string[] {
+  if (isMissing(error)) return [];
+  throw explainSystemError(error, "list a directory");
+}

@@ -1,0 +1,129 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, readFile, rename, stat, unlink, utimes, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { canonicalJson, type Digest, digestHex, explainSystemError, isDigest, sha256 } from "../io/index.ts";
+import { emptyWhenMissing } from "./blobs.ts";
+
+/** Whatever JSON can hold. */
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue };
+
+/** What was computed before, by the key of what it was computed from. May be lost at any time. */
+export interface Cache {
+  /** The value of a key; nothing when it is not known or its record is damaged. */
+  get(key: Digest): Promise<JsonValue | undefined>;
+  /**
+   * Remembers a value. Garbage collection keeps the blobs that it names for as long as the record is used.
+   *
+   * @throws WhittleError `DISK_FULL`, `PERMISSION`
+   */
+  set(key: Digest, value: JsonValue, options?: { readonly blobs?: readonly Digest[] }): Promise<void>;
+  /** Forgets a key. */
+  delete(key: Digest): Promise<void>;
+}
+
+/** A record as it lies on disk. */
+export interface CacheRecord {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Milliseconds since the epoch when it was last of use, to within a day. */
+  readonly used: number;
+  readonly blobs: readonly Digest[];
+}
+
+const dayMilliseconds = 24 * 60 * 60 * 1000;
+
+/** The cache inside a store; opening it touches nothing. */
+export function openCache(storeDirectory: string): Cache {
+  const top = cacheDirectoryOf(storeDirectory);
+  return {
+    async get(key) {
+      const path = recordPath(top, key);
+      const record = await readRecord(path);
+      if (record?.key !== key) return undefined;
+      await markUsed(path);
+      return record.value;
+    },
+    async set(key, value, options = {}) {
+      const path = recordPath(top, key);
+      const body = canonicalJson({ key, value, blobs: options.blobs ?? [] });
+      await replaceLoosely(path, `${sha256(body)}\n${body}`);
+    },
+    async delete(key) {
+      await unlink(recordPath(top, key)).catch(() => undefined);
+    },
+  };
+}
+
+/** Every record of a store's cache that can be read; damaged ones come with no blobs and as never used. */
+export async function* cacheRecords(storeDirectory: string): AsyncGenerator<CacheRecord, void, undefined> {
+  const top = cacheDirectoryOf(storeDirectory);
+  for (const prefix of (await readdir(top).catch(emptyWhenMissing)).sort()) {
+    // The cache directory is shared with other things that may vanish; only ours have this form.
+    if (!/^[0-9a-f]{2}$/.test(prefix)) continue;
+    for (const name of (await readdir(join(top, prefix)).catch(emptyWhenMissing)).sort()) {
+      const path = join(top, prefix, name);
+      const found = await stat(path).catch(() => undefined);
+      if (found === undefined) continue;
+      const record = await readRecord(path);
+      yield {
+        path,
+        size: found.size,
+        used: record === undefined ? 0 : found.mtimeMs,
+        blobs: record?.blobs ?? [],
+      };
+    }
+  }
+}
+
+function cacheDirectoryOf(storeDirectory: string): string {
+  return join(storeDirectory, "cache");
+}
+
+function recordPath(top: string, key: Digest): string {
+  const hex = digestHex(key);
+  return join(top, hex.slice(0, 2), hex);
+}
+
+interface Record {
+  readonly key: unknown;
+  readonly value: JsonValue;
+  readonly blobs: readonly Digest[];
+}
+
+/** A record proves itself by its first line; anything else is a miss, never an error. */
+async function readRecord(path: string): Promise<Record | undefined> {
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  const end = text.indexOf("\n");
+  const body = text.slice(end + 1);
+  if (end < 0 || text.slice(0, end) !== sha256(body)) return undefined;
+  const { key, value, blobs } = JSON.parse(body) as Record;
+  return { key, value, blobs: blobs.filter(isDigest) };
+}
+
+async function markUsed(path: string): Promise<void> {
+  const now = Date.now();
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined || now - found.mtimeMs < dayMilliseconds) return;
+  await utimes(path, now / 1000, now / 1000).catch(() => undefined);
+}
+
+/** Atomic but not durable: after a power cut the record may be gone or damaged, and is a miss then. */
+async function replaceLoosely(path: string, text: string): Promise<void> {
+  const unfinished = `${path}.${process.pid}-${randomBytes(4).toString("hex")}`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(unfinished, text, { flag: "wx" });
+    await rename(unfinished, path);
+  } catch (error) {
+    await unlink(unfinished).catch(() => undefined);
+    throw explainSystemError(error, `write to the cache at ${path}`);
+  }
+}

@@ -1,0 +1,143 @@
+import { readdir, rm, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { childrenOf, type Descriptor, type Index, readManifest } from "../image/index.ts";
+import type { Digest, Work } from "../io/index.ts";
+import { type BlobDirectory, emptyWhenMissing } from "./blobs.ts";
+import { cacheRecords } from "./cache.ts";
+import { describe } from "./find.ts";
+import { layoutIndexText, readLayoutIndex, refNameAnnotation, replaceFile } from "./layout.ts";
+import { nameless } from "./names.ts";
+
+export interface CollectOptions {
+  /** Only tell what would go. */
+  readonly dryRun?: boolean;
+  /** Blobs and unfinished files younger than so many milliseconds stay (default one hour): somebody may be about to name them. */
+  readonly keepYoungerThan?: number;
+  /** Cache records that were of no use for so many milliseconds go, with what only they keep (default 30 days). */
+  readonly keepCacheFor?: number;
+}
+
+/** What garbage collection deleted, or would have deleted. */
+export interface Collected {
+  readonly removed: readonly Digest[];
+  /** Of blobs, cache records and unfinished files together. */
+  readonly bytes: number;
+  /** Attached manifests whose subject is gone. */
+  readonly detached: number;
+  readonly cacheRecords: number;
+}
+
+const hour = 60 * 60 * 1000;
+
+/**
+ * Deletes blobs to which no name, no referrer of a named image and no cache record leads. The caller holds the
+ * store's lock, so no name can appear meanwhile.
+ */
+export async function collect(
+  directory: string,
+  blobs: BlobDirectory,
+  work: Work,
+  options: CollectOptions,
+): Promise<Collected> {
+  const id = "store gc";
+  work.progress({ kind: "start", id, label: `collect garbage in ${directory}` });
+  const dryRun = options.dryRun === true;
+  const now = Date.now();
+  const youngest = now - (options.keepYoungerThan ?? hour);
+  const index = await readLayoutIndex(directory);
+  const keep = new Set<string>();
+  const dead = await mark(index, blobs, keep);
+  const records = await sweepCache(
+    directory,
+    blobs,
+    keep,
+    now - (options.keepCacheFor ?? 30 * 24 * hour),
+    dryRun,
+  );
+  if (dead.size > 0 && !dryRun) {
+    const entries = index.manifests.filter((entry) => !dead.has(entry));
+    await replaceFile(join(directory, "index.json"), layoutIndexText(entries), join(directory, "tmp"));
+  }
+  const removed: Digest[] = [];
+  let bytes = records.bytes;
+  for await (const blob of blobs.stored()) {
+    work.signal.throwIfAborted();
+    if (keep.has(blob.digest) || blob.modified > youngest) continue;
+    if (!dryRun) await blobs.remove(blob.digest);
+    removed.push(blob.digest);
+    bytes += blob.size;
+  }
+  bytes += await sweepTemporary(join(directory, "tmp"), youngest, dryRun);
+  work.progress({ kind: "done", id, outcome: "done" });
+  return { removed, bytes, detached: dead.size, cacheRecords: records.count };
+}
+
+/** Marks what names lead to, then what is attached to that, then what is attached to those; answers with the rest. */
+async function mark(index: Index, blobs: BlobDirectory, keep: Set<string>): Promise<Set<Descriptor>> {
+  for (const entry of index.manifests) {
+    if (entry.annotations?.[refNameAnnotation] !== undefined) await markFrom(entry, blobs, keep);
+  }
+  const waiting = new Map<Descriptor, string>();
+  for (const { entry, subject } of nameless(index)) {
+    const of = subject ?? (await readManifest(blobs, entry).catch(() => undefined))?.subject?.digest;
+    // An entry without a name and without a subject was put there by another tool; it is not ours to judge.
+    if (of === undefined) await markFrom(entry, blobs, keep);
+    else waiting.set(entry, of);
+  }
+  for (let again = true; again; ) {
+    again = false;
+    for (const [entry, subject] of waiting) {
+      if (!keep.has(subject)) continue;
+      await markFrom(entry, blobs, keep);
+      waiting.delete(entry);
+      again = true;
+    }
+  }
+  return new Set(waiting.keys());
+}
+
+async function markFrom(descriptor: Descriptor, blobs: BlobDirectory, keep: Set<string>): Promise<void> {
+  if (keep.has(descriptor.digest)) return;
+  keep.add(descriptor.digest);
+  // A damaged document leads nowhere, but must not hide what its siblings lead to; `verify` reports it.
+  for (const child of await childrenOf(blobs, descriptor).catch(() => [])) await markFrom(child, blobs, keep);
+}
+
+async function sweepCache(
+  directory: string,
+  blobs: BlobDirectory,
+  keep: Set<string>,
+  oldest: number,
+  dryRun: boolean,
+): Promise<{ count: number; bytes: number }> {
+  let count = 0;
+  let bytes = 0;
+  for await (const record of cacheRecords(directory)) {
+    if (record.used < oldest) {
+      if (!dryRun) await unlink(record.path).catch(() => undefined);
+      count += 1;
+      bytes += record.size;
+      continue;
+    }
+    for (const digest of record.blobs) {
+      if (keep.has(digest)) continue;
+      const about = await describe(blobs, digest);
+      if (about === undefined) keep.add(digest);
+      else await markFrom(about, blobs, keep);
+    }
+  }
+  return { count, bytes };
+}
+
+/** What a killed process left behind. */
+async function sweepTemporary(directory: string, youngest: number, dryRun: boolean): Promise<number> {
+  let bytes = 0;
+  for (const name of (await readdir(directory).catch(emptyWhenMissing)).sort()) {
+    const path = join(directory, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined || found.mtimeMs > youngest) continue;
+    if (!dryRun) await rm(path, { recursive: true, force: true });
+    bytes += found.size;
+  }
+  return bytes;
+}

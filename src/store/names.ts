@@ -1,0 +1,62 @@
+import type { Descriptor, Index } from "../image/index.ts";
+import type { Digest } from "../io/index.ts";
+import { refNameAnnotation } from "./layout.ts";
+
+/**
+ * Which manifest an attached one speaks of. It repeats the manifest's `subject`, so that the question for an
+ * image's referrers is answered from `index.json` alone.
+ */
+export const subjectAnnotation = "vnd.whittle.subject";
+
+/** A name of the store with what it stands for. */
+export interface NamedImage {
+  readonly reference: string;
+  readonly descriptor: Descriptor;
+}
+
+/** The entry of a name, as it was tagged. */
+export function named(index: Index, name: string): Descriptor | undefined {
+  const entry = index.manifests.find((item) => item.annotations?.[refNameAnnotation] === name);
+  return entry === undefined ? undefined : plain(entry);
+}
+
+/** All names, in order. */
+export function names(index: Index): NamedImage[] {
+  return index.manifests
+    .flatMap((entry) => {
+      const reference = entry.annotations?.[refNameAnnotation];
+      return reference === undefined ? [] : [{ reference, descriptor: plain(entry) }];
+    })
+    .sort((a, b) => (a.reference < b.reference ? -1 : a.reference > b.reference ? 1 : 0));
+}
+
+/** The entries with a name pointing somewhere, in place of where it pointed before. */
+export function withName(index: Index, name: string, descriptor: Descriptor): Descriptor[] {
+  const annotations = { ...plain(descriptor).annotations, [refNameAnnotation]: name };
+  return [...withoutName(index, name), { ...descriptor, annotations }];
+}
+
+/** The entries without a name. */
+export function withoutName(index: Index, name: string): Descriptor[] {
+  return index.manifests.filter((entry) => entry.annotations?.[refNameAnnotation] !== name);
+}
+
+/** An entry that has no name but a subject. */
+export function attachment(descriptor: Descriptor, subject: Digest): Descriptor {
+  return { ...descriptor, annotations: { ...descriptor.annotations, [subjectAnnotation]: subject } };
+}
+
+/** The entries that have no name, with the subject where it was noted. */
+export function nameless(index: Index): { entry: Descriptor; subject: string | undefined }[] {
+  return index.manifests
+    .filter((entry) => entry.annotations?.[refNameAnnotation] === undefined)
+    .map((entry) => ({ entry, subject: entry.annotations?.[subjectAnnotation] }));
+}
+
+/** A descriptor without the annotations that only mean something inside an `index.json`. */
+export function plain(entry: Descriptor): Descriptor {
+  const { annotations, ...rest } = entry;
+  if (annotations === undefined) return entry;
+  const { [refNameAnnotation]: _name, [subjectAnnotation]: _subject, ...others } = annotations;
+  return Object.keys(others).length === 0 ? rest : { ...rest, annotations: others };
+}
