@@ -16,8 +16,8 @@ export type Json =
 export interface Step {
   /** Names the executor that runs it. */
   readonly kind: string;
-  /** One line for a person: "carve (linux/arm64)". */
-  readonly label: string;
+  /** One line for a person: "carve nginx and 12 more packages"; a step without one is not shown. */
+  readonly label?: string;
   /** The platform it belongs to, for display only. */
   readonly platform?: string;
   /** What the executor does and what the key is made of. */

@@ -32,7 +32,7 @@ function textExecutor(ran: string[], map: (value: string) => string = (value) =>
     version: 1,
     cached: true,
     async run(step, inputs) {
-      ran.push(step.label);
+      ran.push(step.label ?? "");
       const value = await valueFor(step, inputs);
       return { digest: sha256(value), record: value as Json, value };
     },
@@ -109,7 +109,7 @@ describe("Solver", () => {
       version: 1,
       cached: true,
       run: async (step) => {
-        throw new WhittleError("STEP_FAILED", step.label);
+        throw new WhittleError("STEP_FAILED", step.label ?? "");
       },
     };
     const end = text("end", {

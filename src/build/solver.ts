@@ -1,4 +1,11 @@
-import { type Digest, digestOfJson, WhittleError, type Work } from "../io/index.ts";
+import {
+  type Digest,
+  digestOfJson,
+  noProgress,
+  type Progress,
+  WhittleError,
+  type Work,
+} from "../io/index.ts";
 import type { Executor, Input } from "./executor.ts";
 import type { Json, Outcome, Step } from "./graph.ts";
 
@@ -97,15 +104,17 @@ export class Solver {
   ): Promise<Outcome & { value?: unknown; fromCache: boolean }> {
     const { cache, noCache, progress, signal } = this.#options;
     const platform = step.platform === undefined ? {} : { platform: step.platform };
+    const label = step.label ?? "";
+    const tell: Progress = step.label === undefined ? noProgress : progress;
     if (executor.cached && noCache !== true) {
       const known = await cache.get(key);
       if (known !== undefined) {
-        progress({ kind: "start", id: key, label: step.label, ...platform });
-        progress({ kind: "done", id: key, outcome: "cached" });
+        tell({ kind: "start", id: key, label, ...platform });
+        tell({ kind: "done", id: key, outcome: "cached" });
         return { ...known, fromCache: true };
       }
     }
-    progress({ kind: "start", id: key, label: step.label, ...platform });
+    tell({ kind: "start", id: key, label, ...platform });
     try {
       const outcome = await executor.run(step, inputs, { key, progress, signal });
       this.#check();
@@ -113,10 +122,10 @@ export class Solver {
         const { digest, record, blobs } = outcome;
         await cache.set(key, { digest, record, ...(blobs === undefined ? {} : { blobs }) });
       }
-      progress({ kind: "done", id: key, outcome: "done" });
+      tell({ kind: "done", id: key, outcome: "done" });
       return { ...outcome, fromCache: !executor.cached };
     } catch (error) {
-      progress({ kind: "done", id: key, outcome: signal.aborted ? "cancelled" : "failed" });
+      tell({ kind: "done", id: key, outcome: signal.aborted ? "cancelled" : "failed" });
       throw error;
     }
   }

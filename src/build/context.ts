@@ -1,0 +1,169 @@
+import { createHash } from "node:crypto";
+import type { BigIntStats } from "node:fs";
+import { lstat, readdir, readlink, realpath } from "node:fs/promises";
+import { join, relative, resolve, sep } from "node:path";
+import {
+  bytesContent,
+  type Content,
+  type Digest,
+  explainSystemError,
+  fileContent,
+  readContent,
+  sha256,
+  verified,
+  WhittleError,
+} from "../io/index.ts";
+import { compareNames, type Entry, type Tree, TreeBuilder, type TreePath } from "../tree/index.ts";
+import { DigestCache } from "./digest-cache.ts";
+
+/** A directory of the host from which a build may read, and nothing outside it. */
+export interface Context {
+  /** Absolute path on the host. */
+  readonly directory: string;
+  /** Where digests of its files are remembered. */
+  readonly cacheDirectory: string;
+}
+
+/** What a path of a context names. */
+export interface ContextFiles {
+  /** A directory's contents at the top, or a single file as `/NAME`. */
+  readonly tree: Tree;
+  /** Whether the path names a single file. */
+  readonly isFile: boolean;
+}
+
+/**
+ * Reads a file or directory of a context into a tree. Modes and owners are those on disk; contents are lazy and carry their digests. Reading a
+ * content to its end proves that it is still what was digested.
+ *
+ * @param path - relative to the context
+ * @throws WhittleError `OUTSIDE_CONTEXT`, `NOT_FOUND`, `PERMISSION`
+ */
+export async function readContext(
+  context: Context,
+  path: string,
+  signal: AbortSignal,
+): Promise<ContextFiles> {
+  const top = await within(context, path);
+  const cache = await DigestCache.open(context.cacheDirectory, top);
+  const scan: Scan = {
+    context,
+    cache,
+    builder: new TreeBuilder(),
+    signal,
+    nowNs: BigInt(Date.now()) * 1_000_000n,
+  };
+  const stat = await stampOf(top);
+  const isFile = !stat.isDirectory();
+  if (!isFile) await scanDirectory(scan, top, "");
+  else scan.builder.set(`/${top.split(sep).at(-1) ?? ""}`, await entryOf(scan, top, "", stat));
+  await cache.save();
+  return { tree: scan.builder.tree(), isFile };
+}
+
+interface Scan {
+  readonly context: Context;
+  readonly cache: DigestCache;
+  readonly builder: TreeBuilder;
+  readonly signal: AbortSignal;
+  readonly nowNs: bigint;
+}
+
+/** The real place of a context path; a path or link that leads out of the context is refused. */
+async function within(context: Context, path: string): Promise<string> {
+  const base = await realpath(context.directory).catch((error: unknown) => {
+    throw explainSystemError(error, `read the context ${context.directory}`);
+  });
+  const wanted = resolve(base, path);
+  if (wanted !== base && !wanted.startsWith(base + sep)) throw outside(path, context);
+  const real = await realpath(wanted).catch((error: unknown) => {
+    throw explainSystemError(error, `read ${path} in the context ${context.directory}`);
+  });
+  if (real !== base && !real.startsWith(base + sep)) throw outside(path, context);
+  return real;
+}
+
+function outside(path: string, context: Context): WhittleError {
+  return new WhittleError(
+    "OUTSIDE_CONTEXT",
+    `Cannot use ${path}: it leads out of the context ${context.directory}, a path inside it is wanted`,
+    { hint: "copy it into the context, or choose a higher directory as the context" },
+  );
+}
+
+function stampOf(path: string): Promise<BigIntStats> {
+  return lstat(path, { bigint: true }).catch((error: unknown) => {
+    throw explainSystemError(error, `read ${path}`);
+  });
+}
+
+async function scanDirectory(scan: Scan, directory: string, below: TreePath): Promise<void> {
+  scan.signal.throwIfAborted();
+  const names = await readdir(directory).catch((error: unknown) => {
+    throw explainSystemError(error, `read the directory ${directory}`);
+  });
+  await Promise.all(
+    names.sort(compareNames).map(async (name) => {
+      const path = join(directory, name);
+      const stat = await stampOf(path);
+      if (stat.isSocket()) return;
+      scan.builder.set(`${below}/${name}`, await entryOf(scan, path, `${below}/${name}`, stat));
+      if (stat.isDirectory()) await scanDirectory(scan, path, `${below}/${name}`);
+    }),
+  );
+}
+
+async function entryOf(scan: Scan, path: string, at: string, stat: BigIntStats): Promise<Entry> {
+  const attributes = {
+    mode: Number(stat.mode & 0o7777n),
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    mtime: Number(stat.mtimeMs) / 1000,
+    origin: { kind: "context" as const, path: relative(scan.context.directory, path) },
+  };
+  if (stat.isDirectory()) return { type: "directory", ...attributes };
+  if (stat.isSymbolicLink()) return { type: "symlink", target: await readlink(path), ...attributes };
+  if (!stat.isFile()) {
+    throw new WhittleError(
+      "OUTSIDE_CONTEXT",
+      `Cannot use ${path}: it is a device or a pipe, a file is wanted`,
+    );
+  }
+  return { type: "file", content: await contentOf(scan, path, at, stat), ...attributes };
+}
+
+// Small files are read once and held: opening them a second time costs more than their bytes.
+const heldSize = 32 * 1024;
+
+async function contentOf(scan: Scan, path: string, at: string, stat: BigIntStats): Promise<Content> {
+  const size = Number(stat.size);
+  const known = scan.cache.get(at, stat);
+  if (known !== undefined) return provenContent(path, size, known);
+  const content = fileContent(path, size);
+  if (size <= heldSize) {
+    const bytes = await readContent(content);
+    const digest = sha256(bytes);
+    scan.cache.set(at, stat, digest, scan.nowNs);
+    return bytesContent(bytes, digest);
+  }
+  const hash = createHash("sha256");
+  for await (const chunk of content.open()) {
+    scan.signal.throwIfAborted();
+    hash.update(chunk);
+  }
+  const digest: Digest = `sha256:${hash.digest("hex")}`;
+  scan.cache.set(at, stat, digest, scan.nowNs);
+  return provenContent(path, size, digest);
+}
+
+function provenContent(path: string, size: number, digest: Digest): Content {
+  const plain = fileContent(path, size, 0, digest);
+  return {
+    size,
+    digest,
+    open: (range) =>
+      range === undefined
+        ? verified(plain.open(), { what: `${path}, which changed while it was being built`, digest, size })
+        : plain.open(range),
+  };
+}

@@ -1,0 +1,10 @@
+export type { Context } from "./context.ts";
+export { readContext } from "./context.ts";
+export type { Executor, ExecutorContext, Input } from "./executor.ts";
+export type { Json, Outcome, Step } from "./graph.ts";
+export { stepsOf } from "./graph.ts";
+export { parseMode } from "./mode.ts";
+export type { OutcomeCache, Solved, SolverOptions } from "./solver.ts";
+export { Solver } from "./solver.ts";
+export * from "./steps/index.ts";
+export { treeDigest } from "./tree-digest.ts";

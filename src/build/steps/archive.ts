@@ -1,0 +1,95 @@
+import type { Archive, ArchiveOptions } from "../../debian/index.ts";
+import { digestOfJson } from "../../io/index.ts";
+import { type Executor, inputOf } from "../executor.ts";
+import type { Json, Step } from "../graph.ts";
+
+/** What decides which archive is meant; goes into keys. */
+export type ArchiveParameters = {
+  readonly suite: string;
+  readonly components?: readonly string[];
+  readonly mirror?: string;
+  readonly securityMirror?: string;
+  readonly snapshot?: string;
+  readonly updates?: boolean;
+  readonly security?: boolean;
+  readonly acceptExpired?: boolean;
+};
+
+/** What the machine adds; does not go into keys. */
+export type ArchiveLocal = Pick<
+  ArchiveOptions,
+  "architectures" | "cacheDirectory" | "refresh" | "environment" | "keyrings"
+>;
+
+/** A step that stands for the present state of an archive: one suite with its updates. */
+export function archiveStep(parameters: ArchiveParameters, local: ArchiveLocal): Step {
+  return { kind: "debian-archive", parameters, inputs: {}, local };
+}
+
+/** The options that a step of this kind stands for. */
+export function archiveOptions(step: Step): ArchiveOptions {
+  return { ...(step.parameters as ArchiveParameters), ...(step.local as ArchiveLocal) } as ArchiveOptions;
+}
+
+/**
+ * Its digest is that of the signed release files. A state that was checked a short time ago is taken without
+ * asking the network; the archive itself is opened only when somebody wants packages.
+ */
+export const archiveExecutor: Executor = {
+  kind: "debian-archive",
+  version: 1,
+  cached: false,
+  async run(step, _inputs, context) {
+    const { archiveState, openArchive } = await import("../../debian/index.ts");
+    const options = archiveOptions(step);
+    const known = options.refresh === true ? undefined : await archiveState(options);
+    if (known !== undefined) return { digest: known, record: null };
+    const archive = await openArchive(options, context);
+    return { digest: archive.digest, record: null, value: archive };
+  },
+  async load(step, _outcome, _inputs, context) {
+    const { openArchive } = await import("../../debian/index.ts");
+    return openArchive(archiveOptions(step), context);
+  },
+};
+
+/** What a resolving step is asked for. */
+export type ResolveParameters = {
+  readonly architecture: string;
+  readonly packages: readonly string[];
+  readonly recommends: boolean;
+};
+
+/** A step that chooses the packages which satisfy a request. */
+export function resolveStep(archive: Step, parameters: ResolveParameters, platform: string): Step {
+  return {
+    kind: "debian-resolve",
+    label: `choose packages for ${parameters.packages.join(", ")}`,
+    platform,
+    parameters,
+    inputs: { archive },
+  };
+}
+
+/** Its record is a `Resolution`. */
+export const resolveExecutor: Executor = {
+  kind: "debian-resolve",
+  version: 1,
+  cached: true,
+  async run(step, inputs) {
+    const { openIndex, resolve } = await import("../../debian/index.ts");
+    const request = step.parameters as ResolveParameters;
+    const options = archiveOptions(inputOf(inputs, "archive").step);
+    const archive = await inputOf(inputs, "archive").value<Archive>();
+    const files = await archive.indexes(request.architecture);
+    const indexes = await Promise.all(files.map((file) => openIndex(file, options.cacheDirectory)));
+    const resolution = resolve(indexes, { ...request, packages: [...request.packages] });
+    return {
+      digest: digestOfJson(
+        resolution.packages.map((one) => [one.name, one.version, one.architecture, one.sha256]),
+      ),
+      record: resolution as unknown as Json,
+      value: resolution,
+    };
+  },
+};

@@ -1,0 +1,112 @@
+import type { Carved, Root, Surface } from "../../carve/index.ts";
+import type { BlobSink, Platform } from "../../image/index.ts";
+import { type Digest, sha256, WhittleError } from "../../io/index.ts";
+import type { Tree, TreePath } from "../../tree/index.ts";
+import { type Executor, type Input, inputOf } from "../executor.ts";
+import type { Json, Step } from "../graph.ts";
+import type { PackagesValue } from "./packages.ts";
+import type { SimulationRecord } from "./simulate.ts";
+import { treeOfInput } from "./tree-value.ts";
+
+/** A step whose record says what an application's files need, and not what is in them. */
+export function surfaceStep(application: Step): Step {
+  return { kind: "surface", parameters: null, inputs: { application } };
+}
+
+export const surfaceExecutor: Executor = {
+  kind: "surface",
+  version: 1,
+  cached: true,
+  async run(_step, inputs) {
+    const { standardEvidence, surfaceOf } = await import("../../carve/index.ts");
+    const surface = await surfaceOf(await treeOfInput(inputOf(inputs, "application")), standardEvidence());
+    const record = surface as unknown as Json;
+    return { digest: sha256(JSON.stringify(record)), record };
+  },
+};
+
+/** What a carving step is told. */
+export type CarveParameters = {
+  readonly roots: readonly Json[];
+  readonly keep: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly platform: Json;
+};
+
+/** A step that keeps of the packages what the roots and the application's surface reach. */
+export function carveStep(
+  inputs: { readonly packages: Step; readonly surface: Step; readonly simulation?: Step },
+  parameters: CarveParameters,
+  platform: string,
+): Step {
+  return { kind: "carve", label: "carve", platform, parameters, inputs };
+}
+
+/** What a carving step's record holds. */
+export type CarveRecord = { readonly reasons: { readonly digest: Digest; readonly size: number } };
+
+/** Its record names the blob that holds the reasons; its value is the carved tree. */
+export function carveExecutor(sink: BlobSink): Executor {
+  return {
+    kind: "carve",
+    version: 1,
+    cached: true,
+    async run(step, inputs, context) {
+      const carved = await carveInputs(step, inputs, context.signal);
+      const { packages } = await inputOf(inputs, "packages").value<PackagesValue>();
+      if (packages.length > 0) await checkMachine(carved.tree, step.parameters as CarveParameters);
+      const bytes = Buffer.from(JSON.stringify(carved.reasons.toJSON()), "utf8");
+      const { digest, size } = await sink.add(one(bytes));
+      const record: CarveRecord = { reasons: { digest, size } };
+      for (const missing of carved.missing) context.progress({ kind: "warning", text: missingText(missing) });
+      return { digest: context.key, record, blobs: [digest], value: carved };
+    },
+    load: (step, _outcome, inputs, context) => carveInputs(step, inputs, context.signal),
+  };
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+function missingText(missing: Carved["missing"][number]): string {
+  return `${missing.from ?? "the recipe"} needs ${missing.path}, which is in none of the packages`;
+}
+
+async function carveInputs(
+  step: Step,
+  inputs: Readonly<Record<string, Input>>,
+  signal: AbortSignal,
+): Promise<Carved> {
+  const { carve, standardEvidence } = await import("../../carve/index.ts");
+  const parameters = step.parameters as CarveParameters;
+  const simulation = inputs["simulation"]?.record as unknown as SimulationRecord | undefined;
+  const { tree, packages } = await inputOf(inputs, "packages").value<PackagesValue>();
+  const surface = inputOf(inputs, "surface").record as unknown as Surface;
+  const roots = [...(parameters.roots as unknown as Root[]), ...(simulation?.roots ?? [])];
+  return carve(tree, roots, standardEvidence(packages), {
+    surface,
+    keep: parameters.keep,
+    environment: parameters.environment,
+    signal,
+  });
+}
+
+/** Refuses an image that holds a program of another machine. */
+async function checkMachine(tree: Tree, parameters: CarveParameters): Promise<void> {
+  const { machineMatches, readElf } = await import("../../elf/index.ts");
+  const { formatPlatform } = await import("../../image/index.ts");
+  const platform = parameters.platform as unknown as Platform;
+  const wrong: TreePath[] = [];
+  for (const [path, entry] of tree.entries()) {
+    if (entry.type !== "file" || entry.origin?.kind !== "package") continue;
+    const elf = await readElf(entry.content);
+    if (elf !== undefined && !machineMatches(elf, platform)) wrong.push(path);
+  }
+  if (wrong.length > 0) {
+    throw new WhittleError(
+      "ELF_INVALID",
+      `Cannot make an image for ${formatPlatform(platform)}: ${wrong.slice(0, 3).join(", ")} ${wrong.length > 1 ? "are" : "is"} for another machine`,
+    );
+  }
+}

@@ -1,0 +1,28 @@
+import type { BlobSink, BlobSource } from "../../image/index.ts";
+import type { Executor } from "../executor.ts";
+import { archiveExecutor, resolveExecutor } from "./archive.ts";
+import { carveExecutor, surfaceExecutor } from "./carve.ts";
+import { filesExecutor } from "./files.ts";
+import { imageExecutor, indexExecutor, reasonsExecutor } from "./image.ts";
+import { layerExecutor } from "./layer.ts";
+import { overlayExecutor } from "./overlay.ts";
+import { packagesExecutor } from "./packages.ts";
+import { simulateExecutor } from "./simulate.ts";
+
+/** An executor for every kind of step that the front ends make; results go into `blobs`. */
+export function standardExecutors(blobs: BlobSink & BlobSource): Executor[] {
+  return [
+    archiveExecutor,
+    resolveExecutor,
+    packagesExecutor,
+    filesExecutor,
+    simulateExecutor,
+    overlayExecutor,
+    surfaceExecutor,
+    carveExecutor(blobs),
+    layerExecutor(blobs),
+    imageExecutor(blobs),
+    reasonsExecutor(blobs),
+    indexExecutor(blobs),
+  ];
+}

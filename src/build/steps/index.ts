@@ -1,0 +1,15 @@
+export type { Account } from "./accounts.ts";
+export type { ArchiveLocal, ArchiveParameters, ResolveParameters } from "./archive.ts";
+export { archiveStep, resolveStep } from "./archive.ts";
+export { carveStep, surfaceStep } from "./carve.ts";
+export { standardExecutors } from "./executors.ts";
+export type { PlacedFile } from "./files.ts";
+export { filesStep } from "./files.ts";
+export type { ImageRecord } from "./image.ts";
+export { imageStep, indexStep, reasonsStep } from "./image.ts";
+export type { Compression } from "./layer.ts";
+export { layerStep } from "./layer.ts";
+export { overlayStep } from "./overlay.ts";
+export { packagesStep } from "./packages.ts";
+export type { SimulationRecord } from "./simulate.ts";
+export { simulateStep } from "./simulate.ts";

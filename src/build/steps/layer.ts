@@ -1,0 +1,39 @@
+import type { BlobSink, LayerRecord } from "../../image/index.ts";
+import { sha256 } from "../../io/index.ts";
+import { type Executor, inputOf } from "../executor.ts";
+import type { Json, Step } from "../graph.ts";
+import { treeOfInput } from "./tree-value.ts";
+
+/** How layers are compressed. */
+export type Compression = { readonly type: "gzip" | "zstd" | "none"; readonly level?: number };
+
+/** A step that writes a tree as a layer. */
+export function layerStep(tree: Step, what: string, compression: Compression, platform?: string): Step {
+  return {
+    kind: "layer",
+    label: `write the layer of ${what}`,
+    ...(platform === undefined ? {} : { platform }),
+    parameters: { compression },
+    inputs: { tree },
+  };
+}
+
+/** Its record is a `LayerRecord`. */
+export function layerExecutor(sink: BlobSink): Executor {
+  return {
+    kind: "layer",
+    version: 1,
+    cached: true,
+    async run(step, inputs, work) {
+      const { writeLayer } = await import("../../image/index.ts");
+      const { compression } = step.parameters as { compression: Compression };
+      const tree = await treeOfInput(inputOf(inputs, "tree"));
+      const layer: LayerRecord = await writeLayer(tree, sink, { compression, work });
+      return {
+        digest: sha256(`${layer.diffId} ${layer.descriptor.digest}`),
+        record: layer as unknown as Json,
+        blobs: [layer.descriptor.digest],
+      };
+    },
+  };
+}

@@ -1,0 +1,53 @@
+import type { Archive, DebianPackage, Resolution } from "../../debian/index.ts";
+import { Tree } from "../../tree/index.ts";
+import { type Executor, inputOf } from "../executor.ts";
+import type { Step } from "../graph.ts";
+import { settle } from "../solver.ts";
+import { type Account, addAccounts } from "./accounts.ts";
+import { archiveOptions } from "./archive.ts";
+import type { TreeValue } from "./tree-value.ts";
+
+/** Unpacked packages with what their maintainer scripts would have done. */
+export interface PackagesValue extends TreeValue {
+  readonly packages: readonly DebianPackage[];
+}
+
+/** A step that unpacks chosen packages, and adds the recipe's own users and groups. */
+export function packagesStep(
+  archive: Step,
+  resolution: Step,
+  accounts: readonly Account[],
+  platform: string,
+): Step {
+  return {
+    kind: "debian-packages",
+    platform,
+    parameters: { accounts: accounts.map((account) => ({ ...account })) },
+    inputs: { archive, resolution },
+  };
+}
+
+/** Unpacking is put off until somebody looks into the tree: its key says already what it will be. */
+export const packagesExecutor: Executor = {
+  kind: "debian-packages",
+  version: 1,
+  cached: false,
+  run: async (_step, _inputs, { key }) => ({ digest: key, record: null }),
+  async load(step, _outcome, inputs, context): Promise<PackagesValue> {
+    const { openPackage, packageEffects, unpack } = await import("../../debian/index.ts");
+    const resolution = inputOf(inputs, "resolution").record as unknown as Resolution;
+    const archiveInput = inputOf(inputs, "archive");
+    const { cacheDirectory } = archiveOptions(archiveInput.step);
+    const archive = await archiveInput.value<Archive>();
+    const packages = await settle(
+      resolution.packages.map(async (record) => {
+        const path = await archive.fetch(record, context);
+        return openPackage(path, record, cacheDirectory, context);
+      }),
+    );
+    const unpacked = packages.length === 0 ? Tree.empty : await unpack(packages, context);
+    const effects = await packageEffects(unpacked, packages);
+    const { accounts } = step.parameters as unknown as { accounts: readonly Account[] };
+    return { tree: await addAccounts(effects.tree, accounts), packages };
+  },
+};

@@ -1,0 +1,38 @@
+import type { Simulation } from "../../simulate/index.ts";
+import { type Executor, inputOf } from "../executor.ts";
+import type { Json, Step } from "../graph.ts";
+import { treeDigest } from "../tree-digest.ts";
+import { treeOfInput } from "./tree-value.ts";
+
+/** What a simulating step is told beside the files. */
+export type SimulateParameters = { readonly port: number; readonly uid: number };
+
+/** A step that makes a web server's files and configuration of a directory. */
+export function simulateStep(files: Step, parameters: SimulateParameters): Step {
+  return { kind: "simulate", parameters, inputs: { files } };
+}
+
+/** What later steps read of a simulation without making it again. */
+export type SimulationRecord = Pick<Simulation, "config" | "roots" | "routes" | "nginxConf">;
+
+export const simulateExecutor: Executor = {
+  kind: "simulate",
+  version: 1,
+  cached: true,
+  async run(step, inputs) {
+    const simulation = await simulated(step, inputs);
+    const { config, roots, routes, nginxConf } = simulation;
+    const record: SimulationRecord = { config, roots, routes, nginxConf };
+    return {
+      digest: await treeDigest(simulation.tree),
+      record: record as unknown as Json,
+      value: simulation,
+    };
+  },
+  load: (step, _outcome, inputs) => simulated(step, inputs),
+};
+
+async function simulated(step: Step, inputs: Parameters<Executor["run"]>[1]): Promise<Simulation> {
+  const { simulate } = await import("../../simulate/index.ts");
+  return simulate(await treeOfInput(inputOf(inputs, "files")), step.parameters as SimulateParameters);
+}

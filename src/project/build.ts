@@ -1,0 +1,248 @@
+import {
+  type Compression,
+  type ImageRecord,
+  indexStep,
+  type Json,
+  type SimulationRecord,
+  Solver,
+  type Step,
+  standardExecutors,
+  stepsOf,
+} from "../build/index.ts";
+import type { Resolution } from "../debian/index.ts";
+import {
+  type Descriptor,
+  hostPlatform,
+  type LayerRecord,
+  type Platform,
+  parsePlatform,
+} from "../image/index.ts";
+import { cacheDirectory, type Environment, WhittleError, type Work } from "../io/index.ts";
+import {
+  annotationsOf,
+  type GraphOptions,
+  gitVariables,
+  type ImageRecipe,
+  imageGraph,
+  type PlatformGraph,
+  variablesIn,
+} from "../recipe/index.ts";
+import type { Store } from "../store/index.ts";
+import { outcomeCache } from "./outcomes.ts";
+import type { Project } from "./read.ts";
+
+/** How a project is to be built. */
+export interface BuildOptions extends Work {
+  readonly store: Store;
+  readonly environment: Environment;
+  /** Names of the images to build; all of them when absent. */
+  readonly images?: readonly string[];
+  /** Instead of the recipe's. */
+  readonly platforms?: readonly string[];
+  readonly noCache?: boolean;
+  /** Ask the archive for news even when it was asked a short time ago. */
+  readonly pull?: boolean;
+  readonly compression?: Compression;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** One platform of a built image. */
+export interface BuiltPlatform {
+  readonly platform: Platform;
+  readonly descriptor: Descriptor;
+  readonly layers: readonly LayerRecord[];
+  readonly resolution?: Resolution;
+  readonly simulation?: SimulationRecord;
+}
+
+/** A built image. */
+export interface BuiltImage {
+  readonly name: string;
+  /** An index when several platforms were built, else the one manifest. */
+  readonly descriptor: Descriptor;
+  readonly platforms: readonly BuiltPlatform[];
+  /** Manifests that speak of the images: the reasons of each carved one. */
+  readonly referrers: readonly Descriptor[];
+}
+
+/** The graph of one image of a project, and what it needs to be solved. */
+export interface PlannedImage {
+  readonly name: string;
+  readonly recipe: ImageRecipe;
+  readonly platforms: readonly PlatformGraph[];
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/**
+ * Makes the graphs of a project's images; nothing is fetched or computed.
+ *
+ * @throws WhittleError `NOT_FOUND` for an image that the recipe does not have, `PLATFORM_UNSUPPORTED`
+ */
+export async function planProject(project: Project, options: BuildOptions): Promise<PlannedImage[]> {
+  const { images } = project.recipe;
+  const wanted = options.images ?? Object.keys(images);
+  const epoch = sourceDateEpoch(options.environment);
+  return Promise.all(
+    wanted.map(async (name) => {
+      const recipe = images[name];
+      if (recipe === undefined) {
+        throw new WhittleError(
+          "NOT_FOUND",
+          `Cannot build the image "${name}": ${project.file} has no such image`,
+          {
+            hint: `it has: ${Object.keys(images).join(", ")}`,
+          },
+        );
+      }
+      const cache = cacheDirectory(options.environment);
+      const graph: GraphOptions = {
+        platforms: platformsOf(recipe, options.platforms),
+        context: { directory: project.directory, cacheDirectory: cache },
+        archive: {
+          cacheDirectory: cache,
+          environment: options.environment,
+          ...(options.pull === undefined ? {} : { refresh: options.pull }),
+        },
+        compression: options.compression ?? { type: "gzip" },
+        ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
+        variables: await variablesFor(project, recipe),
+        ...(options.labels === undefined ? {} : { labels: options.labels }),
+        ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
+      };
+      return {
+        name,
+        recipe,
+        platforms: imageGraph(recipe, graph),
+        annotations: annotationsOf(recipe, graph),
+      };
+    }),
+  );
+}
+
+/**
+ * Builds images of a project into the store, without giving them names.
+ *
+ * @throws WhittleError whatever a step fails with; the store then holds finished blobs only
+ */
+export async function buildProject(project: Project, options: BuildOptions): Promise<BuiltImage[]> {
+  const planned = await planProject(project, options);
+  const solver = solverFor(options);
+  const built = await Promise.allSettled(planned.map((image) => buildImage(solver, image)));
+  const failed = built.find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+  return built.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+}
+
+async function buildImage(solver: Solver, planned: PlannedImage): Promise<BuiltImage> {
+  const { name, platforms, annotations } = planned;
+  const ends = platforms.map((graph) => graph.reasons ?? graph.image);
+  const index =
+    platforms.length > 1
+      ? indexStep(
+          platforms.map((graph) => graph.image),
+          annotations,
+        )
+      : undefined;
+  const all = await Promise.allSettled(
+    [...ends, ...(index === undefined ? [] : [index])].map((end) => solver.solve(end)),
+  );
+  const failed = all.find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+  const builtPlatforms = await Promise.all(platforms.map((graph) => builtPlatform(solver, graph)));
+  const [first] = builtPlatforms;
+  if (first === undefined) throw new Error("Internal error: an image without a platform was built");
+  return {
+    name,
+    descriptor: index === undefined ? first.descriptor : await recordOf<Descriptor>(solver, index),
+    platforms: builtPlatforms,
+    referrers: await Promise.all(
+      platforms.flatMap((graph) =>
+        graph.reasons === undefined ? [] : [recordOf<Descriptor>(solver, graph.reasons)],
+      ),
+    ),
+  };
+}
+
+async function builtPlatform(solver: Solver, graph: PlatformGraph): Promise<BuiltPlatform> {
+  const { descriptor, layers } = await recordOf<ImageRecord>(solver, graph.image);
+  const { resolution, simulation } = graph;
+  return {
+    platform: graph.platform,
+    descriptor,
+    layers,
+    ...(resolution === undefined ? {} : { resolution: await recordOf<Resolution>(solver, resolution) }),
+    ...(simulation === undefined ? {} : { simulation: await recordOf<SimulationRecord>(solver, simulation) }),
+  };
+}
+
+/** The record of a step that the solver has solved already. */
+async function recordOf<T>(solver: Solver, step: Step): Promise<T> {
+  const record: Json = (await solver.solve(step)).record;
+  return record as unknown as T;
+}
+
+function platformsOf(recipe: ImageRecipe, chosen: readonly string[] | undefined): Platform[] {
+  const names = chosen ?? recipe.platforms;
+  return names === undefined ? [hostPlatform()] : names.map(parsePlatform);
+}
+
+/** `SOURCE_DATE_EPOCH` (reproducible-builds.org): seconds since the epoch. */
+export function sourceDateEpoch(environment: Environment): number | undefined {
+  const text = environment["SOURCE_DATE_EPOCH"];
+  if (text === undefined || text === "") return undefined;
+  if (!/^\d{1,11}$/.test(text)) {
+    throw new WhittleError(
+      "USAGE",
+      `Cannot use SOURCE_DATE_EPOCH="${text.slice(0, 40)}": whole seconds since 1970 are wanted`,
+    );
+  }
+  return Number(text);
+}
+
+async function variablesFor(
+  project: Project,
+  recipe: ImageRecipe,
+): Promise<Record<string, string | undefined>> {
+  const texts = [...Object.values(recipe.config?.labels ?? {}), ...Object.values(recipe.annotations ?? {})];
+  const wanted = variablesIn(texts);
+  const git = [...wanted].some((name) => name.startsWith("git."))
+    ? await gitVariables(project.directory)
+    : {};
+  return { name: project.name, ...git };
+}
+
+/** The steps of planned images, inputs first, for showing. */
+export function plannedSteps(images: readonly PlannedImage[]): Step[] {
+  return [
+    ...stepsOf(images.flatMap((image) => image.platforms.map((graph) => graph.reasons ?? graph.image))),
+  ];
+}
+
+/** Solves the simulations of planned images, which needs nothing but their files. */
+export async function plannedSimulations(
+  images: readonly PlannedImage[],
+  options: BuildOptions,
+): Promise<{ readonly image: string; readonly simulation: SimulationRecord }[]> {
+  const solver = solverFor(options);
+  const found = images.flatMap(({ name, platforms }) => {
+    const step = platforms[0]?.simulation;
+    return step === undefined ? [] : [{ name, step }];
+  });
+  return Promise.all(
+    found.map(async ({ name, step }) => ({
+      image: name,
+      simulation: await recordOf<SimulationRecord>(solver, step),
+    })),
+  );
+}
+
+function solverFor(options: BuildOptions): Solver {
+  return new Solver({
+    executors: standardExecutors(options.store),
+    cache: outcomeCache(options.store),
+    progress: options.progress,
+    signal: options.signal,
+    ...(options.noCache === undefined ? {} : { noCache: options.noCache }),
+  });
+}

@@ -1,0 +1,291 @@
+import {
+  type Account,
+  type ArchiveLocal,
+  type ArchiveParameters,
+  archiveStep,
+  type Compression,
+  type Context,
+  carveStep,
+  filesStep,
+  imageStep,
+  type Json,
+  layerStep,
+  overlayStep,
+  type PlacedFile,
+  packagesStep,
+  reasonsStep,
+  resolveStep,
+  type Step,
+  simulateStep,
+  surfaceStep,
+} from "../build/index.ts";
+import { type ContainerConfig, debianArchitecture, formatPlatform, type Platform } from "../image/index.ts";
+import { WhittleError } from "../io/index.ts";
+import { containerConfig } from "./config.ts";
+import type { ImageRecipe, SuiteRecipe } from "./schema.ts";
+import { fillVariables, type Variables } from "./variables.ts";
+
+/** What the front end needs to know beside the recipe. */
+export interface GraphOptions {
+  readonly platforms: readonly Platform[];
+  readonly context: Context;
+  readonly archive: Omit<ArchiveLocal, "architectures">;
+  readonly compression: Compression;
+  /** Seconds since the epoch (`SOURCE_DATE_EPOCH`); without it the image claims no date. */
+  readonly sourceDateEpoch?: number;
+  readonly variables: Variables;
+  /** From the command line; they win over the recipe's. */
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** The steps that make one platform of an image. */
+export interface PlatformGraph {
+  readonly platform: Platform;
+  readonly image: Step;
+  /** Absent when nothing is carved. */
+  readonly reasons?: Step;
+  /** The choice of packages; absent when the recipe wants none. */
+  readonly resolution?: Step;
+  readonly simulation?: Step;
+}
+
+/** The port and user of a simulation, where the recipe does not say otherwise. */
+const simulationDefaults = { port: 8080, uid: 10001 };
+const simulationPackages = ["nginx", "busybox"];
+
+/**
+ * Makes the graph of one image of a recipe.
+ *
+ * @throws WhittleError `PLATFORM_UNSUPPORTED`, `RECIPE_INVALID`
+ */
+export function imageGraph(recipe: ImageRecipe, options: GraphOptions): PlatformGraph[] {
+  const application = applicationSteps(recipe, options);
+  const archives = archiveSteps(recipe, options);
+  return options.platforms.map((platform) =>
+    platformGraph(recipe, options, platform, application, archives.get(formatPlatform(platform))),
+  );
+}
+
+interface Application {
+  /** The application's files, and what a simulation makes of its directory. */
+  readonly tree?: Step;
+  readonly simulation?: Step;
+  readonly surface: Step;
+}
+
+function applicationSteps(recipe: ImageRecipe, options: GraphOptions): Application {
+  const mtime = options.sourceDateEpoch ?? 0;
+  const files = (recipe.files ?? []).map((file) => placedFile(recipe, file));
+  const trees: Step[] = files.length > 0 ? [filesStep({ files, mtime }, options.context)] : [];
+  let simulation: Step | undefined;
+  if (recipe.simulate !== undefined) {
+    const directory = filesStep(
+      { files: [{ from: recipe.simulate, to: "/", uid: 0, gid: 0 }], mtime },
+      options.context,
+    );
+    simulation = simulateStep(directory, simulationDefaults);
+    trees.unshift(simulation);
+  }
+  const tree = trees.length > 1 ? overlayStep(trees) : trees[0];
+  return {
+    ...(tree === undefined ? {} : { tree }),
+    ...(simulation === undefined ? {} : { simulation }),
+    surface: surfaceStep(tree ?? overlayStep([])),
+  };
+}
+
+function placedFile(recipe: ImageRecipe, file: NonNullable<ImageRecipe["files"]>[number]): PlacedFile {
+  const { from, content, to, mode } = file;
+  if ((from === undefined) === (content === undefined)) {
+    throw new WhittleError(
+      "RECIPE_INVALID",
+      `Cannot place ${to}: either "from" or "content" is wanted, not ${from === undefined ? "neither" : "both"}`,
+    );
+  }
+  const owner = accountNumber(recipe, file.owner, "uid") ?? 0;
+  return {
+    ...(from === undefined ? {} : { from }),
+    ...(content === undefined ? {} : { content }),
+    to,
+    ...(mode === undefined ? {} : { mode: typeof mode === "number" ? mode.toString(8) : mode }),
+    uid: owner,
+    gid: accountNumber(recipe, file.group ?? file.owner, "gid") ?? owner,
+  };
+}
+
+function accountNumber(
+  recipe: ImageRecipe,
+  name: string | number | undefined,
+  which: "uid" | "gid",
+): number | undefined {
+  if (name === undefined || typeof name === "number") return name;
+  if (/^\d+$/.test(name)) return Number(name);
+  if (name === "root") return 0;
+  const account = recipe.users?.find(
+    (user) => user.name === name || (which === "gid" && user.group === name),
+  );
+  if (account === undefined) {
+    throw new WhittleError("RECIPE_INVALID", `Cannot give a file to "${name}": the recipe has no such user`, {
+      hint: "add it under users:, or write a number",
+    });
+  }
+  return which === "uid" ? account.uid : (account.gid ?? account.uid);
+}
+
+/** One archive step a suite, shared by the platforms that use it. */
+function archiveSteps(recipe: ImageRecipe, options: GraphOptions): Map<string, Step> {
+  const bySuite = new Map<
+    string,
+    { parameters: ArchiveParameters; platforms: string[]; architectures: string[] }
+  >();
+  for (const platform of wantsPackages(recipe) ? options.platforms : []) {
+    const name = formatPlatform(platform);
+    const parameters = archiveParameters(suiteFor(recipe, name));
+    const key = JSON.stringify(parameters);
+    const group = bySuite.get(key) ?? { parameters, platforms: [], architectures: [] };
+    group.platforms.push(name);
+    const architecture = debianArchitecture(platform);
+    if (!group.architectures.includes(architecture)) group.architectures.push(architecture);
+    bySuite.set(key, group);
+  }
+  const steps = new Map<string, Step>();
+  for (const { parameters, platforms, architectures } of bySuite.values()) {
+    const step = archiveStep(parameters, { ...options.archive, architectures });
+    for (const platform of platforms) steps.set(platform, step);
+  }
+  return steps;
+}
+
+function wantsPackages(recipe: ImageRecipe): boolean {
+  return (recipe.packages?.length ?? 0) > 0 || recipe.simulate !== undefined;
+}
+
+function suiteFor(recipe: ImageRecipe, platform: string): SuiteRecipe {
+  const { from } = recipe;
+  if (from === undefined) return { debian: "stable" };
+  const { platforms, ...suite } = "platforms" in from ? from : { ...from, platforms: undefined };
+  const own = platforms?.[platform];
+  if (own === undefined) return suite;
+  return typeof own === "string" ? { ...suite, debian: own } : own;
+}
+
+function archiveParameters(suite: SuiteRecipe): ArchiveParameters {
+  const { debian, ...rest } = suite;
+  return Object.fromEntries(
+    Object.entries({ suite: debian, ...rest }).filter(([, value]) => value !== undefined),
+  ) as unknown as ArchiveParameters;
+}
+
+function platformGraph(
+  recipe: ImageRecipe,
+  options: GraphOptions,
+  platform: Platform,
+  application: Application,
+  archive: Step | undefined,
+): PlatformGraph {
+  const name = formatPlatform(platform);
+  const { compression } = options;
+  const { simulation, tree, surface } = application;
+  const layers: Step[] = [];
+  const history: string[] = [];
+  let resolution: Step | undefined;
+  let carved: Step | undefined;
+  if (archive !== undefined) {
+    const packages = recipe.packages ?? simulationPackages;
+    resolution = resolveStep(
+      archive,
+      { architecture: debianArchitecture(platform), packages, recommends: recipe.recommends ?? false },
+      name,
+    );
+    const unpacked = packagesStep(archive, resolution, accounts(recipe), name);
+    carved =
+      recipe.carve === false
+        ? undefined
+        : carveStep(
+            { packages: unpacked, surface, ...(simulation === undefined ? {} : { simulation }) },
+            {
+              roots: rootsOf(recipe),
+              keep: recipe.keep ?? [],
+              environment: recipe.config?.environment ?? {},
+              platform: platform as unknown as Json,
+            },
+            name,
+          );
+    layers.push(layerStep(carved ?? unpacked, "packages", compression, name));
+    history.push(`whittle: ${packages.join(" ")} (${archiveName(suiteFor(recipe, name))})`);
+  }
+  if (tree !== undefined) {
+    layers.push(layerStep(tree, "application files", compression));
+    history.push(simulation === undefined ? "whittle: files" : `whittle: simulate ${recipe.simulate}`);
+  }
+  const image = imageStep(
+    { layers, ...(simulation === undefined ? {} : { simulation }) },
+    {
+      platform,
+      config: withLabels(containerConfig(recipe, options.variables), options.labels),
+      layers: history,
+      ...created(options),
+      annotations: annotationsOf(recipe, options),
+    },
+    name,
+  );
+  return {
+    platform,
+    image,
+    ...(carved === undefined ? {} : { reasons: reasonsStep(image, carved) }),
+    ...(resolution === undefined ? {} : { resolution }),
+    ...(simulation === undefined ? {} : { simulation }),
+  };
+}
+
+function archiveName(suite: SuiteRecipe): string {
+  return `debian ${suite.debian}${suite.snapshot === undefined ? "" : ` as of ${suite.snapshot}`}`;
+}
+
+function rootsOf(recipe: ImageRecipe): Json[] {
+  const roots: Json[] = (recipe.roots ?? []).map((root) =>
+    typeof root === "string" ? rootOf(root) : { command: root },
+  );
+  const entrypoint = recipe.config?.entrypoint ?? recipe.config?.command;
+  if (entrypoint !== undefined && entrypoint.length > 0) roots.push({ command: entrypoint });
+  return roots;
+}
+
+function rootOf(root: string): Json {
+  const words = root.trim().split(/\s+/);
+  return words.length === 1 && root.startsWith("/") ? { path: root } : { command: words };
+}
+
+function accounts(recipe: ImageRecipe): Account[] {
+  return (recipe.users ?? []).map((user) => ({
+    name: user.name,
+    uid: user.uid,
+    gid: user.gid ?? user.uid,
+    group: user.group ?? user.name,
+    home: user.home ?? "/nonexistent",
+    shell: user.shell ?? "/usr/sbin/nologin",
+  }));
+}
+
+function withLabels(config: ContainerConfig, labels: GraphOptions["labels"]): ContainerConfig {
+  if (labels === undefined || Object.keys(labels).length === 0) return config;
+  return { ...config, Labels: { ...config.Labels, ...labels } };
+}
+
+function created(options: GraphOptions): { readonly created?: string } {
+  const { sourceDateEpoch } = options;
+  if (sourceDateEpoch === undefined) return {};
+  return { created: new Date(sourceDateEpoch * 1000).toISOString().replace(".000Z", "Z") };
+}
+
+/** The annotations of a manifest: the recipe's, the command line's, and those labels that OCI defines. */
+export function annotationsOf(recipe: ImageRecipe, options: GraphOptions): Record<string, string> {
+  const labels = { ...fillVariables(recipe.config?.labels ?? {}, options.variables), ...options.labels };
+  const defined = Object.entries(labels).filter(([name]) => name.startsWith("org.opencontainers.image."));
+  return {
+    ...Object.fromEntries(defined),
+    ...fillVariables(recipe.annotations ?? {}, options.variables),
+    ...options.annotations,
+  };
+}
