@@ -1,6 +1,11 @@
 export type { ElfType } from "./file.ts";
 export { ElfFile, readElf } from "./file.ts";
+export { configuredDirectories } from "./ld-so-conf.ts";
+export type { Closure, LoaderOptions, ResolvedObject } from "./loader.ts";
+export { Loader } from "./loader.ts";
 export type { ElfMachine, Encoding, Machine, MachinePlatform } from "./machine.ts";
 export { machineMatches, machineOf, machines } from "./machine.ts";
 export type { DlopenNote } from "./notes.ts";
+export type { LoadedObject, ResolvedNeed } from "./process.ts";
+export type { CacheMode } from "./rules.ts";
 export type { VersionNeed } from "./versions.ts";
