@@ -1,0 +1,326 @@
+import { closeSync, openSync, readSync } from "node:fs";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import { explainSystemError, quietWork, WhittleError, type Work, writeFileAtomically } from "../io/index.ts";
+import type { PackageRecord } from "./package.ts";
+import { buildIndex } from "./packages-index-build.ts";
+import {
+  type BodyField,
+  bodyFields,
+  type Counts,
+  headerLength,
+  magic,
+  type TableName,
+  tableLengths,
+} from "./packages-index-format.ts";
+import { nearMisses } from "./packages-index-suggest.ts";
+
+/** A verified `Packages` file on disk, uncompressed, and where it came from. */
+export interface PackagesFile {
+  readonly path: string;
+  /** Of the file's bytes, hexadecimal, with or without `sha256:` in front. */
+  readonly sha256: string;
+  readonly suite: string;
+  readonly mirror: string;
+  /** As apt's pin priority: the highest decides the candidate, then the version. 500 unless said. */
+  readonly priority?: number;
+}
+
+/** Everything that an index says about one version of a package and that resolving or unpacking wants. */
+export interface IndexedPackage extends PackageRecord {
+  readonly priority: string;
+  readonly section: string;
+  readonly multiArch: "no" | "same" | "foreign" | "allowed";
+  readonly essential: boolean;
+  /** `Protected: yes`: like essential, but nothing needs it to work. */
+  readonly protected: boolean;
+  /** Relation fields as written; empty where the package has none. */
+  readonly preDepends: string;
+  readonly depends: string;
+  readonly conflicts: string;
+  readonly breaks: string;
+  readonly recommends: string;
+  readonly suggests: string;
+  readonly replaces: string;
+  readonly provides: string;
+}
+
+/** One package version that provides a name. */
+export interface IndexedProvide {
+  /** To be asked for with `record`. */
+  readonly id: number;
+  /** The version in the `Provides` field; `undefined` for an unversioned one. */
+  readonly version?: string;
+}
+
+/** Far above the 150 MB that the compact form of all of Debian would take. */
+const largestTables = 512 * 1024 * 1024;
+
+/**
+ * One `Packages` file in a form that opens in milliseconds: the names are in memory, a package's fields are read
+ * when asked for. Names and records never change. Holds a file descriptor until closed.
+ */
+export class PackageIndex implements Disposable {
+  readonly suite: string;
+  readonly mirror: string;
+  readonly priority: number;
+  readonly #path: string;
+  #file: number;
+  readonly #counts: Counts;
+  readonly #tables: Record<TableName, Uint32Array>;
+  readonly #text: Buffer;
+  readonly #bodiesAt: number;
+  readonly #records = new Map<number, IndexedPackage>();
+
+  /** @internal use `openIndex` */
+  constructor(opened: OpenedIndex, source: PackagesFile) {
+    this.suite = source.suite;
+    this.mirror = source.mirror;
+    this.priority = source.priority ?? 500;
+    this.#path = opened.path;
+    this.#file = opened.file;
+    this.#counts = opened.counts;
+    this.#tables = opened.tables;
+    this.#text = opened.text;
+    this.#bodiesAt = opened.bodiesAt;
+  }
+
+  /** The versions of a package, in the file's order, to be asked for with `record`. */
+  versions(name: string): number[] {
+    return this.#range("versionStart", this.#find(name));
+  }
+
+  /** The versions of other packages that provide a name, in the file's order. */
+  providers(name: string): IndexedProvide[] {
+    return this.#range("provideStart", this.#find(name)).map((entry) => {
+      const start = this.#tables.provideText[entry] ?? 0;
+      const length = this.#tables.provideTextLength[entry] ?? 0;
+      const id = this.#tables.provider[entry] ?? 0;
+      return length === 0 ? { id } : { id, version: this.#text.toString("latin1", start, start + length) };
+    });
+  }
+
+  /** When the file first mentions a name, counting from 0; `undefined` if it never does. */
+  rank(name: string): number | undefined {
+    return this.#tables.rank[this.#find(name)];
+  }
+
+  /**
+   * The fields of one version of a package.
+   *
+   * @throws WhittleError `ARCHIVE_CORRUPT` when the cached form is damaged; it will be made anew the next time
+   */
+  record(id: number): IndexedPackage {
+    const known = this.#records.get(id);
+    if (known !== undefined) return known;
+    const record = this.#recordOf(id, this.#readBody(id));
+    this.#records.set(id, record);
+    return record;
+  }
+
+  /** All names of real packages, sorted. */
+  *names(): Generator<string> {
+    for (let number = 0; number < this.#counts.names; number++) {
+      if (this.#range("versionStart", number).length > 0) yield this.#name(number);
+    }
+  }
+
+  /** The versions marked essential, by name. */
+  essentials(): number[] {
+    return [...this.#tables.essential];
+  }
+
+  /** Names of packages that a misspelt name may have meant, the nearest first, at most five. */
+  suggest(name: string): string[] {
+    return nearMisses(name, this.names());
+  }
+
+  /** Gives the file descriptor back; records that were read stay readable. */
+  close(): void {
+    if (this.#file >= 0) closeSync(this.#file);
+    this.#file = -1;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #name(number: number): string {
+    return this.#text.toString("latin1", this.#tables.nameStart[number], this.#tables.nameStart[number + 1]);
+  }
+
+  /** The number of a name by binary search, or -1. */
+  #find(name: string): number {
+    const bytes = Buffer.from(name, "latin1");
+    let low = 0;
+    let high = this.#counts.names;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const start = this.#tables.nameStart[middle] ?? 0;
+      const order = this.#text.compare(bytes, 0, bytes.length, start, this.#tables.nameStart[middle + 1]);
+      if (order === 0) return middle;
+      if (order < 0) low = middle + 1;
+      else high = middle;
+    }
+    return -1;
+  }
+
+  #range(table: "versionStart" | "provideStart", number: number): number[] {
+    const start = this.#tables[table][number] ?? 0;
+    const end = this.#tables[table][number + 1] ?? 0;
+    return number < 0 ? [] : Array.from({ length: end - start }, (_, index) => start + index);
+  }
+
+  #readBody(id: number): string {
+    const start = this.#tables.bodyStart[id] ?? 0;
+    const body = Buffer.allocUnsafe((this.#tables.bodyStart[id + 1] ?? start) - start);
+    const read = readSync(this.#file, body, 0, body.length, this.#bodiesAt + start);
+    if (read !== body.length || crc32(body) !== this.#tables.bodyCheck[id]) {
+      throw new WhittleError(
+        "ARCHIVE_CORRUPT",
+        `Cannot read the package index ${this.#path}: it is damaged`,
+        {
+          hint: `remove ${this.#path}; it is made anew`,
+        },
+      );
+    }
+    return body.toString("latin1");
+  }
+
+  #recordOf(id: number, body: string): IndexedPackage {
+    const values = body.split("\n");
+    const field = (name: BodyField): string => values[fieldNumber[name]] ?? "";
+    const source = field("Source");
+    return {
+      name: this.#name(this.#tables.versionName[id] ?? 0),
+      version: field("Version"),
+      architecture: field("Architecture"),
+      ...(source === "" ? {} : { source }),
+      filename: field("Filename"),
+      size: Number(field("Size")),
+      sha256: field("SHA256"),
+      installedSize: Number(field("Installed-Size")),
+      mirror: this.mirror,
+      suite: this.suite,
+      priority: field("Priority"),
+      section: field("Section"),
+      multiArch: multiArchOf(field("Multi-Arch"), field("Architecture")),
+      essential: field("Essential") === "yes",
+      protected: field("Protected") === "yes",
+      preDepends: field("Pre-Depends"),
+      depends: field("Depends"),
+      conflicts: field("Conflicts"),
+      breaks: field("Breaks"),
+      recommends: field("Recommends"),
+      suggests: field("Suggests"),
+      replaces: field("Replaces"),
+      provides: field("Provides"),
+    };
+  }
+}
+
+const fieldNumber = Object.fromEntries(bodyFields.map((name, number) => [name, number])) as Record<
+  BodyField,
+  number
+>;
+
+function multiArchOf(value: string, architecture: string): IndexedPackage["multiArch"] {
+  if (value === "foreign" || value === "allowed") return value;
+  return value === "same" && architecture !== "all" ? "same" : "no";
+}
+
+/**
+ * Opens the compact form of a `Packages` file from the cache, making it first where it is missing or damaged. Safe
+ * for concurrent use: the form appears by rename, and two makers make the same bytes.
+ *
+ * @param cacheDirectory - where compact forms are kept, each under the digest of its `Packages` file
+ * @throws WhittleError `ARCHIVE_CORRUPT` when the file itself is no Packages file; system errors explained
+ */
+export async function openIndex(
+  file: PackagesFile,
+  cacheDirectory: string,
+  work: Work = quietWork,
+): Promise<PackageIndex> {
+  const sha256 = file.sha256.replace(/^sha256:/, "");
+  const path = join(cacheDirectory, `${sha256}.packages-v${magic.at(-1)}`);
+  const opened = open(path, sha256);
+  if (opened !== undefined) return new PackageIndex(opened, file);
+  await oneAtATime(() => makeIndex(file.path, sha256, path, work));
+  const made = open(path, sha256);
+  if (made === undefined) {
+    throw new WhittleError(
+      "ARCHIVE_CORRUPT",
+      `Cannot read ${path}: it is damaged right after it was written`,
+    );
+  }
+  return new PackageIndex(made, file);
+}
+
+async function makeIndex(packages: string, sha256: string, path: string, work: Work): Promise<void> {
+  const opened = open(path, sha256);
+  if (opened !== undefined) {
+    closeSync(opened.file);
+    return;
+  }
+  const pieces = await buildIndex(packages, sha256, work.signal);
+  await writeFileAtomically(path, Buffer.concat(pieces), { signal: work.signal });
+}
+
+let building: Promise<unknown> = Promise.resolve();
+
+/** Makers take a hundred megabytes each while they work: a build for ten architectures must not run ten of them. */
+function oneAtATime(make: () => Promise<void>): Promise<void> {
+  const made = building.then(make);
+  building = made.catch(() => undefined);
+  return made;
+}
+
+interface OpenedIndex {
+  readonly path: string;
+  readonly file: number;
+  readonly counts: Counts;
+  readonly tables: Record<TableName, Uint32Array>;
+  readonly text: Buffer;
+  readonly bodiesAt: number;
+}
+
+/** Opens a compact form; `undefined` when it is missing, damaged, or of another file. */
+function open(path: string, sha256: string): OpenedIndex | undefined {
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw explainSystemError(error, `read ${path}`);
+  }
+  const opened = readTables(file, sha256);
+  if (opened === undefined) closeSync(file);
+  return opened === undefined ? undefined : { path, file, ...opened };
+}
+
+function readTables(file: number, sha256: string): Omit<OpenedIndex, "path" | "file"> | undefined {
+  const header = Buffer.alloc(headerLength);
+  if (readSync(file, header, 0, headerLength, 0) !== headerLength) return undefined;
+  if (!header.subarray(0, magic.length).equals(magic)) return undefined;
+  if (header.toString("hex", magic.length, magic.length + 32) !== sha256) return undefined;
+  const [names = 0, versions = 0, provides = 0, essentials = 0, textLength = 0, , check] = Array.from(
+    { length: 7 },
+    (_, index) => header.readUInt32LE(magic.length + 32 + 4 * index),
+  );
+  const counts = { names, versions, provides, essentials };
+  const lengths = tableLengths(counts);
+  const entries = Object.values(lengths).reduce((sum, length) => sum + length, 0);
+  const size = 4 * entries + textLength;
+  if (size > largestTables) return undefined;
+  const hot = Buffer.from(new ArrayBuffer(size));
+  if (readSync(file, hot, 0, size, headerLength) !== size || crc32(hot) !== check) return undefined;
+  let at = 0;
+  const tables = Object.fromEntries(
+    Object.entries(lengths).map(([name, length]) => {
+      const table = new Uint32Array(hot.buffer, at, length);
+      at += 4 * length;
+      return [name, table];
+    }),
+  ) as Record<TableName, Uint32Array>;
+  return { counts, tables, text: hot.subarray(at), bodiesAt: headerLength + size };
+}
