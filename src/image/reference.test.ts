@@ -77,8 +77,12 @@ describe("parseReference", () => {
         ([s, h, parts, t, d]) =>
           `${s}${h}${parts.join("/")}${t === null ? "" : `:${t}`}${d ? `@${digest}` : ""}`,
       );
+    // Without a registry, a first part with a dot would have to be one.
+    const readable = reference.filter(
+      (text) => !/^(?:docker:\/\/|docker-daemon:)?[a-z0-9]+[a-z0-9_-]*\.[^/]*_/.test(text),
+    );
     fc.assert(
-      fc.property(reference, (text) => {
+      fc.property(readable, (text) => {
         const parsed = parseReference(text);
         const formatted = formatReference(parsed);
         expect(parseReference(formatted)).toEqual(parsed);

@@ -71,9 +71,17 @@ export async function readLayoutIndex(directory: string): Promise<Index> {
 }
 
 /** The bytes of an `index.json` over these descriptors, by name and then by digest. */
-export function layoutIndexText(manifests: readonly Descriptor[]): string {
+export function layoutIndexText(
+  manifests: readonly Descriptor[],
+  annotations: Readonly<Record<string, string>> = {},
+): string {
   const sorted = [...manifests].sort((a, b) => compare(sortKey(a), sortKey(b)));
-  return canonicalJson({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: sorted });
+  return canonicalJson({
+    schemaVersion: 2,
+    mediaType: mediaTypes.index,
+    manifests: sorted,
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+  });
 }
 
 function sortKey(descriptor: Descriptor): string {

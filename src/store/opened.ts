@@ -1,0 +1,45 @@
+import type { BlobSource, Descriptor, Platform } from "../image/index.ts";
+import type { Work } from "../io/index.ts";
+
+/** An image somewhere, opened for reading. */
+export interface OpenedImage {
+  readonly source: BlobSource;
+  /** A manifest or an index. */
+  readonly descriptor: Descriptor;
+  /** The name that it has where it lies, if it has one. */
+  readonly name?: string;
+  /** Manifests that speak of a manifest of this image (reasons, bills of materials), where the form can hold them. */
+  referrers(subject: Descriptor, artifactType?: string): Promise<readonly Descriptor[]>;
+  /** Frees what was unpacked on the way; nothing may be read afterwards. */
+  close(): Promise<void>;
+}
+
+export interface ReadOptions {
+  /** Where large things may be put while the image is open; by default the system's directory for such. */
+  readonly temporary?: string;
+  /** What an archive of nothing but files is said to be made for (default: this machine). */
+  readonly platform?: Platform;
+}
+
+export interface WriteOptions {
+  /** Names for the image inside the archive or layout: `bar/s0:1`. */
+  readonly names?: readonly string[];
+  /** Only this platform of an image that has several. */
+  readonly platform?: Platform;
+  /** Manifests to be carried along that speak of the image: their subjects are inside it. */
+  readonly referrers?: readonly Descriptor[];
+}
+
+/** A form in which images lie on disk. */
+export interface Transport {
+  open(path: string, name: string | undefined, work: Work, options: ReadOptions): Promise<OpenedImage>;
+  /** Writes all or nothing. */
+  write(
+    path: string,
+    name: string | undefined,
+    source: BlobSource,
+    descriptor: Descriptor,
+    work: Work,
+    options: WriteOptions,
+  ): Promise<void>;
+}
