@@ -28,6 +28,7 @@ import {
   variablesIn,
 } from "../recipe/index.ts";
 import type { Store } from "../store/index.ts";
+import { type Lock, lockedResolution, lockPath, readLock, updateLock } from "./lock.ts";
 import { outcomeCache } from "./outcomes.ts";
 import type { Project } from "./read.ts";
 
@@ -42,6 +43,8 @@ export interface BuildOptions extends Work {
   readonly noCache?: boolean;
   /** Ask the archive for news even when it was asked a short time ago. */
   readonly pull?: boolean;
+  /** Take exactly what `whittle.lock` records. */
+  readonly locked?: boolean;
   readonly compression?: Compression;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
@@ -83,6 +86,7 @@ export async function planProject(project: Project, options: BuildOptions): Prom
   const { images } = project.recipe;
   const wanted = options.images ?? Object.keys(images);
   const epoch = sourceDateEpoch(options.environment);
+  const lock = options.locked === true ? await wantedLock(project) : undefined;
   return Promise.all(
     wanted.map(async (name) => {
       const recipe = images[name];
@@ -107,6 +111,7 @@ export async function planProject(project: Project, options: BuildOptions): Prom
         compression: options.compression ?? { type: "gzip" },
         ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
         variables: await variablesFor(project, recipe),
+        ...(lock === undefined ? {} : { locked: (platform) => wantedResolution(lock, name, platform) }),
         ...(options.labels === undefined ? {} : { labels: options.labels }),
         ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
       };
@@ -131,7 +136,9 @@ export async function buildProject(project: Project, options: BuildOptions): Pro
   const built = await Promise.allSettled(planned.map((image) => buildImage(solver, image)));
   const failed = built.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
-  return built.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  const images = built.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  if (options.locked !== true) await updateLock(project, images, options);
+  return images;
 }
 
 async function buildImage(solver: Solver, planned: PlannedImage): Promise<BuiltImage> {
@@ -245,4 +252,24 @@ function solverFor(options: BuildOptions): Solver {
     signal: options.signal,
     ...(options.noCache === undefined ? {} : { noCache: options.noCache }),
   });
+}
+
+async function wantedLock(project: Project): Promise<Lock> {
+  const lock = await readLock(project);
+  if (lock !== undefined) return lock;
+  throw new WhittleError("NOT_FOUND", `Cannot build with --locked: there is no ${lockPath(project)}`, {
+    hint: "build once without --locked to write it",
+  });
+}
+
+function wantedResolution(lock: Lock, image: string, platform: string): Resolution {
+  const resolution = lockedResolution(lock, image, platform);
+  if (resolution !== undefined) return resolution;
+  throw new WhittleError(
+    "NOT_FOUND",
+    `Cannot build ${image} for ${platform} with --locked: whittle.lock does not record it`,
+    {
+      hint: "build it once without --locked",
+    },
+  );
 }

@@ -10,6 +10,7 @@ import {
   imageStep,
   type Json,
   layerStep,
+  lockedStep,
   overlayStep,
   type PlacedFile,
   packagesStep,
@@ -19,6 +20,7 @@ import {
   simulateStep,
   surfaceStep,
 } from "../build/index.ts";
+import type { Resolution } from "../debian/index.ts";
 import { type ContainerConfig, debianArchitecture, formatPlatform, type Platform } from "../image/index.ts";
 import { WhittleError } from "../io/index.ts";
 import { containerConfig } from "./config.ts";
@@ -34,6 +36,8 @@ export interface GraphOptions {
   /** Seconds since the epoch (`SOURCE_DATE_EPOCH`); without it the image claims no date. */
   readonly sourceDateEpoch?: number;
   readonly variables: Variables;
+  /** The packages that a lock file records for a platform; when given, none are chosen anew. */
+  readonly locked?: (platform: string) => Resolution;
   /** From the command line; they win over the recipe's. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
@@ -193,11 +197,13 @@ function platformGraph(
   let carved: Step | undefined;
   if (archive !== undefined) {
     const packages = recipe.packages ?? simulationPackages;
-    resolution = resolveStep(
-      archive,
-      { architecture: debianArchitecture(platform), packages, recommends: recipe.recommends ?? false },
-      name,
-    );
+    resolution = options.locked
+      ? lockedStep(options.locked(name), name)
+      : resolveStep(
+          archive,
+          { architecture: debianArchitecture(platform), packages, recommends: recipe.recommends ?? false },
+          name,
+        );
     const unpacked = packagesStep(archive, resolution, accounts(recipe), name);
     carved =
       recipe.carve === false

@@ -1,5 +1,5 @@
-import type { Archive, ArchiveOptions } from "../../debian/index.ts";
-import { digestOfJson } from "../../io/index.ts";
+import type { Archive, ArchiveOptions, Resolution } from "../../debian/index.ts";
+import { type Digest, digestOfJson } from "../../io/index.ts";
 import { type Executor, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
 
@@ -85,11 +85,36 @@ export const resolveExecutor: Executor = {
     const indexes = await Promise.all(files.map((file) => openIndex(file, options.cacheDirectory)));
     const resolution = resolve(indexes, { ...request, packages: [...request.packages] });
     return {
-      digest: digestOfJson(
-        resolution.packages.map((one) => [one.name, one.version, one.architecture, one.sha256]),
-      ),
+      digest: resolutionDigest(resolution),
       record: resolution as unknown as Json,
       value: resolution,
     };
   },
 };
+
+/** A step that takes the packages which a lock file records. */
+export function lockedStep(resolution: Resolution, platform: string): Step {
+  return { kind: "debian-locked", platform, parameters: resolution as unknown as Json, inputs: {} };
+}
+
+export const lockedExecutor: Executor = {
+  kind: "debian-locked",
+  version: 1,
+  cached: false,
+  run: async (step) => {
+    const resolution = step.parameters as unknown as Resolution;
+    return { digest: resolutionDigest(resolution), record: step.parameters, value: resolution };
+  },
+};
+
+/** Equal choices are equal wherever they come from: a mirror is no part of a package. */
+function resolutionDigest(resolution: Resolution): Digest {
+  return digestOfJson(
+    resolution.packages.map(({ name, version, architecture, sha256 }) => [
+      name,
+      version,
+      architecture,
+      sha256,
+    ]),
+  );
+}

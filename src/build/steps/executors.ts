@@ -1,6 +1,6 @@
 import type { BlobSink, BlobSource } from "../../image/index.ts";
 import type { Executor } from "../executor.ts";
-import { archiveExecutor, resolveExecutor } from "./archive.ts";
+import { archiveExecutor, lockedExecutor, resolveExecutor } from "./archive.ts";
 import { carveExecutor, surfaceExecutor } from "./carve.ts";
 import { filesExecutor } from "./files.ts";
 import { imageExecutor, indexExecutor, reasonsExecutor } from "./image.ts";
@@ -14,6 +14,7 @@ export function standardExecutors(blobs: BlobSink & BlobSource): Executor[] {
   return [
     archiveExecutor,
     resolveExecutor,
+    lockedExecutor,
     packagesExecutor,
     filesExecutor,
     simulateExecutor,

@@ -1,6 +1,6 @@
 export type { Account } from "./accounts.ts";
 export type { ArchiveLocal, ArchiveParameters, ResolveParameters } from "./archive.ts";
-export { archiveStep, resolveStep } from "./archive.ts";
+export { archiveStep, lockedStep, resolveStep } from "./archive.ts";
 export { carveStep, surfaceStep } from "./carve.ts";
 export { standardExecutors } from "./executors.ts";
 export type { PlacedFile } from "./files.ts";

@@ -40,7 +40,10 @@ export const packagesExecutor: Executor = {
     const { cacheDirectory } = archiveOptions(archiveInput.step);
     const archive = await archiveInput.value<Archive>();
     const packages = await settle(
-      resolution.packages.map(async (record) => {
+      resolution.packages.map(async (chosen) => {
+        // The choice may be older than this machine's mirrors.
+        const mirror = archive.suites.find((suite) => suite.suite === chosen.suite) ?? archive.suites[0];
+        const record = { ...chosen, mirror: mirror?.mirror ?? chosen.mirror };
         const path = await archive.fetch(record, context);
         return openPackage(path, record, cacheDirectory, context);
       }),

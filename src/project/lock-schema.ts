@@ -1,0 +1,24 @@
+import { z } from "zod";
+import type { Lock } from "./lock.ts";
+
+const text = z.string().min(1);
+
+const lockedPackage = z.strictObject({
+  name: text,
+  version: text,
+  architecture: text,
+  source: text.exactOptional(),
+  filename: text,
+  size: z.int().min(0),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  installedSize: z.int().min(0),
+  suite: text,
+});
+
+const lockedPlatform = z.strictObject({ architecture: text, packages: z.array(lockedPackage) });
+
+/** The shape of `whittle.lock`. */
+export const lockSchema: z.ZodType<Lock> = z.strictObject({
+  version: z.literal(1),
+  images: z.record(z.string(), z.record(z.string(), lockedPlatform)),
+});
