@@ -86,9 +86,11 @@ function readAnswer(text: string | undefined): LoaderAnswer {
 export function answerOf(closure: Closure, interpreter: string): LoaderAnswer {
   if (closure.needs.some(({ object, optional }) => object === undefined && !optional))
     return { complete: false };
+  // Of an object without needs the loader says "statically linked", though it is itself in memory as ever.
+  const objects = closure.program.elf.needed.length === 0 ? [] : closure.objects.slice(1);
   return {
     complete: true,
-    loads: closure.objects.slice(1).map(({ name, foundAs }) => {
+    loads: objects.map(({ name, foundAs }) => {
       return foundAs === interpreter ? [foundAs, foundAs] : [name, foundAs];
     }),
   };

@@ -89,6 +89,7 @@ export class Loader {
     const needs = await this.#preload(process);
     // The list grows while it is walked, which is what breadth first means here.
     for (const object of objects) needs.push(...(await process.requestAll(object)));
+    process.complete();
     return { program, ...interpreterOf(this.tree, program.elf), objects, needs };
   }
 

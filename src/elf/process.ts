@@ -65,7 +65,7 @@ interface Search {
 export class Process {
   readonly settings: ProcessSettings;
   readonly program: LoadedObject;
-  /** In load order, the program first; the loader itself where something needs it. */
+  /** In load order, the program first; the loader itself where it is first needed. */
   readonly objects: LoadedObject[] = [];
   readonly #names = new Map<string, LoadedObject>();
   readonly #files = new Map<TreePath | object, LoadedObject>();
@@ -97,6 +97,11 @@ export class Process {
     for (const name of from.elf.auxiliary) needs.push(await this.request(name, from, true));
     for (const name of from.elf.needed) needs.push(await this.request(name, from));
     return needs;
+  }
+
+  /** The loader is in memory also where nothing needs it; then it is the last of the objects. */
+  complete(): void {
+    if (this.#loader !== undefined && !this.objects.includes(this.#loader)) this.objects.push(this.#loader);
   }
 
   /** Loads one object by name, as `dlopen` called by `from` or as a `DT_NEEDED` of it. */
