@@ -44,3 +44,7 @@ export type {
 } from "./types.ts";
 export { mediaTypes } from "./types.ts";
 export { childrenOf, copyReachable, overlaySource, reachable } from "./walk.ts";
+export type { LayerCompression, WriteLayerOptions } from "./layer.ts";
+export { layerEntries, layerMediaType, writeLayer } from "./layer.ts";
+export type { ApplyLayerOptions } from "./layer-apply.ts";
+export { applyLayer } from "./layer-apply.ts";

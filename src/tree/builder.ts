@@ -1,21 +1,33 @@
 import { type Attributes, type DirectoryEntry, type Entry, impliedDirectory } from "./entry.ts";
 import { nameOf, parentOf, partsOf, type TreePath } from "./path.ts";
-import { Tree, type TreeNode } from "./tree.ts";
+import { type Resolution, Tree, type TreeNode } from "./tree.ts";
 
+/** A directory that a builder may change while it is its `owner`; afterwards it is a part of a shared tree. */
 interface Growing {
   entry: Entry;
-  children: Map<string, Growing> | undefined;
+  readonly children: Map<string, TreeNode>;
+  readonly owner: object;
 }
 
-/** Grows a tree entry by entry; `tree()` hands it over, and the builder is not to be used after that. */
+/**
+ * Grows a tree entry by entry, from nothing or from a tree that it leaves as it is: directories are copied when
+ * something in them changes. After `tree()` it can go on; what it handed over stays as it was.
+ */
 export class TreeBuilder {
-  readonly #top: Growing = { entry: impliedDirectory, children: new Map() };
+  #top: Growing;
+  #owner: object = {};
   readonly #implied: DirectoryEntry;
+  // Entries mostly come grouped by directory.
+  #lastPath: TreePath | undefined;
+  #lastChildren: Map<string, TreeNode> = new Map();
 
-  /** @param implied - what a directory looks like that is needed but never described */
-  constructor(implied: DirectoryEntry = impliedDirectory) {
+  /**
+   * @param implied - what a directory looks like that is needed but never described
+   * @param from - the tree to start from
+   */
+  constructor(implied: DirectoryEntry = impliedDirectory, from?: Tree) {
     this.#implied = implied;
-    this.#top.entry = implied;
+    this.#top = this.#copy(from?.top ?? { entry: implied, children: new Map() });
   }
 
   /**
@@ -29,54 +41,72 @@ export class TreeBuilder {
     }
     const above = this.#directory(parentOf(path));
     const name = nameOf(path);
-    const old = above.get(name);
-    const children = entry.type === "directory" ? (old?.children ?? new Map<string, Growing>()) : undefined;
-    above.set(name, { entry, children });
+    if (entry.type === "directory") {
+      const old = above.get(name);
+      const node = this.#copy(old?.children === undefined ? { entry, children: new Map() } : old);
+      node.entry = entry;
+      above.set(name, node);
+    } else {
+      if (above.get(name)?.children !== undefined) this.#lastPath = undefined;
+      above.set(name, { entry });
+    }
     return this;
   }
 
   /** The entry at exactly this path. */
   get(path: TreePath): Entry | undefined {
-    return this.#find(path)?.entry;
+    return this.#view().get(path);
+  }
+
+  /** Follows a path through what has been built so far; see {@link Tree.resolve}. */
+  resolve(path: string, options?: Parameters<Tree["resolve"]>[1]): Resolution {
+    return this.#view().resolve(path, options);
   }
 
   /** The names in a directory, in no particular order. */
   names(path: TreePath): string[] {
-    return [...(this.#find(path)?.children?.keys() ?? [])];
+    return [...(this.#view().node(path)?.children?.keys() ?? [])];
   }
 
   /** Removes an entry and all below it. */
   delete(path: TreePath): void {
-    if (path === "/") this.#top.children?.clear();
-    else this.#find(parentOf(path))?.children?.delete(nameOf(path));
+    this.#lastPath = undefined;
+    if (path === "/") this.#top.children.clear();
+    else if (this.#view().has(path)) this.#directory(parentOf(path)).delete(nameOf(path));
   }
 
-  /** The finished tree. */
+  /** The tree as it is now. */
   tree(): Tree {
-    return new Tree(this.#top as TreeNode);
+    const tree = this.#view();
+    this.#owner = {};
+    this.#top = this.#copy(tree.top);
+    this.#lastPath = undefined;
+    return tree;
   }
 
-  #find(path: TreePath): Growing | undefined {
-    let node: Growing | undefined = this.#top;
-    for (const part of partsOf(path)) {
-      node = node.children?.get(part);
-      if (node === undefined) return undefined;
-    }
-    return node;
+  #view(): Tree {
+    return new Tree(this.#top);
   }
 
-  #directory(path: TreePath): Map<string, Growing> {
+  /** The node itself when it is this builder's to change, else a copy that is. */
+  #copy(node: TreeNode | Growing): Growing {
+    if ("owner" in node && node.owner === this.#owner) return node;
+    return { entry: node.entry, children: new Map(node.children), owner: this.#owner };
+  }
+
+  #directory(path: TreePath): Map<string, TreeNode> {
+    if (path === this.#lastPath) return this.#lastChildren;
     let node = this.#top;
     for (const part of partsOf(path)) {
-      node.children ??= new Map();
-      let next = node.children.get(part);
-      if (next === undefined || next.children === undefined) {
-        next = { entry: this.#implied, children: new Map() };
-        node.children.set(part, next);
-      }
+      const old = node.children.get(part);
+      const next = this.#copy(
+        old?.children === undefined ? { entry: this.#implied, children: new Map() } : old,
+      );
+      if (next !== old) node.children.set(part, next);
       node = next;
     }
-    node.children ??= new Map();
+    this.#lastPath = path;
+    this.#lastChildren = node.children;
     return node.children;
   }
 }

@@ -13,6 +13,7 @@ export type {
   SymlinkEntry,
 } from "./entry.ts";
 export { impliedDirectory, newInode } from "./entry.ts";
+export { isUtf8Name, nameBytes, nameText } from "./name-bytes.ts";
 export type { TreePath } from "./path.ts";
 export { ancestorsOf, childOf, compareNames, isWithin, nameOf, parentOf, partsOf, treePath } from "./path.ts";
 export type { Resolution, TreeNode } from "./tree.ts";

@@ -1,0 +1,116 @@
+import { createHash } from "node:crypto";
+import { bytesContent, type Digest, gzip, type Work, zstd } from "../io/index.ts";
+import { writeTar } from "../tar/index.ts";
+import { type Changes, childOf, type Entry, nameOf, parentOf, Tree, type TreePath } from "../tree/index.ts";
+import { type BlobSink, type LayerRecord, mediaTypes } from "./types.ts";
+
+/** How a layer is compressed; the level's meaning is the format's own. */
+export interface LayerCompression {
+  readonly type: "gzip" | "zstd" | "none";
+  readonly level?: number;
+}
+
+export interface WriteLayerOptions {
+  /** Default: gzip at level 6. */
+  readonly compression?: LayerCompression;
+  readonly work: Work;
+}
+
+/** What stands before the name of a path that a layer takes away (image-spec, layer, "Whiteouts"). */
+export const whiteoutPrefix = ".wh.";
+/** The name of the file that hides everything lower layers have in its directory. */
+export const opaqueName = ".wh..wh..opq";
+
+/**
+ * Writes changes, or a whole tree, as a layer: tar, its digest, compression and the blob's digest (the sink's) in
+ * one pass. The top directory's own attributes are not written: they belong to whoever mounts the image.
+ */
+export async function writeLayer(
+  from: Changes | Tree,
+  sink: BlobSink,
+  options: WriteLayerOptions,
+): Promise<LayerRecord> {
+  const { progress, signal } = options.work;
+  const compression = options.compression ?? { type: "gzip" };
+  const list = layerEntries(from);
+  let files = 0;
+  let totalBytes = 0;
+  for (const [, entry] of list) {
+    if (entry.type !== "file") continue;
+    files++;
+    totalBytes += entry.content.size;
+  }
+  const hash = createHash("sha256");
+  let unpackedSize = 0;
+  const id = `layer ${layerNumber++}`;
+  progress({ kind: "start", id, label: `write a layer of ${files} files`, totalBytes });
+  async function* tar(): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const chunk of writeTar(list, { signal })) {
+      hash.update(chunk);
+      unpackedSize += chunk.length;
+      progress({ kind: "bytes", id, bytes: Math.min(unpackedSize, totalBytes), totalBytes });
+      yield chunk;
+    }
+  }
+  try {
+    const { digest, size } = await sink.add(compressed(tar(), compression, signal));
+    const diffId: Digest = `sha256:${hash.digest("hex")}`;
+    progress({ kind: "done", id, outcome: "done" });
+    return {
+      descriptor: { mediaType: layerMediaType(compression), digest, size },
+      diffId,
+      unpackedSize,
+      files,
+    };
+  } catch (error) {
+    progress({ kind: "done", id, outcome: signal.aborted ? "cancelled" : "failed" });
+    throw error;
+  }
+}
+
+let layerNumber = 1;
+
+/** The media type of a layer that is compressed so. */
+export function layerMediaType(compression: LayerCompression): string {
+  return { gzip: mediaTypes.layerGzip, zstd: mediaTypes.layerZstd, none: mediaTypes.layer }[compression.type];
+}
+
+/**
+ * The members of a layer: what was added, and for each path that is gone an empty file `.wh.NAME` in its
+ * directory, for each opaque directory `.wh..wh..opq` in it.
+ */
+export function layerEntries(from: Changes | Tree): (readonly [TreePath, Entry])[] {
+  if (from instanceof Tree) return [...from.entries()];
+  return [
+    ...from.added.entries(),
+    ...from.removed.map(
+      (path) => [childOf(parentOf(path), whiteoutPrefix + nameOf(path)), whiteout] as const,
+    ),
+    ...from.opaque.map((path) => [childOf(path, opaqueName), whiteout] as const),
+  ];
+}
+
+const whiteout: Entry = {
+  type: "file",
+  content: bytesContent(new Uint8Array(0)),
+  mode: 0,
+  uid: 0,
+  gid: 0,
+  mtime: 0,
+};
+
+function compressed(
+  tar: AsyncIterable<Uint8Array>,
+  compression: LayerCompression,
+  signal: AbortSignal,
+): AsyncIterable<Uint8Array> {
+  const options = { signal, ...(compression.level === undefined ? {} : { level: compression.level }) };
+  switch (compression.type) {
+    case "gzip":
+      return gzip(tar, options);
+    case "zstd":
+      return zstd(tar, options);
+    case "none":
+      return tar;
+  }
+}
