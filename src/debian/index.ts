@@ -2,6 +2,8 @@ export type { Archive } from "./archive.ts";
 export { openArchive, packagePath } from "./archive.ts";
 export type { ArchiveOptions, IndexFile, ReleaseInfo } from "./archive-options.ts";
 export type { HttpOptions } from "./http.ts";
+export type { DebianPackage } from "./open-package.ts";
+export { openPackage } from "./open-package.ts";
 export type { DebianArchitecture, PackageRecord, Resolution } from "./package.ts";
 export { packageDigest } from "./package.ts";
 export type { IndexedPackage, IndexedProvide, PackageIndex, PackagesFile } from "./packages-index.ts";
@@ -11,5 +13,6 @@ export { appliesTo, formatRelation, formatRelations, parseRelations, satisfies }
 export { archiveState } from "./release-state.ts";
 export type { IndexedResolution, ResolveRequest } from "./resolve.ts";
 export { resolve } from "./resolve.ts";
+export { unpack } from "./unpack.ts";
 export type { DebianVersion } from "./version.ts";
 export { compareVersions, parseVersion, validVersion } from "./version.ts";
