@@ -83,5 +83,10 @@ export interface EvidenceContext {
  */
 export interface Evidence {
   readonly name: string;
+  /**
+   * Whether what `needs` says of a file depends on the file's bytes. Asked of application files, so that a
+   * change of a data file does not set off a carve. Programs and scripts count as read without being asked.
+   */
+  reads?(path: TreePath, context: EvidenceContext): Promise<boolean>;
   needs(path: TreePath, context: EvidenceContext): AsyncIterable<Need>;
 }

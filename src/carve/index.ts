@@ -1,0 +1,13 @@
+export type { Carved, CarveOptions } from "./carve.ts";
+export { carve, refuseMissing } from "./carve.ts";
+export type { Dropped } from "./dropped.ts";
+export { isPattern, matchPaths } from "./glob.ts";
+export type { Evidence, EvidenceContext, How, Need, NeedPlace, Reason } from "./need.ts";
+export { Reasons } from "./reasons.ts";
+export type { ReasonsForm } from "./reasons-form.ts";
+export type { NamedBy, Root } from "./roots.ts";
+export { defaultPath } from "./roots.ts";
+export { standardEvidence } from "./standard.ts";
+export type { SurfaceEntry } from "./surface.ts";
+export { Surface, surfaceOf } from "./surface.ts";
+export type { MissingNeed } from "./walk.ts";

@@ -1,0 +1,57 @@
+import { readContent } from "../io/index.ts";
+import { parentOf, type Tree, type TreePath } from "../tree/index.ts";
+import { perTree } from "./per-tree.ts";
+
+/** Places that an nginx program was compiled with (`nginx -V`). */
+export interface NginxBuild {
+  readonly program: TreePath;
+  readonly prefix: TreePath;
+  readonly configuration: TreePath;
+  /** Other compiled-in paths by the name of the configure option: `pid-path`, `http-client-body-temp-path`. */
+  readonly paths: ReadonlyMap<string, TreePath>;
+}
+
+const programs = [
+  "/usr/sbin/nginx",
+  "/usr/bin/nginx",
+  "/usr/local/sbin/nginx",
+  "/usr/local/nginx/sbin/nginx",
+];
+const largest = 64 * 1024 * 1024;
+
+/** Reads the arguments of `configure` out of a program; `undefined` when it is no nginx. */
+export async function readNginxBuild(tree: Tree, program: TreePath): Promise<NginxBuild | undefined> {
+  const entry = tree.get(program);
+  if (entry?.type !== "file" || (entry.mode & 0o111) === 0 || entry.content.size > largest) return undefined;
+  const bytes = await readContent(entry.content);
+  const start = bytes.indexOf("configure arguments:");
+  if (start < 0 || bytes.indexOf("nginx version:") < 0) return undefined;
+  const end = bytes.indexOf(0, start);
+  const text = bytes.subarray(start, end < 0 ? start + 16_384 : end).toString("latin1");
+  const paths = new Map<string, TreePath>();
+  for (const [, name, path] of text.matchAll(/--([a-z-]+)=(\/[^\s']*)/g)) paths.set(name ?? "", path ?? "");
+  const prefix = paths.get("prefix") ?? "/usr/local/nginx";
+  return { program, prefix, configuration: paths.get("conf-path") ?? `${prefix}/conf/nginx.conf`, paths };
+}
+
+/** The nginx of a tree, where it is in one of the usual places; else one with the places of Debian's. */
+export const nginxBuild = perTree(async (tree): Promise<NginxBuild> => {
+  for (const program of programs) {
+    const found = tree.resolve(program);
+    const build = found.entry === undefined ? undefined : await readNginxBuild(tree, found.path);
+    if (build !== undefined) return build;
+  }
+  return {
+    program: "/usr/sbin/nginx",
+    prefix: "/usr/share/nginx",
+    configuration: "/etc/nginx/nginx.conf",
+    paths: new Map(),
+  };
+});
+
+/** Where a path of a directive starts: files of the configuration beside it, anything else at the prefix. */
+export function nginxPath(build: NginxBuild, directive: string, path: string): string {
+  if (path.startsWith("/")) return path;
+  const beside = /^(?:include|ssl_|.*_ssl_|auth_basic_user_file|geoip|perl_)/.test(directive);
+  return `${beside ? parentOf(build.configuration) : build.prefix}/${path}`;
+}
