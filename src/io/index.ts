@@ -19,8 +19,12 @@ export {
 } from "./digest.ts";
 export type { ErrorCode, SourceLocation, WhittleErrorOptions } from "./errors.ts";
 export { errorCodes, explainSystemError, isSystemError, redact, WhittleError } from "./errors.ts";
+export type { LockOptions } from "./lock.ts";
+export { withLock } from "./lock.ts";
 export type { Environment } from "./paths.ts";
 export { cacheDirectory, runtimeDirectory, storeDirectory } from "./paths.ts";
+export type { ProcessIdentity } from "./process-identity.ts";
+export { isAlive, thisProcess } from "./process-identity.ts";
 export type { Progress, ProgressEvent, Work } from "./progress.ts";
 export { noProgress, quietWork } from "./progress.ts";
 export { nearest } from "./suggest.ts";
