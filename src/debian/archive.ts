@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type Digest, WhittleError, type Work } from "../io/index.ts";
 import type { ArchiveOptions, IndexFile, ReleaseInfo } from "./archive-options.ts";
 import { fetchFile } from "./fetch-file.ts";
-import { fetchIndex, wantedIndexes } from "./fetch-index.ts";
+import { fetchIndex, fetchIndexIfServed, wantedIndexes } from "./fetch-index.ts";
 import { httpClient } from "./http.ts";
 import { type LoadedRelease, loadRelease } from "./load-release.ts";
 import type { DebianArchitecture, PackageRecord } from "./package.ts";
@@ -56,12 +56,17 @@ export async function openArchive(options: ArchiveOptions, work: Work): Promise<
       plans,
       loaded.map(({ state }) => state),
     ),
-    indexes(architecture, ownWork = work) {
+    async indexes(architecture, ownWork = work) {
       checkArchitecture(loaded, architecture, options.suite);
       const wanted = loaded.flatMap((release) => wantedIndexes(release, components, architecture));
-      return allOrFirstFailure(
-        wanted.map((index) => fetchIndex(index, options.cacheDirectory, client, ownWork)),
+      const files = await allOrFirstFailure(
+        wanted.map(async (index) =>
+          index.loaded.plan.optional
+            ? fetchIndexIfServed(index, options, client, ownWork, Date.now())
+            : [await fetchIndex(index, options.cacheDirectory, client, ownWork)],
+        ),
       );
+      return files.flat();
     },
     fetch(record, ownWork) {
       // Platforms share packages for all architectures; one download serves them all.

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { decompress, verified, WhittleError, type Work, writeFileAtomically } from "../io/index.ts";
 import type { IndexFile } from "./archive-options.ts";
 import type { HttpClient } from "./http.ts";
 import type { LoadedRelease } from "./load-release.ts";
 import type { Release, ReleaseFile } from "./release.ts";
-import { isAbsent } from "./retry.ts";
+import { isNotServed } from "./retry.ts";
 
 /** A `Packages` file that a release vouches for. */
 export interface WantedIndex {
@@ -18,6 +18,7 @@ export interface WantedIndex {
   readonly plain: ReleaseFile;
 }
 
+const hour = 3_600_000;
 /** In the order of what is the fewest bytes to fetch. */
 const forms = [".xz", ".gz", ".bz2", ""];
 
@@ -81,6 +82,38 @@ export async function fetchIndex(
   } catch (error) {
     work.progress({ kind: "done", id, outcome: work.signal.aborted ? "cancelled" : "failed" });
     throw error;
+  }
+}
+
+/**
+ * Like {@link fetchIndex}, but an index of updates that the mirror does not serve as the release names it is left
+ * out with a warning: mirrors lag behind for some architectures. Nothing unverified is ever used, and an index
+ * whose length is right and whose bytes are wrong is an error as always.
+ *
+ * @param now - milliseconds since the epoch; the mirror is asked again after an hour
+ */
+export async function fetchIndexIfServed(
+  wanted: WantedIndex,
+  options: { readonly cacheDirectory: string; readonly refresh?: boolean },
+  client: HttpClient,
+  work: Work,
+  now: number,
+): Promise<IndexFile[]> {
+  const { plain, loaded, component, architecture } = wanted;
+  const note = join(options.cacheDirectory, "debian", "indexes", `${plain.sha256}.not-served`);
+  const leaveOut = (): IndexFile[] => {
+    const text = `${loaded.plan.suite}/${component} is left out for ${architecture}: the mirror does not serve the index that its release names`;
+    work.progress({ kind: "warning", text });
+    return [];
+  };
+  const asked = Number(await readFile(note, "utf8").catch(() => "0"));
+  if (options.refresh !== true && asked <= now && now - asked < hour) return leaveOut();
+  try {
+    return [await fetchIndex(wanted, options.cacheDirectory, client, work)];
+  } catch (error) {
+    if (!isNotServed(error)) throw error;
+    await writeFileAtomically(note, `${now}`);
+    return leaveOut();
   }
 }
 
@@ -151,7 +184,7 @@ async function* fromMirror(
       yield* client.download(`${base}/${folder}/by-hash/SHA256/${packed.sha256}`, request);
       return;
     } catch (error) {
-      if (!isAbsent(error)) throw error;
+      if (!isNotServed(error)) throw error;
     }
   }
   yield* client.download(`${base}/${packed.path}`, request);

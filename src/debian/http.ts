@@ -3,6 +3,7 @@ import { type Environment, WhittleError } from "../io/index.ts";
 import {
   HttpStatus,
   networkError,
+  OtherLength,
   pauseBeforeRetry,
   type RetryPolicy,
   retrying,
@@ -211,7 +212,10 @@ async function* bodyFrom(
   let skip = partial ? 0 : at;
   let left = request.size - at;
   const announced = header(response, "content-length");
-  if (announced !== undefined && Number(announced) > left + skip) throw tooLong(url, request.size);
+  if (announced !== undefined && Number(announced) !== left + skip) {
+    const total = partial ? at + Number(announced) : Number(announced);
+    throw otherLength(url, `it is ${total} bytes long`, request.size);
+  }
   if (partial && !(header(response, "content-range") ?? "").startsWith(`bytes ${at}-`)) {
     throw networkError(url, new HttpStatus(206, "answers with another range than was asked for"));
   }
@@ -219,16 +223,19 @@ async function* bodyFrom(
     const fresh = chunk.subarray(Math.min(skip, chunk.length));
     skip -= chunk.length - fresh.length;
     left -= fresh.length;
-    if (left < 0) throw tooLong(url, request.size);
+    if (left < 0) throw otherLength(url, "it does not end where it should", request.size);
     if (fresh.length > 0) yield fresh;
   }
 }
 
-function tooLong(url: string, size: number): WhittleError {
+function otherLength(url: string, found: string, size: number): WhittleError {
   return new WhittleError(
     "ARCHIVE_UNTRUSTED",
-    `Cannot accept ${url}: it is longer than the ${size} bytes that the archive's index says`,
-    { hint: "the mirror may be in the middle of an update; try again, or choose another mirror" },
+    `Cannot accept ${url}: ${found}, the archive's index says ${size} bytes`,
+    {
+      hint: "the mirror may be in the middle of an update; try again, or choose another mirror",
+      cause: new OtherLength(found),
+    },
   );
 }
 

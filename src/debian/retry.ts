@@ -37,12 +37,16 @@ export class HttpStatus extends Error {
   }
 }
 
-/** Whether an error says that the server has no such thing. */
-export function isAbsent(error: unknown): boolean {
+/** The server has another version of the file: one of another length. */
+export class OtherLength extends Error {}
+
+/** Whether an error says that the server does not have what was asked for: nothing, or another version of it. */
+export function isNotServed(error: unknown): boolean {
+  if (!(error instanceof WhittleError)) return false;
+  const { cause } = error;
   return (
-    error instanceof WhittleError &&
-    error.cause instanceof HttpStatus &&
-    (error.cause.status === 404 || error.cause.status === 410)
+    cause instanceof OtherLength ||
+    (cause instanceof HttpStatus && (cause.status === 404 || cause.status === 410))
   );
 }
 
@@ -77,13 +81,17 @@ export async function pauseBeforeRetry(
   },
 ): Promise<void> {
   about.signal.throwIfAborted();
-  if (error instanceof WhittleError) throw error;
+  if (error instanceof WhittleError || !ofTransfer(error)) throw error;
   if (!passes(error) || about.failures >= about.policy.attempts) throw networkError(about.url, error);
   const after = error instanceof HttpStatus ? Math.min(error.after, 30) * 1000 : 0;
   const backOff = about.policy.delay * 2 ** (about.failures - 1) * (0.5 + Math.random());
   await sleep(Math.max(after, backOff), undefined, { signal: about.signal }).catch(() => {
     throw about.signal.reason;
   });
+}
+
+function ofTransfer(error: unknown): boolean {
+  return error instanceof Transient || error instanceof HttpStatus || isSystemError(error);
 }
 
 function passes(error: unknown): boolean {
