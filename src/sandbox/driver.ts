@@ -1,0 +1,36 @@
+import type { DriverName } from "./options.ts";
+import type { Privilege } from "./privilege.ts";
+import type { SpecNamespace } from "./runtime-spec.ts";
+
+/** A container as a driver sees it: a directory with `config.json` and what is needed to make the root. */
+export interface Bundle {
+  readonly id: string;
+  /**
+   * Absolute. Holds `config.json`, `lower` (a link to the read-only file tree), and empty directories `root`,
+   * `upper`, `work`, `runtime`. The driver writes `pid` (of the first process, as the machine counts) and
+   * `runtime.log` there.
+   */
+  readonly directory: string;
+  readonly privilege: Privilege;
+  /** The uid and gid of the program; one that has only a single id needs to know. */
+  readonly uid: number;
+  readonly gid: number;
+  readonly namespaces: readonly SpecNamespace[];
+}
+
+/** A program with its arguments. */
+export type CommandLine = readonly [file: string, ...args: string[]];
+
+/**
+ * A way to run containers. Each command line runs in the foreground, inherits standard streams, and ends with
+ * the program's exit status; all mounts are made in namespaces that vanish with the last process.
+ */
+export interface Driver {
+  readonly name: DriverName;
+  /** What this way cannot do that the others can; words for a person. */
+  readonly lacks: readonly string[];
+  /** Starts the container and waits for its end. */
+  run(bundle: Bundle): CommandLine;
+  /** Runs one more process (a file with the runtime-spec's `process`) in a running container. */
+  exec(bundle: Bundle, pid: number, processFile: string): CommandLine;
+}

@@ -1,0 +1,67 @@
+import { connect, type Server, type Socket } from "node:net";
+
+// The program that runs inside a container's network namespace. It gets listening sockets of the machine over the
+// channel from its parent, accepts there, and connects to the container's own ports here.
+
+/** What the parent sends along with a listening socket or a connection. */
+export interface ForwardMessage {
+  readonly kind: "server" | "socket";
+  readonly containerPort: number;
+}
+
+/** A program may take a while to listen after its container started. */
+const patience = 5000;
+const retryAfter = 20;
+const addresses = ["127.0.0.1", "::1"];
+
+process.on("message", (message: ForwardMessage, handle: Server | Socket | undefined) => {
+  if (handle === undefined) return;
+  if (message.kind === "socket") {
+    forward(Object.assign(handle as Socket, { allowHalfOpen: true }), message.containerPort);
+    return;
+  }
+  // What the server was made with does not come along.
+  Object.assign(handle, { allowHalfOpen: true, pauseOnConnect: true });
+  handle.on("connection", (socket: Socket) => forward(socket, message.containerPort));
+  process.send?.({ kind: "listening", containerPort: message.containerPort });
+});
+process.on("disconnect", () => process.exit(0));
+// What stops the container is not meant for this process: it ends with its parent.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
+
+function forward(outside: Socket, port: number): void {
+  const deadline = performance.now() + patience;
+  outside.pause();
+  outside.on("error", () => undefined);
+  attempt(0);
+
+  function attempt(number: number): void {
+    const host = addresses[number % addresses.length] ?? "127.0.0.1";
+    const inside = connect({ host, port, allowHalfOpen: true });
+    inside.once("error", () => {
+      inside.destroy();
+      if (outside.destroyed) return;
+      if (performance.now() > deadline) outside.resetAndDestroy();
+      else if (number % addresses.length === 0) attempt(number + 1);
+      else setTimeout(attempt, retryAfter, number + 1);
+    });
+    inside.once("connect", () => {
+      inside.removeAllListeners("error");
+      join(outside, inside);
+    });
+  }
+}
+
+function join(outside: Socket, inside: Socket): void {
+  for (const [one, other] of [
+    [outside, inside],
+    [inside, outside],
+  ] as const) {
+    one.setNoDelay(true);
+    one.on("error", () => other.destroy());
+    one.on("close", (failed) => {
+      if (failed) other.destroy();
+    });
+    one.pipe(other);
+  }
+}

@@ -1,0 +1,12 @@
+export type { ContainerStreams, RunningContainer, StartOptions } from "./container.ts";
+export { startContainer } from "./container.ts";
+export type { ExecOptions } from "./exec.ts";
+export { execInContainer } from "./exec.ts";
+export type { DriverName, NetworkMode, RunnableImage, RunOptions } from "./options.ts";
+export { driverNames } from "./options.ts";
+export type { PublishedPort } from "./ports.ts";
+export { formatPublished, parsePublish } from "./ports.ts";
+export type { ContainerState, Health } from "./state.ts";
+export { findContainer, listContainers } from "./state.ts";
+export type { Tmpfs, Volume } from "./volumes.ts";
+export { parseTmpfs, parseVolume } from "./volumes.ts";

@@ -1,0 +1,68 @@
+import type { ContainerConfig, Platform } from "../image/index.ts";
+import type { PublishedPort } from "./ports.ts";
+import type { Tmpfs, Volume } from "./volumes.ts";
+
+/** The ways to run a container, best first. */
+export const driverNames = ["runc", "crun", "plain"] as const;
+
+export type DriverName = (typeof driverNames)[number];
+
+/** Whether a container sees a network of its own (only `lo`, and what is published), or the machine's. */
+export type NetworkMode = "default" | "none" | "host";
+
+/** An image that is ready to be run: its file tree is on disk. */
+export interface RunnableImage {
+  /** What the person called it. */
+  readonly name: string;
+  readonly digest?: string;
+  readonly platform: Platform;
+  readonly config: ContainerConfig;
+  /** The file tree as a directory; it is never written to. */
+  readonly rootfs: string;
+  /**
+   * Where ids of the tree could not be given to the files on disk (an ordinary user made the directory): for
+   * each `uid:gid` the paths that should have it, applied inside the container's user namespace.
+   */
+  readonly owners?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** How a container is to be run; everything has Docker's meaning and default. */
+export interface RunOptions {
+  /** A name instead of a made-up one. */
+  readonly name?: string;
+  /** Arguments instead of the image's `Cmd`. */
+  readonly command?: readonly string[];
+  /** Instead of the image's `Entrypoint`; the image's `Cmd` then no longer counts. */
+  readonly entrypoint?: readonly string[];
+  /** `NAME=value`, later ones win. */
+  readonly environment?: readonly string[];
+  readonly user?: string;
+  readonly workingDirectory?: string;
+  readonly hostname?: string;
+  readonly readOnly?: boolean;
+  readonly publish?: readonly PublishedPort[];
+  readonly volumes?: readonly Volume[];
+  readonly tmpfs?: readonly Tmpfs[];
+  /** Bytes. */
+  readonly memory?: number;
+  /** Processors, with fractions. */
+  readonly cpus?: number;
+  readonly pidsLimit?: number;
+  readonly capAdd?: readonly string[];
+  readonly capDrop?: readonly string[];
+  readonly network?: NetworkMode;
+  /** Containers of one pod share a network and find each other by name. */
+  readonly pod?: string;
+  /** Puts a reaper at PID 1. */
+  readonly init?: boolean;
+  /** Gives the program a terminal. */
+  readonly terminal?: boolean;
+  /** Keeps standard input open. */
+  readonly interactive?: boolean;
+  readonly stopSignal?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Remove the container when it has ended. */
+  readonly remove?: boolean;
+  /** Use exactly this driver. */
+  readonly driver?: DriverName;
+}
