@@ -46,6 +46,7 @@ export class Loader {
   readonly #options: LoaderOptions;
   readonly #files = new Map<TreePath, Promise<ElfFile | undefined>>();
   readonly #rules = new Map<string, Promise<Rules>>();
+  readonly #resolved = new Map<TreePath, Promise<ResolvedObject | undefined>>();
 
   constructor(tree: Tree, options: LoaderOptions = {}) {
     this.tree = tree;
@@ -68,7 +69,16 @@ export class Loader {
    * @returns `undefined` when it is no ELF file with a dynamic section
    * @throws WhittleError `ELF_INVALID`
    */
-  async resolve(path: TreePath): Promise<ResolvedObject | undefined> {
+  resolve(path: TreePath): Promise<ResolvedObject | undefined> {
+    let resolved = this.#resolved.get(path);
+    if (resolved === undefined) {
+      resolved = this.#resolve(path);
+      this.#resolved.set(path, resolved);
+    }
+    return resolved;
+  }
+
+  async #resolve(path: TreePath): Promise<ResolvedObject | undefined> {
     const process = await this.#start(path);
     if (process === undefined) return undefined;
     const { elf } = process.program;

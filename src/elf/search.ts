@@ -24,8 +24,10 @@ export function* glibcPlaces(process: Process, from: LoadedObject, name: string)
   }
   for (const file of rules.cached(name)) {
     const directory = file.slice(0, file.lastIndexOf("/")) || "/";
-    if (from.elf.noDefaultLibraries && rules.directories.includes(directory)) continue;
-    yield { directory, file, via: rules.cacheName };
+    const isDefault = rules.directories.includes(directory);
+    if (from.elf.noDefaultLibraries && isDefault) continue;
+    // Where the loader would look anyway, the cache only spares it the looking.
+    yield { directory, file, via: isDefault ? "default directories" : rules.cacheName };
   }
   if (from.elf.noDefaultLibraries) return;
   for (const directory of rules.directories) yield { directory, via: "default directories" };
