@@ -64,8 +64,6 @@ export async function writeOutput(
     tar: "tar",
     local: "rootfs",
   } as const;
-  await writeTo({ transport: transport[output.type], path }, store, image.descriptor, {
-    tags,
-    work: context,
-  });
+  const place = { transport: transport[output.type], path };
+  await writeTo(place, store, image.descriptor, context, { names: tags });
 }

@@ -57,6 +57,8 @@ export interface PlatformGraph {
 /** The port and user of a simulation, where the recipe does not say otherwise. */
 const simulationDefaults = { port: 8080, uid: 10001 };
 const simulationPackages = ["nginx", "busybox"];
+/** Says which distribution this is, without which scanners cannot read package records; has the licence texts. */
+const alwaysAtHand = "base-files";
 
 /**
  * Makes the graph of one image of a recipe.
@@ -196,7 +198,9 @@ function platformGraph(
   let resolution: Step | undefined;
   let carved: Step | undefined;
   if (archive !== undefined) {
-    const packages = recipe.packages ?? simulationPackages;
+    const named = recipe.packages ?? simulationPackages;
+    const packages =
+      recipe.carve === false || named.includes(alwaysAtHand) ? named : [...named, alwaysAtHand];
     resolution = options.locked
       ? lockedStep(options.locked(name), name)
       : resolveStep(
@@ -219,7 +223,7 @@ function platformGraph(
             name,
           );
     layers.push(layerStep(carved ?? unpacked, "packages", compression, name));
-    history.push(`whittle: ${packages.join(" ")} (${archiveName(suiteFor(recipe, name))})`);
+    history.push(`whittle: ${named.join(" ")} (${archiveName(suiteFor(recipe, name))})`);
   }
   if (tree !== undefined) {
     layers.push(layerStep(tree, "application files", compression));
@@ -253,6 +257,9 @@ function rootsOf(recipe: ImageRecipe): Json[] {
   const roots: Json[] = (recipe.roots ?? []).map((root) =>
     typeof root === "string" ? rootOf(root) : { command: root },
   );
+  for (const path of recipe.users === undefined ? [] : ["/etc/passwd", "/etc/group"]) {
+    roots.push({ path, by: "user" });
+  }
   const entrypoint = recipe.config?.entrypoint ?? recipe.config?.command;
   if (entrypoint !== undefined && entrypoint.length > 0) roots.push({ command: entrypoint });
   return roots;

@@ -4,7 +4,6 @@ import { type Digest, sha256, WhittleError } from "../../io/index.ts";
 import type { Tree, TreePath } from "../../tree/index.ts";
 import { type Executor, type Input, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
-import type { PackagesValue } from "./packages.ts";
 import type { SimulationRecord } from "./simulate.ts";
 import { treeOfInput } from "./tree-value.ts";
 
@@ -18,12 +17,17 @@ export const surfaceExecutor: Executor = {
   version: 1,
   cached: true,
   async run(_step, inputs) {
-    const { standardEvidence, surfaceOf } = await import("../../carve/index.ts");
-    const surface = await surfaceOf(await treeOfInput(inputOf(inputs, "application")), standardEvidence());
-    const record = surface as unknown as Json;
-    return { digest: sha256(JSON.stringify(record)), record };
+    const surface = await surfaceOfInput(inputs);
+    const record = surface.toJSON() as unknown as Json;
+    return { digest: sha256(JSON.stringify(record)), record, value: surface };
   },
+  load: (_step, _outcome, inputs) => surfaceOfInput(inputs),
 };
+
+async function surfaceOfInput(inputs: Readonly<Record<string, Input>>): Promise<Surface> {
+  const { standardEvidence, surfaceOf } = await import("../../carve/index.ts");
+  return surfaceOf(await treeOfInput(inputOf(inputs, "application")), standardEvidence());
+}
 
 /** What a carving step is told. */
 export type CarveParameters = {
@@ -52,13 +56,13 @@ export function carveExecutor(sink: BlobSink): Executor {
     version: 1,
     cached: true,
     async run(step, inputs, context) {
+      const { refuseMissing } = await import("../../carve/index.ts");
       const carved = await carveInputs(step, inputs, context.signal);
-      const { packages } = await inputOf(inputs, "packages").value<PackagesValue>();
-      if (packages.length > 0) await checkMachine(carved.tree, step.parameters as CarveParameters);
+      refuseMissing(carved.missing);
+      await checkMachine(carved.tree, step.parameters as CarveParameters);
       const bytes = Buffer.from(JSON.stringify(carved.reasons.toJSON()), "utf8");
       const { digest, size } = await sink.add(one(bytes));
       const record: CarveRecord = { reasons: { digest, size } };
-      for (const missing of carved.missing) context.progress({ kind: "warning", text: missingText(missing) });
       return { digest: context.key, record, blobs: [digest], value: carved };
     },
     load: (step, _outcome, inputs, context) => carveInputs(step, inputs, context.signal),
@@ -69,10 +73,6 @@ async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-function missingText(missing: Carved["missing"][number]): string {
-  return `${missing.from ?? "the recipe"} needs ${missing.path}, which is in none of the packages`;
-}
-
 async function carveInputs(
   step: Step,
   inputs: Readonly<Record<string, Input>>,
@@ -81,10 +81,10 @@ async function carveInputs(
   const { carve, standardEvidence } = await import("../../carve/index.ts");
   const parameters = step.parameters as CarveParameters;
   const simulation = inputs["simulation"]?.record as unknown as SimulationRecord | undefined;
-  const { tree, packages } = await inputOf(inputs, "packages").value<PackagesValue>();
-  const surface = inputOf(inputs, "surface").record as unknown as Surface;
+  const tree = await treeOfInput(inputOf(inputs, "packages"));
+  const surface = await inputOf(inputs, "surface").value<Surface>();
   const roots = [...(parameters.roots as unknown as Root[]), ...(simulation?.roots ?? [])];
-  return carve(tree, roots, standardEvidence(packages), {
+  return carve(tree, roots, standardEvidence(), {
     surface,
     keep: parameters.keep,
     environment: parameters.environment,

@@ -1,5 +1,5 @@
 import type { BlobSink, LayerRecord } from "../../image/index.ts";
-import { sha256 } from "../../io/index.ts";
+import { type Progress, sha256 } from "../../io/index.ts";
 import { type Executor, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
 import { treeOfInput } from "./tree-value.ts";
@@ -28,7 +28,11 @@ export function layerExecutor(sink: BlobSink): Executor {
       const { writeLayer } = await import("../../image/index.ts");
       const { compression } = step.parameters as { compression: Compression };
       const tree = await treeOfInput(inputOf(inputs, "tree"));
-      const layer: LayerRecord = await writeLayer(tree, sink, { compression, work });
+      // The step is what is shown; the writer's bytes are its progress.
+      const progress: Progress = (event) => {
+        if (event.kind === "bytes") work.progress({ ...event, id: work.key });
+      };
+      const layer: LayerRecord = await writeLayer(tree, sink, { compression, work: { ...work, progress } });
       return {
         digest: sha256(`${layer.diffId} ${layer.descriptor.digest}`),
         record: layer as unknown as Json,

@@ -1,0 +1,74 @@
+import { spawnSync } from "node:child_process";
+import { cpus, totalmem } from "node:os";
+import { join } from "node:path";
+import { apiSimulatorCases } from "./api-simulator.ts";
+import type { Case } from "./case.ts";
+import { measure, median, type Run } from "./measure.ts";
+import { makeWorkplace } from "./workplace.ts";
+
+// npm run bench [-- --rounds N] [--only WORDS]: every case several times, contestants in turn (A B A B …), so that a
+// machine whose speed drifts is unfair to nobody. Prints medians and ratios as a Markdown table.
+//
+// Peers are found on the PATH; BENCH_PEER_PREFIX runs them through another program (a chroot, say), and
+// BENCH_WORK is a directory that both can see.
+const option = (name: string): string | undefined => {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? undefined : process.argv[at + 1];
+};
+const rounds = Number(option("rounds") ?? 5);
+const only = option("only");
+const prefix = (process.env["BENCH_PEER_PREFIX"] ?? "").split(" ").filter((word) => word !== "");
+
+function works(...words: [string, ...string[]]): boolean {
+  const [program, ...rest] = [...prefix, ...words] as [string, ...string[]];
+  return spawnSync(program, rest, { stdio: "ignore" }).status === 0;
+}
+
+async function runCase(one: Case): Promise<string[]> {
+  const results = new Map<string, Run[]>(one.contestants.map((contestant) => [contestant.name, []]));
+  for (let round = 0; round <= rounds; round++) {
+    for (const contestant of one.contestants) {
+      await contestant.prepare?.(round);
+      const run = await measure(contestant.command(round));
+      // The first round warms caches of the operating system and is not counted.
+      if (round > 0) results.get(contestant.name)?.push(run);
+    }
+  }
+  const ours = one.contestants[0];
+  const base = median(results.get(ours?.name ?? "")?.map((run) => run.wall) ?? []);
+  return one.contestants.map((contestant) => {
+    const runs = results.get(contestant.name) ?? [];
+    const walls = runs.map((run) => run.wall);
+    const wall = median(walls);
+    const ratio = contestant === ours ? "" : (base / wall).toFixed(2);
+    const peak =
+      contestant === ours ? `${(Math.max(...runs.map((run) => run.peak)) / 1e6).toFixed(0)} MB` : "";
+    const range = `${Math.min(...walls).toFixed(0)}–${Math.max(...walls).toFixed(0)}`;
+    return `| ${one.name} | ${contestant.name} | ${wall.toFixed(0)} ms | ${range} | ${ratio} | ${peak} |`;
+  });
+}
+
+const work = await makeWorkplace(process.env["BENCH_WORK"]);
+const peers = {
+  prefix,
+  docker: works("docker", "buildx", "version"),
+  buildah: works("buildah", "--version"),
+};
+process.stdout.write(
+  `${cpus().length} cores (${cpus()[0]?.model.trim()}), ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.version}; ` +
+    `docker ${peers.docker ? "yes" : "no"}, buildah ${peers.buildah ? "yes" : "no"}; ${rounds} rounds, medians\n\n` +
+    "| case | who | wall | range | ours / theirs | peak memory |\n|---|---|--:|--:|--:|--:|\n",
+);
+try {
+  for (const one of await apiSimulatorCases(work, peers)) {
+    if (only !== undefined && !one.name.includes(only)) continue;
+    for (const line of await runCase(one)) process.stdout.write(`${line}\n`);
+  }
+} finally {
+  await work.remove();
+}
+process.stdout.write(
+  `\nMade by: npm run bench (in ${join(import.meta.dirname, "..")
+    .split("/")
+    .at(-1)})\n`,
+);

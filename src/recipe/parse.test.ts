@@ -1,0 +1,110 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { WhittleError } from "../io/index.ts";
+import { parseRecipe } from "./parse.ts";
+
+function failure(source: string): WhittleError {
+  try {
+    parseRecipe(source, "whittle.yaml");
+  } catch (error) {
+    if (error instanceof WhittleError) return error;
+    throw error;
+  }
+  throw new Error("the recipe was accepted");
+}
+
+describe("parseRecipe", () => {
+  it("reads the documented example", () => {
+    const recipe = parseRecipe(
+      `# yaml-language-server: $schema=./node_modules/whittle/schema/whittle.json
+name: api-simulator
+images:
+  scratch:
+    from: { debian: trixie }
+    packages: [nginx-light, busybox]
+    roots: [/usr/sbin/nginx, /bin/busybox]
+    files:
+      - { from: ./api, to: /srv/api, mode: a=rX }
+    users: [{ name: web, uid: 10001 }]
+    config:
+      entrypoint: [/usr/sbin/nginx, -g, daemon off;]
+      user: web
+      ports: [8080/tcp]
+      labels: { org.opencontainers.image.source: "somewhere" }
+      healthcheck: { test: [CMD, /bin/busybox, wget, -qO-, "http://127.0.0.1:8080/healthz"], interval: 30s }
+    platforms: [linux/amd64, linux/arm64]
+    probes: [{ http: /users.json, status: 200, json: true }]
+`,
+      "whittle.yaml",
+    );
+    expect(recipe.images["scratch"]?.packages).toEqual(["nginx-light", "busybox"]);
+    expect(recipe.images["scratch"]?.probes).toEqual([{ http: "/users.json", status: 200, json: true }]);
+  });
+
+  it("takes a suite as a word alone", () => {
+    expect(parseRecipe("images: { a: { from: trixie } }", "f").images["a"]?.from).toEqual({
+      debian: "trixie",
+    });
+  });
+
+  // line:column, part of the message, part of the hint
+  it.each([
+    ["images:\n  a:\n    pakages: [x]\n", "3:5", '"pakages" in images.a', 'did you mean "packages"?'],
+    ["images:\n  a:\n    from: { debian: trixie, componnts: [main] }\n", "3:29", "componnts", '"components"'],
+    ["imags: {}\n", "1:1", '"imags"', '"images"'],
+    ["images:\n  a:\n    probes: [{htp: /x}]\n", "3:15", '"htp"', '"http"'],
+    ["images:\n  a:\n    zzzzzzzz: 1\n", "3:5", '"zzzzzzzz"', "known keys: from, packages"],
+    ["images: {}\n", "1:9", "at least one image is wanted", ""],
+    ["a: [\n", "2:1", "Cannot read whittle.yaml", ""],
+    ["images:\n  a:\n    config:\n      ports: [x]\n", "4:15", "a port like 8080/tcp is wanted", ""],
+    ["images:\n  a:\n    files: [{from: x}]\n", "3:13", 'it has no "to"', ""],
+    ["", "1:1", '"images:" is wanted', ""],
+    ["images:\n  a:\n    from: {}\n", "3:5", 'it has no "debian"', ""],
+    ["images:\n  a:\n    users: [{ name: Web, uid: 1 }]\n", "3:21", "a name like web or app_1", ""],
+    ["images:\n  a: 3\n", "2:6", "expected object", ""],
+    ["images:\n  a:\n    platforms: linux/amd64\n", "3:16", "expected array", ""],
+    ["images:\n  a: {}\n  a: {}\n", "3:3", "Map keys must be unique", ""],
+    ["images:\n  a: &x {packages: *y}\n", "1:1", "Unresolved alias", ""],
+  ])("refuses %j at %s", (source, place, message, hint) => {
+    const error = failure(source);
+    expect(error.code).toBe("RECIPE_INVALID");
+    expect(error.message.toLowerCase()).toContain(message.toLowerCase());
+    expect(error.hint ?? "").toContain(hint);
+    expect(`${error.at?.line}:${error.at?.column}`).toBe(place);
+  });
+
+  it("shows the offending line", () => {
+    expect(failure("images:\n  a:\n    pakages: [x]\n").at?.text).toBe("    pakages: [x]");
+  });
+
+  it("refuses a bomb of aliases", () => {
+    const levels = Array.from(
+      { length: 12 },
+      (_, n) =>
+        `  a${n}: &a${n} [${Array(9)
+          .fill(n === 0 ? "x" : `*a${n - 1}`)
+          .join(",")}]`,
+    );
+    expect(failure(`images:\n${levels.join("\n")}\n`).message).toMatch(/alias/i);
+  });
+
+  it("never fails with anything but a WhittleError", () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.json(),
+          fc.json().map((json) => `images:\n  a: ${json}\n`),
+        ),
+        (source) => {
+          try {
+            parseRecipe(source, "f");
+          } catch (error) {
+            expect(error).toBeInstanceOf(WhittleError);
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+});
