@@ -44,12 +44,12 @@ export const emptyContent: Content = bytesContent(new Uint8Array(0));
 
 /**
  * Content of a file on the host's disk, or of `size` bytes of it from `offset`. The file is opened when read; a
- * file that has since become shorter is an error, never a short read.
+ * file that has since become shorter is an error, never a short read. A path that is not UTF-8 is given as bytes.
  */
-export function fileContent(path: string, size: number, offset = 0, digest?: Digest): Content {
+export function fileContent(path: string | Buffer, size: number, offset = 0, digest?: Digest): Content {
   return {
     size,
-    file: { path, offset },
+    ...(typeof path === "string" ? { file: { path, offset } } : {}),
     ...(digest === undefined ? {} : { digest }),
     async *open(range) {
       const start = offset + Math.min(range?.start ?? 0, size);

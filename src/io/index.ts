@@ -21,6 +21,7 @@ export type { ErrorCode, SourceLocation, WhittleErrorOptions } from "./errors.ts
 export { errorCodes, explainSystemError, isSystemError, redact, WhittleError } from "./errors.ts";
 export type { LockOptions } from "./lock.ts";
 export { withLock } from "./lock.ts";
+export { OpenFiles } from "./open-files.ts";
 export type { Environment } from "./paths.ts";
 export { cacheDirectory, runtimeDirectory, storeDirectory } from "./paths.ts";
 export type { ProcessIdentity } from "./process-identity.ts";

@@ -1,6 +1,4 @@
-import { readSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
-import { type Content, explainSystemError, WhittleError } from "../io/index.ts";
+import { type Content, OpenFiles, WhittleError } from "../io/index.ts";
 import {
   compareNames,
   type DirectoryEntry,
@@ -85,7 +83,7 @@ async function* writeBody(
   if (content.file !== undefined) {
     while (written < content.size) {
       const room = out.room(content.size - written);
-      const count = await disk.read(content.file.path, room, content.file.offset + written);
+      const count = await disk.read(content.file, room, written);
       if (count === 0) break;
       written += count;
       yield* out.took(count);
@@ -144,43 +142,5 @@ class Buffers {
 
   *rest(): Generator<Buffer, void, undefined> {
     if (this.#filled > 0) yield this.#buffer.subarray(0, this.#filled);
-  }
-}
-
-// Below this a trip through the thread pool costs more than the read itself.
-const smallRead = 128 * 1024;
-
-// Package archives that a tree is put together from take turns; a few of them stay open.
-const mostOpen = 16;
-
-/** Keeps files open between reads: contents that follow each other are mostly slices of a few packages. */
-class OpenFiles {
-  readonly #handles = new Map<string, FileHandle>();
-
-  async read(path: string, into: Buffer, position: number): Promise<number> {
-    try {
-      const handle = this.#handles.get(path) ?? (await this.#open(path));
-      if (into.length <= smallRead) return readSync(handle.fd, into, 0, into.length, position);
-      return (await handle.read(into, 0, into.length, position)).bytesRead;
-    } catch (error) {
-      throw explainSystemError(error, `read ${path}`);
-    }
-  }
-
-  async close(): Promise<void> {
-    const handles = [...this.#handles.values()];
-    this.#handles.clear();
-    await Promise.all(handles.map((handle) => handle.close()));
-  }
-
-  async #open(path: string): Promise<FileHandle> {
-    const [oldest] = this.#handles;
-    if (oldest !== undefined && this.#handles.size >= mostOpen) {
-      this.#handles.delete(oldest[0]);
-      await oldest[1].close();
-    }
-    const handle = await open(path, "r");
-    this.#handles.set(path, handle);
-    return handle;
   }
 }

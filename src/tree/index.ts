@@ -1,6 +1,8 @@
 export { attributes, TreeBuilder, treeOf } from "./builder.ts";
 export type { Changes } from "./changes.ts";
 export { apply, changes, sameEntry } from "./changes.ts";
+export type { TreeOfDirectoryOptions } from "./directory.ts";
+export { treeOfDirectory } from "./directory.ts";
 export type {
   Attributes,
   DeviceEntry,
@@ -18,3 +20,5 @@ export type { TreePath } from "./path.ts";
 export { ancestorsOf, childOf, compareNames, isWithin, nameOf, parentOf, partsOf, treePath } from "./path.ts";
 export type { Resolution, TreeNode } from "./tree.ts";
 export { Tree } from "./tree.ts";
+export type { WriteTreeOptions, WrittenTree } from "./write-tree.ts";
+export { writeTree } from "./write-tree.ts";
