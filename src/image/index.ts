@@ -2,6 +2,10 @@ export type { Artifact, ImageParts } from "./assemble.ts";
 export { configPlatform, writeArtifact, writeBlob, writeImage, writeIndex } from "./assemble.ts";
 export type { Image, LayerView, PlatformImage } from "./image.ts";
 export { openImage, platformsOf } from "./image.ts";
+export type { LayerCompression, WriteLayerOptions } from "./layer.ts";
+export { layerEntries, layerMediaType, writeLayer } from "./layer.ts";
+export type { ApplyLayerOptions } from "./layer-apply.ts";
+export { applyLayer } from "./layer-apply.ts";
 export {
   documentLimits,
   isIndexType,
@@ -27,6 +31,8 @@ export {
   parsePlatform,
   statedPlatform,
 } from "./platform.ts";
+export type { ReadTreeOptions } from "./read-tree.ts";
+export { readTree, unpackedLayer } from "./read-tree.ts";
 export type { NameReference, NameTransport, PathReference, PathTransport, Reference } from "./reference.ts";
 export { formatReference, isPathReference, parseReference, storeName } from "./reference.ts";
 export type {
@@ -44,7 +50,3 @@ export type {
 } from "./types.ts";
 export { mediaTypes } from "./types.ts";
 export { childrenOf, copyReachable, overlaySource, reachable } from "./walk.ts";
-export type { LayerCompression, WriteLayerOptions } from "./layer.ts";
-export { layerEntries, layerMediaType, writeLayer } from "./layer.ts";
-export type { ApplyLayerOptions } from "./layer-apply.ts";
-export { applyLayer } from "./layer-apply.ts";

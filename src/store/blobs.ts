@@ -57,6 +57,11 @@ export class BlobDirectory implements BlobSink, BlobSource {
     return true;
   }
 
+  /** When a blob was written or last asked for, in milliseconds since the epoch. */
+  async modified(digest: Digest): Promise<number | undefined> {
+    return (await this.#stat(digest))?.mtimeMs;
+  }
+
   /** A blob's bytes, whatever it is; reading all of them verifies them. */
   async content(digest: Digest): Promise<Content | undefined> {
     const found = await this.#stat(digest);

@@ -1,7 +1,7 @@
 import { readdir, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { childrenOf, type Descriptor, type Index, readManifest } from "../image/index.ts";
-import type { Digest, Work } from "../io/index.ts";
+import { type Digest, isDigest, type Work } from "../io/index.ts";
 import { type BlobDirectory, emptyWhenMissing } from "./blobs.ts";
 import { cacheRecords } from "./cache.ts";
 import { describe } from "./find.ts";
@@ -46,7 +46,7 @@ export async function collect(
   const youngest = now - (options.keepYoungerThan ?? hour);
   const index = await readLayoutIndex(directory);
   const keep = new Set<string>();
-  const dead = await mark(index, blobs, keep);
+  const dead = await mark(index, blobs, keep, youngest);
   const records = await sweepCache(
     directory,
     blobs,
@@ -73,7 +73,12 @@ export async function collect(
 }
 
 /** Marks what names lead to, then what is attached to that, then what is attached to those; answers with the rest. */
-async function mark(index: Index, blobs: BlobDirectory, keep: Set<string>): Promise<Set<Descriptor>> {
+async function mark(
+  index: Index,
+  blobs: BlobDirectory,
+  keep: Set<string>,
+  youngest: number,
+): Promise<Set<Descriptor>> {
   for (const entry of index.manifests) {
     if (entry.annotations?.[refNameAnnotation] !== undefined) await markFrom(entry, blobs, keep);
   }
@@ -87,13 +92,18 @@ async function mark(index: Index, blobs: BlobDirectory, keep: Set<string>): Prom
   for (let again = true; again; ) {
     again = false;
     for (const [entry, subject] of waiting) {
-      if (!keep.has(subject)) continue;
+      // A young subject may be named at any moment, and would miss what was attached to it.
+      if (!keep.has(subject) && !(await isYoung(blobs, subject, youngest))) continue;
       await markFrom(entry, blobs, keep);
       waiting.delete(entry);
       again = true;
     }
   }
   return new Set(waiting.keys());
+}
+
+async function isYoung(blobs: BlobDirectory, digest: string, youngest: number): Promise<boolean> {
+  return isDigest(digest) && ((await blobs.modified(digest)) ?? Number.NEGATIVE_INFINITY) > youngest;
 }
 
 async function markFrom(descriptor: Descriptor, blobs: BlobDirectory, keep: Set<string>): Promise<void> {

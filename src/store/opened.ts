@@ -28,6 +28,8 @@ export interface WriteOptions {
   readonly platform?: Platform;
   /** Manifests to be carried along that speak of the image: their subjects are inside it. */
   readonly referrers?: readonly Descriptor[];
+  /** Where large things may be put meanwhile; by default the system's directory for such. */
+  readonly temporary?: string;
 }
 
 /** A form in which images lie on disk. */
