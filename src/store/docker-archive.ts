@@ -2,6 +2,7 @@ import {
   type BlobSource,
   type Descriptor,
   documentLimits,
+  isIndexType,
   isPathReference,
   mediaTypes,
   overlaySource,
@@ -166,14 +167,19 @@ async function keptManifest(
 ): Promise<OpenedImage | undefined> {
   if (archive.member("oci-layout") === undefined || archive.member("index.json") === undefined)
     return undefined;
-  const names = [...saved.RepoTags, undefined];
-  for (const name of names) {
-    const opened = await openLayoutArchive(archive, path, name).catch(() => undefined);
-    if (opened === undefined) continue;
-    const manifest = await readManifest(opened.source, opened.descriptor).catch(() => undefined);
-    if (manifest !== undefined && blobName(manifest.config.digest) === saved.Config) return opened;
+  for (const name of [...saved.RepoTags, undefined]) {
+    const opened = await openLayoutArchive(archive, path, name).catch(undefinedUnlessDamaged);
+    if (opened === undefined || isIndexType(opened.descriptor.mediaType)) continue;
+    const manifest = await readManifest(opened.source, opened.descriptor);
+    if (blobName(manifest.config.digest) === saved.Config) return opened;
   }
   return undefined;
+}
+
+/** The layout may know the image by another name; damage must not be taken for that. */
+function undefinedUnlessDamaged(error: unknown): undefined {
+  const code = error instanceof WhittleError ? error.code : undefined;
+  if (code !== "NOT_FOUND" && code !== "REFERENCE_INVALID") throw error;
 }
 
 /** A manifest for an archive that has none: the form of `docker save` before version 25. */

@@ -39,13 +39,14 @@ export function chooseEntry(index: Index, name: string | undefined, where: strin
       { hint },
     );
   }
-  const [only, ...others] = entries;
+  const images = new Map(entries.map((entry) => [entry.digest, entry]));
+  const [only, ...others] = images.values();
   if (only === undefined)
     throw new WhittleError("NOT_FOUND", `Cannot find an image in ${where}: it is empty`);
   if (others.length > 0) {
     throw new WhittleError(
       "REFERENCE_INVALID",
-      `Cannot tell which image of ${where} is meant: it has ${entries.length}, one has to be named`,
+      `Cannot tell which image of ${where} is meant: it has ${images.size}, one has to be named`,
       { hint },
     );
   }

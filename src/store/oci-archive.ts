@@ -7,7 +7,14 @@ import {
   serializeDocument,
 } from "../image/index.ts";
 import { bytesContent, type Content, readContent, sha256, WhittleError, type Work } from "../io/index.ts";
-import { archiveBlobs, blobName, type OpenedArchive, openArchive, writeArchive } from "./archive.ts";
+import {
+  archiveBlobs,
+  blobName,
+  type OpenedArchive,
+  openArchive,
+  verifiedMember,
+  writeArchive,
+} from "./archive.ts";
 import { checkLayoutMarker, layoutIndexText, layoutMarker } from "./layout.ts";
 import { chooseEntry, chosenPart, layoutEntries, openedFromLayout, referrersNote } from "./layout-image.ts";
 import type { OpenedImage, Transport } from "./opened.ts";
@@ -64,7 +71,8 @@ export async function layoutFiles(
   for (const root of [image, ...referrers]) {
     for await (const item of reachable(source, root, seen)) {
       work.signal.throwIfAborted();
-      files.set(blobName(item.digest), await source.blob(item));
+      const content = await source.blob(item);
+      files.set(blobName(item.digest), verifiedMember(content, item.digest, item.size, "the image"));
     }
   }
   let listed: Descriptor | undefined;
