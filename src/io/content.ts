@@ -19,7 +19,7 @@ export interface Content {
   /** The digest of all bytes, where it is already known without reading. */
   readonly digest?: Digest;
   /** Where the bytes lie on the host's disk, for a reader that wants to open a file once for many slices of it. */
-  readonly file?: { readonly path: string; readonly offset: number };
+  readonly file?: { readonly path: string; readonly offset: number } | undefined;
   /** Reads the bytes, or a range of them, in chunks. A range past the end is cut to the size. */
   open(range?: ByteRange): AsyncIterable<Uint8Array>;
 }
@@ -47,36 +47,53 @@ export const emptyContent: Content = bytesContent(new Uint8Array(0));
  * file that has since become shorter is an error, never a short read. A path that is not UTF-8 is given as bytes.
  */
 export function fileContent(path: string | Buffer, size: number, offset = 0, digest?: Digest): Content {
-  return {
-    size,
-    ...(typeof path === "string" ? { file: { path, offset } } : {}),
-    ...(digest === undefined ? {} : { digest }),
-    async *open(range) {
-      const start = offset + Math.min(range?.start ?? 0, size);
-      const end = offset + Math.min(range?.end ?? size, size);
-      if (end <= start) return;
-      const handle = await open(path, "r").catch((error: unknown) => {
-        throw explainSystemError(error, `read ${path}`);
-      });
-      try {
-        let at = start;
-        while (at < end) {
-          const buffer = Buffer.allocUnsafe(Math.min(chunkSize, end - at));
-          const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
-          if (bytesRead === 0) {
-            throw new WhittleError(
-              "ARCHIVE_CORRUPT",
-              `Cannot read ${path}: it ends at byte ${at}, ${end} bytes are wanted; it changed while it was in use`,
-            );
-          }
-          at += bytesRead;
-          yield buffer.subarray(0, bytesRead);
+  return new FileContent(path, size, offset, digest);
+}
+
+/** A class, because there are hundreds of thousands of these and closures would take several times the memory. */
+class FileContent implements Content {
+  readonly size: number;
+  readonly #path: string | Buffer;
+  readonly #offset: number;
+  declare readonly digest?: Digest;
+
+  constructor(path: string | Buffer, size: number, offset: number, digest: Digest | undefined) {
+    this.size = size;
+    this.#path = path;
+    this.#offset = offset;
+    if (digest !== undefined) this.digest = digest;
+  }
+
+  get file(): NonNullable<Content["file"]> | undefined {
+    return typeof this.#path === "string" ? { path: this.#path, offset: this.#offset } : undefined;
+  }
+
+  async *open(range?: ByteRange): AsyncGenerator<Uint8Array, void, undefined> {
+    const path = this.#path;
+    const start = this.#offset + Math.min(range?.start ?? 0, this.size);
+    const end = this.#offset + Math.min(range?.end ?? this.size, this.size);
+    if (end <= start) return;
+    const handle = await open(path, "r").catch((error: unknown) => {
+      throw explainSystemError(error, `read ${path}`);
+    });
+    try {
+      let at = start;
+      while (at < end) {
+        const buffer = Buffer.allocUnsafe(Math.min(chunkSize, end - at));
+        const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
+        if (bytesRead === 0) {
+          throw new WhittleError(
+            "ARCHIVE_CORRUPT",
+            `Cannot read ${path}: it ends at byte ${at}, ${end} bytes are wanted; it changed while it was in use`,
+          );
         }
-      } finally {
-        await handle.close();
+        at += bytesRead;
+        yield buffer.subarray(0, bytesRead);
       }
-    },
-  };
+    } finally {
+      await handle.close();
+    }
+  }
 }
 
 /**

@@ -1,10 +1,12 @@
-import { readSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { closeSync, openSync, read, readSync } from "node:fs";
+import { promisify } from "node:util";
 import type { Content } from "./content.ts";
 import { explainSystemError } from "./errors.ts";
 
 // Package archives that a tree is put together from take turns; a few of them stay open.
 const mostOpen = 16;
+
+const readLater = promisify(read);
 
 // Below this a trip through the thread pool costs more than the read itself.
 const smallRead = 128 * 1024;
@@ -14,7 +16,7 @@ const smallRead = 128 * 1024;
  * slices of a few archives, and opening one for each slice would cost more than reading it.
  */
 export class OpenFiles {
-  readonly #handles = new Map<string, FileHandle>();
+  readonly #descriptors = new Map<string, number>();
 
   /**
    * Reads at a position into a buffer, at most its length.
@@ -23,29 +25,28 @@ export class OpenFiles {
    */
   async read(file: NonNullable<Content["file"]>, into: Buffer, position: number): Promise<number> {
     try {
-      const handle = this.#handles.get(file.path) ?? (await this.#open(file.path));
+      const descriptor = this.#descriptors.get(file.path) ?? this.#open(file.path);
       const at = file.offset + position;
-      if (into.length <= smallRead) return readSync(handle.fd, into, 0, into.length, at);
-      return (await handle.read(into, 0, into.length, at)).bytesRead;
+      if (into.length <= smallRead) return readSync(descriptor, into, 0, into.length, at);
+      return (await readLater(descriptor, into, 0, into.length, at)).bytesRead;
     } catch (error) {
       throw explainSystemError(error, `read ${file.path}`);
     }
   }
 
-  async close(): Promise<void> {
-    const handles = [...this.#handles.values()];
-    this.#handles.clear();
-    await Promise.all(handles.map((handle) => handle.close()));
+  close(): void {
+    for (const descriptor of this.#descriptors.values()) closeSync(descriptor);
+    this.#descriptors.clear();
   }
 
-  async #open(path: string): Promise<FileHandle> {
-    const [oldest] = this.#handles;
-    if (oldest !== undefined && this.#handles.size >= mostOpen) {
-      this.#handles.delete(oldest[0]);
-      await oldest[1].close();
+  #open(path: string): number {
+    const [oldest] = this.#descriptors;
+    if (oldest !== undefined && this.#descriptors.size >= mostOpen) {
+      this.#descriptors.delete(oldest[0]);
+      closeSync(oldest[1]);
     }
-    const handle = await open(path, "r");
-    this.#handles.set(path, handle);
-    return handle;
+    const descriptor = openSync(path, "r");
+    this.#descriptors.set(path, descriptor);
+    return descriptor;
   }
 }

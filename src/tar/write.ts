@@ -49,7 +49,7 @@ export async function* writeTar(
     yield* out.fill(trailer);
     yield* out.rest();
   } finally {
-    await disk.close();
+    disk.close();
   }
 }
 

@@ -64,7 +64,7 @@ export async function writeTree(
   } catch (error) {
     throw explainSystemError(error, `write ${top}`);
   } finally {
-    await writer.close();
+    writer.close();
   }
 }
 
@@ -124,8 +124,8 @@ class Writer {
     for (const [path, file, entry] of this.#directories.reverse()) this.#attributes(path, file, entry);
   }
 
-  close(): Promise<void> {
-    return this.#files.close();
+  close(): void {
+    this.#files.close();
   }
 
   /** Removes what is in the way; leaves a directory there when one is wanted. */
