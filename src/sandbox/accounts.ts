@@ -41,9 +41,17 @@ export function findAccount(user: string, passwd: string, group: string): Accoun
   const groups = groupLines(group);
 
   const number = numericId(wantedUser === "" ? "0" : wantedUser);
-  const found = users.find((line) => line.name === wantedUser || (number !== undefined && line.uid === number));
+  const found = users.find(
+    (line) => line.name === wantedUser || (number !== undefined && line.uid === number),
+  );
   const uid = found?.uid ?? number;
-  if (uid === undefined) throw unknown("user", wantedUser, "/etc/passwd", users.map((line) => line.name));
+  if (uid === undefined)
+    throw unknown(
+      "user",
+      wantedUser,
+      "/etc/passwd",
+      users.map((line) => line.name),
+    );
 
   const additionalGids =
     found === undefined || wantedGroup !== ""
@@ -60,7 +68,13 @@ export function findAccount(user: string, passwd: string, group: string): Accoun
 function findGroup(wanted: string, groups: readonly GroupLine[]): number {
   const number = numericId(wanted);
   const gid = groups.find((line) => line.name === wanted)?.gid ?? number;
-  if (gid === undefined) throw unknown("group", wanted, "/etc/group", groups.map((line) => line.name));
+  if (gid === undefined)
+    throw unknown(
+      "group",
+      wanted,
+      "/etc/group",
+      groups.map((line) => line.name),
+    );
   return gid;
 }
 

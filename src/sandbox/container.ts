@@ -119,19 +119,25 @@ class Start implements RunningContainer {
     const ended = endOf(child);
     const abort = (): void => void this.signal("SIGKILL").catch(() => undefined);
     this.#work.signal.addEventListener("abort", abort);
-    this.exited = ended.then((code) => this.#finish(code)).finally(() => {
-      this.#work.signal.removeEventListener("abort", abort);
-    });
+    this.exited = ended
+      .then((code) => this.#finish(code))
+      .finally(() => {
+        this.#work.signal.removeEventListener("abort", abort);
+      });
     // Whoever awaits the start hears of a failure there.
     this.exited.catch(() => undefined);
 
     const pid = await this.#firstProcess(child);
     if (pid === undefined) {
-      const reason = runtimeFailure(bundle.directory);
+      const reason = runtimeFailure(join(bundle.directory, "runtime.log"));
       const code = await ended;
       await this.exited;
       await removeDirectory(this.#state, this.#environment);
-      throw startFailure(this.#image.name, this.#state, reason ?? `${setup.driver.name} ended with status ${code}`);
+      throw startFailure(
+        this.#image.name,
+        this.#state,
+        reason ?? `${setup.driver.name} ended with status ${code}`,
+      );
     }
     await this.#update({ status: "running", process: pid, started: new Date().toISOString() });
     if (this.#work.signal.aborted) abort();
@@ -166,7 +172,10 @@ class Start implements RunningContainer {
     const sink = this.#streams.output === "inherit" ? "inherit" : "pipe";
     const child = spawn(file, args, {
       stdio: [this.#streams.stdin, sink, sink],
-      env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", TERM: process.env["TERM"] },
+      env: {
+        PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        TERM: process.env["TERM"],
+      },
     });
     if (this.#streams.output !== "inherit") {
       const take = this.#streams.output;
@@ -183,7 +192,11 @@ class Start implements RunningContainer {
     for (;;) {
       const over = child.exitCode !== null || child.signalCode !== null;
       const pid = Number.parseInt(await readFile(path, "utf8").catch(() => ""), 10);
-      if (pid > 0 && !startsStill(pid) && runtimeFailure(this.#prepared.bundle.directory) === undefined) {
+      if (
+        pid > 0 &&
+        !startsStill(pid) &&
+        runtimeFailure(join(this.#prepared.bundle.directory, "runtime.log")) === undefined
+      ) {
         return identify(pid) ?? { pid, start: "ended" };
       }
       if (over) return undefined;

@@ -31,6 +31,16 @@ export interface Driver {
   readonly lacks: readonly string[];
   /** Starts the container and waits for its end. */
   run(bundle: Bundle): CommandLine;
-  /** Runs one more process (a file with the runtime-spec's `process`) in a running container. */
-  exec(bundle: Bundle, pid: number, processFile: string): CommandLine;
+  /** Runs one more process in a running container. */
+  exec(bundle: Bundle, join: Joining): CommandLine;
+}
+
+/** What it takes to add a process to a container. */
+export interface Joining {
+  /** The container's first process, as the machine counts. */
+  readonly pid: number;
+  /** A file with the runtime-spec's `process`. */
+  readonly processFile: string;
+  /** Where the driver says, as an OCI runtime's log does, why the process could not be started. */
+  readonly log: string;
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Environment, WhittleError } from "../io/index.ts";
 import type { Account } from "./accounts.ts";
 import { findAccount } from "./accounts.ts";
+import { failureStatus, runtimeFailure } from "./failure.ts";
 import { resolveInside } from "./inside.ts";
 import { heldCapabilities, readOr } from "./machine.ts";
 import { mergeEnvironment } from "./process.ts";
@@ -41,7 +42,9 @@ export async function execInContainer(state: ContainerState, options: ExecOption
   }
   const { environment } = options;
   const directory = containerDirectory(state.id, environment);
-  const report = (await surveyDrivers(environment, state.privilege)).find(({ name }) => name === state.driver);
+  const report = (await surveyDrivers(environment, state.privilege)).find(
+    ({ name }) => name === state.driver,
+  );
   if (report?.driver === undefined) {
     throw new WhittleError("ENVIRONMENT", `Cannot reach ${state.name}: ${state.driver} is no longer usable`);
   }
@@ -59,6 +62,7 @@ export async function execInContainer(state: ContainerState, options: ExecOption
     heldCapabilities(),
   );
   const file = join(directory, `exec-${process.pid}-${Math.trunc(performance.now() * 1000)}.json`);
+  const log = `${file}.log`;
   await writeFile(file, JSON.stringify(process_));
   const bundle = {
     id: state.id,
@@ -69,10 +73,12 @@ export async function execInContainer(state: ContainerState, options: ExecOption
     namespaces: [],
   };
   try {
-    const [program, ...args] = report.driver.exec(bundle, first.pid, file);
-    return await run(program, args, options);
+    const [program, ...args] = report.driver.exec(bundle, { pid: first.pid, processFile: file, log });
+    const status = await run(program, args, options);
+    const reason = status === 0 ? undefined : runtimeFailure(log);
+    return reason === undefined ? status : failureStatus(reason);
   } finally {
-    await rm(file, { force: true });
+    await Promise.all([rm(file, { force: true }), rm(log, { force: true })]);
   }
 }
 

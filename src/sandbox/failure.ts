@@ -3,8 +3,8 @@ import { readOr } from "./machine.ts";
 import type { ContainerState } from "./state.ts";
 
 /** What a runtime wrote in its log when it failed; nothing when it did not. */
-export function runtimeFailure(directory: string): string | undefined {
-  const failures = readOr(`${directory}/runtime.log`, "")
+export function runtimeFailure(log: string): string | undefined {
+  const failures = readOr(log, "")
     .split("\n")
     .flatMap((line) => {
       try {
@@ -33,4 +33,9 @@ export function startFailure(image: string, state: ContainerState, reason: strin
     `Cannot start ${JSON.stringify(program)} in ${image}: ${reason}`,
     { hint },
   );
+}
+
+/** The exit status that shells and Docker give a command that was not started for this reason. */
+export function failureStatus(reason: string): number {
+  return notFound.test(reason) ? 127 : notExecutable.test(reason) ? 126 : 125;
 }

@@ -10,7 +10,7 @@ export interface ForwardMessage {
 }
 
 /** A program may take a while to listen after its container started. */
-const patience = 5000;
+const patience = 2000;
 const retryAfter = 20;
 const addresses = ["127.0.0.1", "::1"];
 

@@ -6,6 +6,12 @@ export type { DriverName, NetworkMode, RunnableImage, RunOptions } from "./optio
 export { driverNames } from "./options.ts";
 export type { PublishedPort } from "./ports.ts";
 export { formatPublished, parsePublish } from "./ports.ts";
+export type { Reach } from "./reach.ts";
+export { reachOf } from "./reach.ts";
+export { removeContainer } from "./remove.ts";
+export { parseSignal, signalContainer, stopContainer } from "./signal.ts";
+export type { Snapshot } from "./snapshot.ts";
+export { snapshot } from "./snapshot.ts";
 export type { ContainerState, Health } from "./state.ts";
 export { findContainer, listContainers } from "./state.ts";
 export type { Tmpfs, Volume } from "./volumes.ts";

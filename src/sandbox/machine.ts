@@ -45,7 +45,9 @@ export function heldCapabilities(): string[] {
 /** The name of the user that this process runs as, from the machine's own files. */
 export function userName(): string | undefined {
   const uid = String(process.geteuid?.() ?? 0);
-  const line = readOr("/etc/passwd", "").split("\n").find((text) => text.split(":")[2] === uid);
+  const line = readOr("/etc/passwd", "")
+    .split("\n")
+    .find((text) => text.split(":")[2] === uid);
   return line?.split(":")[0];
 }
 

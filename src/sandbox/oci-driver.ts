@@ -45,7 +45,7 @@ export function ociDriver(runtime: OciRuntime): Driver {
     name: runtime.name,
     lacks: [],
     run: (bundle) => runCommand(runtime, bundle),
-    exec: (bundle, pid, processFile) => [
+    exec: (bundle, { pid, processFile, log }) => [
       ...asCommand(inUserNamespaceOf(pid, bundle.privilege), [
         "unshare",
         "--mount",
@@ -58,7 +58,7 @@ export function ociDriver(runtime: OciRuntime): Driver {
       joinScript,
       "join",
       runtime.hide,
-      ...runtimeWords(runtime, bundle),
+      ...runtimeWords(runtime, bundle, log),
       "exec",
       "--process",
       processFile,
@@ -89,7 +89,7 @@ function runCommand(runtime: OciRuntime, bundle: Bundle): CommandLine {
     // A user namespace may not write trusted.* attributes; the overlay then keeps its notes in user.*.
     rootless ? "userxattr" : "redirect_dir=off",
     runtime.hide,
-    ...runtimeWords(runtime, bundle),
+    ...runtimeWords(runtime, bundle, `${bundle.directory}/runtime.log`),
     "run",
     "--bundle",
     bundle.directory,
@@ -99,13 +99,13 @@ function runCommand(runtime: OciRuntime, bundle: Bundle): CommandLine {
   ];
 }
 
-function runtimeWords(runtime: OciRuntime, bundle: Bundle): string[] {
+function runtimeWords(runtime: OciRuntime, bundle: Bundle, log: string): string[] {
   return [
     runtime.path,
     "--root",
     `${bundle.directory}/runtime`,
     "--log",
-    `${bundle.directory}/runtime.log`,
+    log,
     "--log-format",
     "json",
     ...runtime.options,

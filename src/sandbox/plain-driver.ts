@@ -4,6 +4,13 @@ import { userNamespaceOptions } from "./privilege.ts";
 import type { SpecNamespace } from "./runtime-spec.ts";
 
 /**
+ * The first process that is started after unshare(1) has made a process namespace becomes its PID 1; the shell
+ * that starts it stays outside, and answers with its exit status, or with 128 + n after signal n. What a terminal
+ * sends to all of us is the container's business.
+ */
+const waitScript = `trap : INT QUIT TERM HUP; exec 3>&2 2>/dev/null; "$@" 2>&3 3>&-; exit $?`;
+
+/**
  * Runs containers where no OCI runtime is installed: unshare(1) makes the namespaces, a small program of ours
  * makes the mounts, gives the privileges up and becomes the container's program.
  */
@@ -18,15 +25,17 @@ export function plainDriver(): Driver {
       "--propagation",
       "private",
       ...newNamespaces(bundle.namespaces),
-      "--fork",
-      "--kill-child",
       "--",
+      "sh",
+      "-c",
+      waitScript,
+      "wait",
       process.execPath,
       entryFile("plain-init"),
       bundle.directory,
       bundle.privilege,
     ],
-    exec: (bundle, pid, processFile) => [
+    exec: (bundle, { pid, processFile, log }) => [
       "nsenter",
       "--target",
       String(pid),
@@ -40,6 +49,7 @@ export function plainDriver(): Driver {
       entryFile("plain-exec"),
       String(pid),
       processFile,
+      log,
       bundle.privilege,
     ],
   };

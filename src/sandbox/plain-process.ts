@@ -7,8 +7,8 @@ import {
   dropBoundingCapabilities,
   execute,
   forbidNewPrivileges,
-  setCapabilities,
   SystemCallError,
+  setCapabilities,
 } from "./system.ts";
 
 /** Exit statuses of a command that could not be started, as shells and Docker give them. */
@@ -30,9 +30,7 @@ export function becomeProcess(
 ): never {
   const { user, capabilities, args, env } = process_;
   mkdirSync(process_.cwd, { recursive: true });
-  const lost = capabilityNames.filter(
-    (name) => held.includes(name) && !capabilities.bounding.includes(name),
-  );
+  const lost = capabilityNames.filter((name) => held.includes(name) && !capabilities.bounding.includes(name));
   dropBoundingCapabilities(capabilityNumbers(lost));
   // Where there is a single id, the process has it from the start and there are no other groups.
   if (privilege !== "single") becomeUser(user.uid, user.gid, user.additionalGids ?? []);
@@ -84,10 +82,4 @@ export function failInLog(descriptor: number): Fail {
     writeSync(descriptor, `${JSON.stringify({ level: "error", msg })}\n`);
     process.exit(status);
   };
-}
-
-/** Fails with a line on standard error. */
-export function failAloud(status: number, message: string): never {
-  writeSync(2, `${message}\n`);
-  process.exit(status);
 }

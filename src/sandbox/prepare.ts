@@ -172,5 +172,8 @@ function warnOfLimits(options: RunOptions, setup: Setup, work: Work): void {
   ].filter((word) => word !== "");
   if (asked.length === 0 || setup.limits) return;
   const why = setup.privilege === "root" ? `the ${setup.driver.name} driver` : "an ordinary user's container";
-  work.progress({ kind: "warning", text: `no ${asked.join(" and ")} limit: ${why} has no control groups here` });
+  work.progress({
+    kind: "warning",
+    text: `no ${asked.join(" and ")} limit: ${why} has no control groups here`,
+  });
 }

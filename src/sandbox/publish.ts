@@ -57,7 +57,7 @@ export class Publication {
       process.execPath,
       entryFile("forwarder"),
     ];
-    const child = spawn(file, args, { stdio: ["ignore", "ignore", "inherit", "ipc"], detached: true });
+    const child = spawn(file, args, { stdio: ["ignore", "ignore", "ignore", "ipc"], detached: true });
     this.#forwarder = child;
     const died = once(child, "exit").then(() => {
       throw new WhittleError("CONTAINER_FAILED", "Cannot publish ports: the forwarding process ended");

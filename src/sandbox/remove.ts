@@ -6,12 +6,26 @@ import { runQuietly, stopContainer } from "./signal.ts";
 import { type ContainerState, containerDirectory, listContainers, readState } from "./state.ts";
 
 /** What only a running container needs. */
-const transient = ["root", "upper", "work", "memory", "owners", "runtime", "etc", "lower", "config.json", "pid"];
+const transient = [
+  "root",
+  "upper",
+  "work",
+  "memory",
+  "owners",
+  "runtime",
+  "etc",
+  "lower",
+  "config.json",
+  "pid",
+];
 
 /** Frees what a container that has ended no longer needs; its state, log and runtime's words stay. */
 export async function clearDirectory(state: ContainerState, environment?: Environment): Promise<void> {
   const directory = containerDirectory(state.id, environment);
-  await removePaths(state, transient.map((name) => join(directory, name)));
+  await removePaths(
+    state,
+    transient.map((name) => join(directory, name)),
+  );
   await removeControlGroups(state);
 }
 

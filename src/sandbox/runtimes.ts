@@ -31,10 +31,7 @@ export interface Setup {
 const unifiedBesideOlder = "/sys/fs/cgroup/unified";
 
 /** Looks at all ways to run containers, in order of preference. */
-export async function surveyDrivers(
-  environment: Environment,
-  privilege: Privilege,
-): Promise<DriverReport[]> {
+export async function surveyDrivers(environment: Environment, privilege: Privilege): Promise<DriverReport[]> {
   const missing = await missingPrograms(environment, privilege);
   if (missing.length > 0) {
     const note = `${missing.join(" and ")} from util-linux ${missing.length === 1 ? "is" : "are"} missing`;
@@ -102,9 +99,7 @@ async function surveyCrun(environment: Environment, privilege: Privilege): Promi
     name: "crun",
     path,
     driver: ociDriver({ name: "crun", path, options, hide: hybrid ? unifiedBesideOlder : "" }),
-    ...(hybrid
-      ? { note: "refuses control groups in hybrid mode; the unified ones are hidden from it" }
-      : {}),
+    ...(hybrid ? { note: "refuses control groups in hybrid mode; the unified ones are hidden from it" } : {}),
   };
 }
 

@@ -90,7 +90,9 @@ export async function writeState(state: ContainerState, environment: Environment
 
 /** Reads a container's state, corrected where its supervisor died without a word. */
 export async function readState(id: string, environment: Environment): Promise<ContainerState | undefined> {
-  const text = await readFile(join(containerDirectory(id, environment), "state.json"), "utf8").catch(() => "");
+  const text = await readFile(join(containerDirectory(id, environment), "state.json"), "utf8").catch(
+    () => "",
+  );
   const state = parseState(text);
   if (state === undefined || state.status === "exited" || isAlive(state.supervisor)) return state;
   const running = state.process !== undefined && isAlive(state.process);

@@ -40,7 +40,8 @@ export function parseVolume(text: string, directory: string): Volume {
 }
 
 /** The options of tmpfs(5) that a person may set. */
-const tmpfsOption = /^(?:size=[0-9]+[kmg%]?|mode=[0-7]{3,4}|uid=[0-9]+|gid=[0-9]+|nr_inodes=[0-9]+[kmg]?|exec|noexec|ro|rw|suid|nosuid|dev|nodev|noatime)$/i;
+const tmpfsOption =
+  /^(?:size=[0-9]+[kmg%]?|mode=[0-7]{3,4}|uid=[0-9]+|gid=[0-9]+|nr_inodes=[0-9]+[kmg]?|exec|noexec|ro|rw|suid|nosuid|dev|nodev|noatime)$/i;
 
 /**
  * Reads what `--tmpfs` takes: `DESTINATION[:OPTION,…]` with the options of tmpfs(5).
