@@ -49,7 +49,10 @@ export async function probe(
   for (let attempts = 1; ; attempts++) {
     work.signal.throwIfAborted();
     const left = Math.max(1000, end - performance.now());
-    const limit = AbortSignal.any([work.signal, AbortSignal.timeout(Math.min(attemptLimit, left))]);
+    const limit = AbortSignal.any([
+      work.signal,
+      AbortSignal.timeout(Math.ceil(Math.min(attemptLimit, left))),
+    ]);
     const found = await attempt(spec, target, limit);
     const over = performance.now() + retryAfter > end;
     if (found.ok || over) return { probe: formatProbe(spec), ...found, attempts };
