@@ -1,6 +1,10 @@
+export type { Group, User } from "./accounts.ts";
+export { Accounts } from "./accounts.ts";
 export type { Archive } from "./archive.ts";
 export { openArchive, packagePath } from "./archive.ts";
 export type { ArchiveOptions, IndexFile, ReleaseInfo } from "./archive-options.ts";
+export type { EffectNeed } from "./effect.ts";
+export { packageEffects } from "./effects.ts";
 export type { HttpOptions } from "./http.ts";
 export type { DebianPackage } from "./open-package.ts";
 export { openPackage } from "./open-package.ts";
@@ -13,6 +17,7 @@ export { appliesTo, formatRelation, formatRelations, parseRelations, satisfies }
 export { archiveState } from "./release-state.ts";
 export type { IndexedResolution, ResolveRequest } from "./resolve.ts";
 export { resolve } from "./resolve.ts";
+export { copyrightOf, packagesIn, statusEntries } from "./status.ts";
 export { unpack } from "./unpack.ts";
 export type { DebianVersion } from "./version.ts";
 export { compareVersions, parseVersion, validVersion } from "./version.ts";
