@@ -135,7 +135,7 @@ const configuredServices = perTree(async (tree: Tree): Promise<ReadonlyMap<strin
   for (const line of (await readText(entry.content)).split("\n")) {
     const [, name, rest] = /^\s*(\w+)\s*:(.*)$/.exec(line.replace(/#.*/, "")) ?? [];
     if (name === undefined || rest === undefined) continue;
-    const words = rest.replace(/\[[^\]]*\]/g, " ").split(/\s+/);
+    const words = rest.replace(/\[[^\][]*\]/g, " ").split(/\s+/);
     result.set(
       name,
       words.filter((word) => /^\w+$/.test(word)),

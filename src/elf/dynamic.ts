@@ -44,8 +44,9 @@ export const tags = {
 const mostDynamic = 1024 * 1024;
 // A string table up to this size is read in one piece; of a longer one, only the strings that are wanted.
 const smallTable = 64 * 1024;
-// No path may be longer (PATH_MAX), and a list of search directories is a few paths.
-const longestString = 64 * 1024;
+// No path may be longer than 4096 (PATH_MAX), and a list of search directories is a few paths.
+const longestString = 16 * 1024;
+const mostNames = 2048;
 
 /**
  * Reads the dynamic section.
@@ -122,6 +123,7 @@ async function readStrings(
   const { offset, size } = stringTable(header, tables);
   const { source } = header;
   const sorted = [...new Set(places)].sort((a, b) => a - b);
+  if (sorted.length > mostNames) throw source.invalid(`it names ${sorted.length} other files`);
   const last = sorted.at(-1) ?? 0;
   if (last >= size) throw source.invalid(`a string at ${last} in a table of ${size} bytes`);
   let window: { readonly start: number; readonly bytes: ElfBytes } | undefined;

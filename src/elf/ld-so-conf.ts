@@ -1,8 +1,9 @@
 import { readText } from "../io/index.ts";
 import { compareNames, parentOf, type Tree, type TreePath } from "../tree/index.ts";
+import { matchesPattern } from "./glob.ts";
+import { withoutSlash } from "./tokens.ts";
 
 const mostBytes = 1024 * 1024;
-const deepestInclude = 16;
 
 /**
  * The directories that `/etc/ld.so.conf` of a tree names, in the order in which ldconfig(8) takes them:
@@ -10,7 +11,7 @@ const deepestInclude = 16;
  */
 export async function configuredDirectories(tree: Tree): Promise<string[]> {
   const result = new Set<string>();
-  await readConfiguration(tree, "/etc/ld.so.conf", result, deepestInclude);
+  await readConfiguration(tree, "/etc/ld.so.conf", result, new Set());
   return [...result];
 }
 
@@ -18,10 +19,12 @@ async function readConfiguration(
   tree: Tree,
   path: TreePath,
   result: Set<string>,
-  depth: number,
+  read: Set<TreePath>,
 ): Promise<void> {
-  const { entry } = tree.resolve(path);
-  if (entry?.type !== "file" || entry.content.size > mostBytes || depth === 0) return;
+  const { path: realPath, entry } = tree.resolve(path);
+  // A file that includes itself, by whatever way, is read once.
+  if (entry?.type !== "file" || entry.content.size > mostBytes || read.has(realPath)) return;
+  read.add(realPath);
   const text = await readText(entry.content, mostBytes);
   for (const whole of text.split("\n")) {
     const line = whole.replace(/#.*/, "").trim();
@@ -29,12 +32,12 @@ async function readConfiguration(
     if (include !== undefined) {
       for (const pattern of include.split(/\s+/)) {
         const absolute = pattern.startsWith("/") ? pattern : `${parentOf(path)}/${pattern}`;
-        for (const file of glob(tree, absolute)) await readConfiguration(tree, file, result, depth - 1);
+        for (const file of glob(tree, absolute)) await readConfiguration(tree, file, result, read);
       }
     } else if (line.startsWith("/")) {
       // An old form gives a library type behind "=".
       for (const part of line.split(/[\s:,]+/)) {
-        const directory = part.replace(/=.*/, "").replace(/\/+$/, "");
+        const directory = withoutSlash(part.replace(/=.*/, ""));
         if (directory.startsWith("/")) result.add(directory);
       }
     }
@@ -45,29 +48,14 @@ async function readConfiguration(
 export function glob(tree: Tree, pattern: string): TreePath[] {
   let found: TreePath[] = ["/"];
   for (const part of pattern.split("/").filter((name) => name !== "" && name !== ".")) {
-    const matches = /[*?[]/.test(part) ? globPattern(part) : undefined;
+    const matches = /[*?[]/.test(part);
     found = found.flatMap((directory) => {
       const { path, entry } = tree.resolve(directory);
       if (entry?.type !== "directory" && directory !== "/") return [];
-      const names = matches === undefined ? [part] : tree.children(path).filter((name) => matches.test(name));
+      const names = matches ? tree.children(path).filter((name) => matchesPattern(part, name)) : [part];
       const within = path === "/" ? "" : path;
       return names.map((name) => `${within}/${name}`);
     });
   }
   return found.filter((path) => tree.resolve(path).entry !== undefined).sort(compareNames);
-}
-
-function globPattern(part: string): RegExp {
-  const body = part.replace(/\[(!?)((?:\]|[^\]])[^\]]*)\]|[\s\S]/g, (one, negated?: string, set?: string) => {
-    if (set !== undefined) return `[${negated === "!" ? "^" : ""}${set.replace(/[\\\]^]/g, "\\$&")}]`;
-    if (one === "*") return "[^/]*";
-    if (one === "?") return "[^/]";
-    return one.replace(/[.+^${}()|[\]\\]/, "\\$&");
-  });
-  try {
-    return new RegExp(`^${part.startsWith(".") ? "" : "(?!\\.)"}${body}$`, "su");
-  } catch {
-    // A range that goes backwards matches nothing.
-    return /(?!)/;
-  }
 }

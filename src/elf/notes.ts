@@ -23,8 +23,11 @@ const mostNotes = 1024 * 1024;
  */
 export async function readDlopenNotes(header: ElfHeader): Promise<DlopenNote[]> {
   const result: DlopenNote[] = [];
-  for (const segment of header.segments) {
-    if (segment.type !== segmentTypes.note || segment.fileSize === 0) continue;
+  const segments = header.segments.filter(({ type, fileSize }) => type === segmentTypes.note && fileSize > 0);
+  if (segments.reduce((sum, { fileSize }) => sum + fileSize, 0) > mostNotes) {
+    throw header.source.invalid("its notes are too long");
+  }
+  for (const segment of segments) {
     const table = await header.source.read(segment.offset, segment.fileSize, mostNotes);
     const alignment = segment.alignment === 8 ? 8 : 4;
     let at = 0;
@@ -48,7 +51,7 @@ function align(at: number, alignment: number): number {
 function parseNote(text: string): DlopenNote[] {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(text.replace(/\0+$/, ""));
+    parsed = JSON.parse(text.split("\0", 1)[0] ?? "");
   } catch {
     return [];
   }

@@ -21,13 +21,22 @@ const programBits = 1;
 export async function readOnlyExtents(header: ElfHeader): Promise<Extent[]> {
   const inside = ({ offset, size }: Extent): boolean =>
     size > 0 && offset + size <= header.source.content.size;
-  const sections = (await rodataSections(header)).filter(inside);
+  const sections = notOverlapping(header, (await rodataSections(header)).filter(inside));
   if (sections.length > 0) return sections;
   const loaded = header.segments.filter(({ type, flags }) => type === segmentTypes.load && (flags & 2) === 0);
   const readable = loaded.filter(({ flags }) => (flags & 1) === 0);
-  return (readable.length > 0 ? readable : loaded)
-    .map(({ offset, fileSize }) => ({ offset, size: fileSize }))
-    .filter(inside);
+  const extents = (readable.length > 0 ? readable : loaded).map(({ offset, fileSize }) => ({
+    offset,
+    size: fileSize,
+  }));
+  return notOverlapping(header, extents.filter(inside));
+}
+
+/** Refuses pieces that together are longer than the file: reading them would have no bound. */
+function notOverlapping(header: ElfHeader, extents: Extent[]): Extent[] {
+  const total = extents.reduce((sum, { size }) => sum + size, 0);
+  if (total > header.source.content.size) throw header.source.invalid("its read-only parts overlap");
+  return extents;
 }
 
 async function rodataSections(header: ElfHeader): Promise<Extent[]> {
@@ -62,9 +71,9 @@ async function rodataSections(header: ElfHeader): Promise<Extent[]> {
   );
 }
 
-// The longest name a directory can hold; a longer piece of text is no library.
+// The longest name that a directory can hold; a longer piece of text is no library.
 const longestName = 255;
-const soname = /(?<=^|\0)lib[\w.+-]*\.so(?:\.[\w.+-]+)*(?=\0)/g;
+const soname = /^lib[\w.+-]*\.so(?:\.[\w.+-]+)?$/;
 
 /**
  * The strings of read-only data that are, from one NUL byte to the next, the name of a shared library:
@@ -79,11 +88,20 @@ export async function readSonameStrings(header: ElfHeader): Promise<string[]> {
     for await (const chunk of header.source.content.open({ start: offset, end: offset + size })) {
       // Latin 1 keeps one character for each byte, and what is looked for is ASCII.
       const text = rest + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString("latin1");
-      for (const [name] of text.matchAll(soname)) if (name.length <= longestName) found.add(name);
+      for (const name of libraryStrings(text)) found.add(name);
       // The string that a chunk ends in may go on in the next one, with the NUL byte before it.
       const cut = text.lastIndexOf("\0");
       rest = text.length - cut > longestName + 1 ? "" : text.slice(cut);
     }
   }
   return [...found].sort();
+}
+
+function* libraryStrings(text: string): Generator<string> {
+  for (let start = text.indexOf("\0lib"); start >= 0; start = text.indexOf("\0lib", start + 1)) {
+    const end = text.indexOf("\0", start + 1);
+    if (end < 0) return;
+    const name = text.slice(start + 1, Math.min(end, start + 2 + longestName));
+    if (name.length <= longestName && soname.test(name)) yield name;
+  }
 }

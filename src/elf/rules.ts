@@ -4,6 +4,7 @@ import { type ElfFile, readElf } from "./file.ts";
 import { parseLdCache } from "./ld-so-cache.ts";
 import { configuredDirectories } from "./ld-so-conf.ts";
 import { type Machine, machineOf } from "./machine.ts";
+import { withoutSlash } from "./tokens.ts";
 
 /** Where names are looked up that the loader finds neither by a search path nor in its own directories. */
 export type CacheMode =
@@ -73,8 +74,21 @@ function defaultLoader(tree: Tree, elf: ElfFile, machine: Machine | undefined): 
   return musl !== undefined && preferred ? `/lib/${musl}` : glibc;
 }
 
-// The directories stand one behind the other in the loader's data: `system_dirs` of glibc's elf/dl-load.c.
-const builtIn = /(?<=\0)(?:\/(?:[\w.+-]+\/)*lib[\w.+-]*\/(?:[\w.+-]+\/)*\0)+/;
+const longestPath = 4096;
+
+/**
+ * The directories built into a loader, which stand one behind the other in its data: `system_dirs` of glibc's
+ * elf/dl-load.c.
+ */
+function builtInDirectories(data: Buffer): string[] {
+  const result: string[] = [];
+  for (const text of data.toString("latin1").split("\0")) {
+    const fits = text.length < longestPath && /^\/[\w.+/-]*\/$/.test(text) && /\/lib[\w.+-]*\//.test(text);
+    if (fits) result.push(withoutSlash(text));
+    else if (result.length > 0) break;
+  }
+  return result;
+}
 
 /** The directories built into a loader, from the loader itself; without it, those of Debian's multiarch. */
 async function systemDirectories(
@@ -86,8 +100,8 @@ async function systemDirectories(
   try {
     const elf = entry?.type === "file" ? await readElf(entry.content, loader) : undefined;
     for (const piece of (await elf?.readOnlyData(mostLoaderData)) ?? []) {
-      const found = builtIn.exec(`\0${piece.toString("latin1")}`)?.[0];
-      if (found !== undefined) return found.split("\0").filter(Boolean).map(withoutSlash);
+      const found = builtInDirectories(piece);
+      if (found.length > 0) return found;
     }
   } catch {
     // A loader that cannot be read cannot say anything about itself.
@@ -95,10 +109,6 @@ async function systemDirectories(
   const triplet = machine?.triplet;
   const multiarch = triplet === undefined ? [] : [`/lib/${triplet}`, `/usr/lib/${triplet}`];
   return [...multiarch, "/lib", "/usr/lib"];
-}
-
-function withoutSlash(directory: string): string {
-  return directory.replace(/\/+$/, "");
 }
 
 /** musl: `/etc/ld-musl-ARCH.path` beside the loader's directory, else its three (ldso/dynlink.c). */

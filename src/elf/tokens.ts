@@ -34,7 +34,14 @@ export function searchDirectories(parts: readonly string[], tokens: Tokens): str
   const result = new Set<string>();
   for (const part of parts) {
     const expanded = expandTokens(part, tokens);
-    if (expanded?.startsWith("/")) result.add(expanded.replace(/\/+$/, "") || "/");
+    if (expanded?.startsWith("/")) result.add(withoutSlash(expanded) || "/");
   }
   return [...result];
+}
+
+/** A path without the slashes at its end. */
+export function withoutSlash(path: string): string {
+  let end = path.length;
+  while (path[end - 1] === "/") end--;
+  return path.slice(0, end);
 }

@@ -9,6 +9,7 @@ export interface VersionNeed {
 }
 
 const mostTable = 1024 * 1024;
+const mostVersions = 65_536;
 
 /**
  * `DT_VERNEED`: which versions are wanted of which library (LSB, "Symbol Versioning").
@@ -20,11 +21,13 @@ export async function readVersionNeeds(header: ElfHeader, dynamic: Dynamic): Pro
   if (table === undefined) return [];
   const name = await stringsOf(header, dynamic);
   const result: VersionNeed[] = [];
+  let total = 0;
   let at = 0;
   for (let left = dynamic.tables.get(tags.requirementCount) ?? 0; left > 0; left--) {
     const versions: string[] = [];
     let inner = at + table.u32(at + 8);
     for (let count = table.u16(at + 2); count > 0; count--) {
+      if (++total > mostVersions) throw header.source.invalid("it wants too many versions");
       versions.push(name(table.u32(inner + 8)));
       const next = table.u32(inner + 12);
       if (next === 0) break;
@@ -50,6 +53,7 @@ export async function readVersionDefinitions(header: ElfHeader, dynamic: Dynamic
   const result: string[] = [];
   let at = 0;
   for (let left = dynamic.tables.get(tags.definitionCount) ?? 0; left > 0; left--) {
+    if (result.length >= mostVersions) throw header.source.invalid("it has too many versions");
     result.push(name(table.u32(at + table.u32(at + 12))));
     const next = table.u32(at + 16);
     if (next === 0) break;
