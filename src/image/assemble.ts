@@ -21,7 +21,7 @@ export interface ImageParts {
   readonly layers: readonly LayerRecord[];
   /** As many lines without `empty_layer` as there are layers; none at all is possible. */
   readonly history?: readonly History[];
-  /** RFC 3339; left out, the image claims no date. */
+  /** RFC 3339; by default the epoch, which everybody reads as "no date", so that equal images are equal. */
   readonly created?: string;
   readonly author?: string;
   /** Of the manifest. */
@@ -40,13 +40,15 @@ export async function writeImage(sink: BlobSink, parts: ImageParts): Promise<Des
     );
   }
   const platform = statedPlatform(parts.platform);
+  const created = parts.created ?? "1970-01-01T00:00:00Z";
   const config: ImageConfig = {
     ...platform,
-    ...(parts.created === undefined ? {} : { created: parts.created }),
+    created,
     ...(parts.author === undefined ? {} : { author: parts.author }),
     config: parts.config,
     rootfs: { type: "layers", diff_ids: layers.map((layer) => layer.diffId) },
-    ...(history === undefined ? {} : { history }),
+    // Optional as it is, umoci fails without it.
+    ...(history === undefined ? {} : { history: history.map((line) => ({ created, ...line })) }),
   };
   const manifest: Manifest = {
     schemaVersion: 2,
