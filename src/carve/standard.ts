@@ -1,4 +1,6 @@
 import { certificatesEvidence } from "./certificates.ts";
+import { elfEvidence } from "./elf.ts";
+import { libcEvidence } from "./elf-libc.ts";
 import { loaderConfigurationEvidence } from "./loader-configuration.ts";
 import type { Evidence } from "./need.ts";
 import { nginxEvidence } from "./nginx.ts";
@@ -9,6 +11,8 @@ import { scriptEvidence } from "./script.ts";
 /** All collectors, in the order in which they are asked. */
 export function standardEvidence(): Evidence[] {
   return [
+    elfEvidence(),
+    libcEvidence(),
     scriptEvidence(),
     nginxEvidence(),
     loaderConfigurationEvidence(),
