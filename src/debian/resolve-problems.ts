@@ -84,7 +84,8 @@ export class ProblemResolver {
     const found = inTheWay.length;
     let hasYielded = false;
     for (const alternative of dependency.alternatives) {
-      if (this.#state.holds(dependency) && this.#state.of(pkg).install !== undefined) return false;
+      if (this.#state.holds(dependency)) return false;
+      const wasMarked = this.#state.of(pkg).mode === "install";
       const targets = this.#state.targets(dependency, alternative);
       if (targets.length === 0 && !this.#state.of(pkg).isProtected && !dependency.isNegative) {
         if (isChoice) continue;
@@ -94,7 +95,8 @@ export class ProblemResolver {
       if (!this.#consider(pkg, dependency, targets, inTheWay)) continue;
       hasYielded = true;
       if (!isChoice) return true;
-      this.#marker.install(pkg, { withDependencies: false });
+      // Another alternative may spare it.
+      if (wasMarked) this.#marker.install(pkg, { withDependencies: false });
     }
     if (isChoice && inTheWay.length === found) {
       if (hasYielded) this.#yield(pkg);
