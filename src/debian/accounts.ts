@@ -81,10 +81,9 @@ export class Accounts {
   ): User {
     const there = this.#users.get(user.name);
     if (there !== undefined) return there;
-    const ownGroup = user.gid === undefined && !this.#groups.has(user.name);
+    // A user's id is kept free as a group's too, whether or not it has a group of its own.
     const uid =
-      user.uid ??
-      this.#freeId(options.search ?? "up", (id) => this.#hasUid(id) || (ownGroup && this.#hasGid(id)));
+      user.uid ?? this.#freeId(options.search ?? "up", (id) => this.#hasUid(id) || this.#hasGid(id));
     const search = options.search === undefined ? {} : { search: options.search };
     const gid = user.gid ?? this.addGroup(user.name, this.#hasGid(uid) ? search : { gid: uid }).gid;
     const added: User = {

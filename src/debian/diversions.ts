@@ -11,15 +11,18 @@ export interface Diversion {
 }
 
 /**
- * The diversions that the `preinst` of packages would set up. Those that only guard the merge of `/usr` while a
- * system is upgraded (`….usr-is-merged`) are left out: in a new root they change nothing.
+ * The diversions that the `preinst` of packages would set up and that last. Those that only guard an upgrade are
+ * left out: the `postinst` removes them again, or they are for the merge of `/usr` (`….usr-is-merged`).
  */
 export function diversionsOf(packages: readonly DebianPackage[]): Diversion[] {
-  return packages.flatMap((owner) =>
-    commandsNamed(owner.scripts.get("preinst") ?? "", "dpkg-divert").flatMap((words) =>
-      diversionOf(words, owner.name),
-    ),
-  );
+  return packages.flatMap((owner) => {
+    const removed = commandsNamed(owner.scripts.get("postinst") ?? "", "dpkg-divert")
+      .filter((words) => words.includes("--remove"))
+      .flat();
+    return commandsNamed(owner.scripts.get("preinst") ?? "", "dpkg-divert")
+      .flatMap((words) => diversionOf(words, owner.name))
+      .filter(({ from }) => !removed.includes(from));
+  });
 }
 
 function diversionOf(words: readonly string[], owner: string): Diversion[] {

@@ -33,6 +33,9 @@ export const baseFiles: Effect = {
       root.directory(`/usr/local/${name}`, origin);
     }
     root.link("/usr/local/man", "share/man", origin);
+    if (root.get("/usr/share/info") !== undefined) {
+      root.copy("/usr/share/base-files/info.dir", "/usr/share/info/dir", origin);
+    }
     const utmp = root.accounts.group("utmp")?.gid ?? 43;
     root.text("/var/log/wtmp", "", origin, 0o664, [0, utmp]);
     root.text("/var/log/btmp", "", origin, 0o660, [0, utmp]);
@@ -75,5 +78,23 @@ export const nginx: Effect = {
     root.text("/var/log/nginx/error.log", "", origin, 0o640, [user, logs]);
     root.link("/etc/nginx/sites-enabled/default", "/etc/nginx/sites-available/default", origin);
     root.copy("/usr/share/nginx/html/index.html", "/var/www/html/index.nginx-debian.html", origin);
+  },
+};
+
+/** The modules that nginx packages enable, each by a link (dh_nginx(1)). */
+export const nginxModules: Effect = {
+  name: "nginx modules",
+  apply(root) {
+    for (const owner of root.packages) {
+      const script = owner.scripts.get("postinst") ?? "";
+      const pairs = /^for confpair in ([^;\n]*);/m.exec(script)?.[1] ?? "";
+      for (const [, from, to] of pairs.matchAll(/([\w.+-]+):([\w.+-]+)/g)) {
+        root.link(
+          `/etc/nginx/modules-enabled/${to}`,
+          `/usr/share/nginx/modules-available/${from}`,
+          owner.origin,
+        );
+      }
+    }
   },
 };

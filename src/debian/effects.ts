@@ -3,7 +3,8 @@ import { type Effect, type EffectNeed, EffectRoot } from "./effect.ts";
 import { accounts } from "./effect-accounts.ts";
 import { alternatives } from "./effect-alternatives.ts";
 import { certificates } from "./effect-certificates.ts";
-import { baseFiles, nameServiceSwitch, nginx, timeZone } from "./effect-files.ts";
+import { baseFiles, nameServiceSwitch, nginx, nginxModules, timeZone } from "./effect-files.ts";
+import { statOverrides } from "./effect-overrides.ts";
 import { stateDirectories } from "./effect-state.ts";
 import type { DebianPackage } from "./open-package.ts";
 
@@ -16,6 +17,8 @@ export const effects: readonly Effect[] = [
   alternatives,
   certificates,
   nginx,
+  nginxModules,
+  statOverrides,
   stateDirectories,
 ];
 
