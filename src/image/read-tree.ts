@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type Content,
@@ -53,7 +53,11 @@ export async function unpackedLayer(
   const diffId = parseDigest(layer.diffId);
   const path = join(options.unpacked, `${digestHex(diffId)}.tar`);
   const there = await stat(path).catch(() => undefined);
-  if (there !== undefined) return fileContent(path, there.size);
+  if (there !== undefined) {
+    // What was of use lately is not collected.
+    await utimes(path, new Date(), new Date()).catch(() => undefined);
+    return fileContent(path, there.size);
+  }
   const { signal } = options.work;
   const blob = await image.source.blob(layer.descriptor);
   const tar = verified(decompress(blob.open(), { signal }), {

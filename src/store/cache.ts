@@ -82,6 +82,11 @@ export async function* cacheRecords(storeDirectory: string): AsyncGenerator<Cach
   }
 }
 
+/** Where the unpacked layers of a store's images are kept for reading; may vanish. */
+export function unpackedLayersDirectory(storeDirectory: string): string {
+  return join(cacheDirectoryOf(storeDirectory), "layers");
+}
+
 function cacheDirectoryOf(storeDirectory: string): string {
   return join(storeDirectory, "cache");
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { childrenOf, type Descriptor, type Index, readManifest } from "../image/index.ts";
 import { type Digest, isDigest, type Work } from "../io/index.ts";
 import { type BlobDirectory, emptyWhenMissing } from "./blobs.ts";
-import { cacheRecords } from "./cache.ts";
+import { cacheRecords, unpackedLayersDirectory } from "./cache.ts";
 import { describe } from "./find.ts";
 import { layoutIndexText, readLayoutIndex, refNameAnnotation, replaceFile } from "./layout.ts";
 import { nameless } from "./names.ts";
@@ -67,7 +67,9 @@ export async function collect(
     removed.push(blob.digest);
     bytes += blob.size;
   }
-  bytes += await sweepTemporary(join(directory, "tmp"), youngest, dryRun);
+  bytes += await sweepFiles(join(directory, "tmp"), youngest, dryRun);
+  // Unpacked layers can be made again, but whoever opened one may still be reading it.
+  bytes += await sweepFiles(unpackedLayersDirectory(directory), youngest - 24 * hour, dryRun);
   work.progress({ kind: "done", id, outcome: "done" });
   return { removed, bytes, detached: dead.size, cacheRecords: records.count };
 }
@@ -139,8 +141,8 @@ async function sweepCache(
   return { count, bytes };
 }
 
-/** What a killed process left behind. */
-async function sweepTemporary(directory: string, youngest: number, dryRun: boolean): Promise<number> {
+/** Files that nobody has touched for a while. */
+async function sweepFiles(directory: string, youngest: number, dryRun: boolean): Promise<number> {
   let bytes = 0;
   for (const name of (await readdir(directory).catch(emptyWhenMissing)).sort()) {
     const path = join(directory, name);

@@ -1,5 +1,5 @@
 export type { Cache, JsonValue } from "./cache.ts";
-export { openCache } from "./cache.ts";
+export { openCache, unpackedLayersDirectory } from "./cache.ts";
 export type { Collected, CollectOptions } from "./collect.ts";
 export type { NamedImage } from "./names.ts";
 export type { OpenedImage, ReadOptions, WriteOptions } from "./opened.ts";

@@ -101,6 +101,11 @@ export function referrersNote(listed: Descriptor | undefined): Record<string, st
   return listed === undefined ? {} : { [referrersAnnotation]: `${listed.size} ${listed.digest}` };
 }
 
+/** The name that an image gets in a layout: one entry and no more, or readers would have to be told which one. */
+export function layoutNames(name: string | undefined, options: WriteOptions): readonly string[] {
+  return name === undefined ? (options.names ?? []).slice(0, 1) : [name];
+}
+
 /** The entries that an image gets in a layout: one for each of its names, or one without. */
 export function layoutEntries(descriptor: Descriptor, names: readonly string[]): Descriptor[] {
   if (names.length === 0) return [plain(descriptor)];

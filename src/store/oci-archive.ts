@@ -16,7 +16,14 @@ import {
   writeArchive,
 } from "./archive.ts";
 import { checkLayoutMarker, layoutIndexText, layoutMarker } from "./layout.ts";
-import { chooseEntry, chosenPart, layoutEntries, openedFromLayout, referrersNote } from "./layout-image.ts";
+import {
+  chooseEntry,
+  chosenPart,
+  layoutEntries,
+  layoutNames,
+  openedFromLayout,
+  referrersNote,
+} from "./layout-image.ts";
 import type { OpenedImage, Transport } from "./opened.ts";
 
 /** `oci-archive:FILE[:NAME]`, an image layout in a tar file. */
@@ -33,8 +40,8 @@ export const ociArchive: Transport = {
 
   async write(path, name, source, descriptor, work, options) {
     const part = await chosenPart(source, descriptor, options);
-    const names = name === undefined ? (options.names ?? []) : [name];
-    const files = await layoutFiles(source, part, layoutEntries(part, names), options.referrers ?? [], work);
+    const entries = layoutEntries(part, layoutNames(name, options));
+    const files = await layoutFiles(source, part, entries, options.referrers ?? [], work);
     await writeArchive(path, files, work);
   },
 };

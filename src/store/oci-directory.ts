@@ -18,7 +18,14 @@ import {
   refNameAnnotation,
   replaceFile,
 } from "./layout.ts";
-import { chooseEntry, chosenPart, layoutEntries, openedFromLayout, referrersNote } from "./layout-image.ts";
+import {
+  chooseEntry,
+  chosenPart,
+  layoutEntries,
+  layoutNames,
+  openedFromLayout,
+  referrersNote,
+} from "./layout-image.ts";
 import type { Transport } from "./opened.ts";
 
 /**
@@ -48,7 +55,7 @@ export const ociDirectory: Transport = {
       const part = await chosenPart(source, descriptor, options);
       for (const item of [part, ...referrers]) await copyReachable(source, item, blobs, work.signal);
       const listed = referrers.length === 0 ? undefined : await writeIndex(blobs, referrers);
-      const entries = layoutEntries(part, name === undefined ? (options.names ?? []) : [name]);
+      const entries = layoutEntries(part, layoutNames(name, options));
       const others = (before?.manifests ?? []).filter(
         (entry) => name !== undefined && entry.annotations?.[refNameAnnotation] !== name,
       );

@@ -22,7 +22,7 @@ export interface ReadOptions {
 }
 
 export interface WriteOptions {
-  /** Names for the image inside the archive or layout: `bar/s0:1`. */
+  /** Names for the image inside the archive or layout: `bar/s0:1`. An OCI layout takes the first one only. */
   readonly names?: readonly string[];
   /** Only this platform of an image that has several. */
   readonly platform?: Platform;

@@ -111,7 +111,7 @@ describe.each(forms)("the transport %s", (form) => {
     const image = await sampleImage(store);
     const path = join(temporaryDirectory(), "out");
     await writeTo(`${form}:${path}`, store, image, work, { names: ["x:1", "a/b:2"] });
-    for (const name of ["x:1", "a/b:2", "docker.io/library/x:1"]) {
+    for (const name of ["x:1", "docker.io/library/x:1", ...(form === "docker-archive" ? ["a/b:2"] : [])]) {
       expect((await readFrom(`${form}:${path}:${name}`, work)).descriptor.digest).toBe(image.digest);
     }
     await expect(readFrom(`${form}:${path}:none:1`, work)).rejects.toMatchObject({ code: "NOT_FOUND" });

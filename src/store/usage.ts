@@ -2,7 +2,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { reachable } from "../image/index.ts";
 import { type BlobDirectory, emptyWhenMissing } from "./blobs.ts";
-import { cacheRecords } from "./cache.ts";
+import { cacheRecords, unpackedLayersDirectory } from "./cache.ts";
 import { readLayoutIndex } from "./layout.ts";
 import { names } from "./names.ts";
 
@@ -15,6 +15,8 @@ export interface Usage {
   readonly namedBytes: number;
   readonly cacheRecords: number;
   readonly cacheBytes: number;
+  /** Layers that were unpacked to be read. */
+  readonly unpackedBytes: number;
   /** Unfinished files. */
   readonly temporaryBytes: number;
 }
@@ -51,6 +53,7 @@ export async function measure(directory: string, blobs: BlobDirectory): Promise<
     namedBytes,
     cacheRecords: records,
     cacheBytes,
+    unpackedBytes: await sizeOfFiles(unpackedLayersDirectory(directory)),
     temporaryBytes: await sizeOfFiles(join(directory, "tmp")),
   };
 }
