@@ -72,8 +72,8 @@ export function placeOf(
   if (directory === undefined) {
     if (above.split("/").some((part) => part.length > longestPart))
       throw hostile("a part of a name is too long", at);
-    const resolved = tree.resolve(`${above}/`);
-    if (resolved.entry?.type === "symlink" || resolved.links.length > 40) {
+    const resolved = tree.resolve(`${above}/`, { missing: "enter" });
+    if (resolved.links.length > 40) {
       throw hostile(`${JSON.stringify(path)} leads through an endless chain of links`, at);
     }
     directory = resolved.path === "/" ? "" : resolved.path;
@@ -93,7 +93,7 @@ function put(builder: TreeBuilder, path: string, member: IndexedMember, origin: 
 
 /** A hard link's target is named from the top of the archive; it is resolved inside the tree, like a member. */
 function link(builder: TreeBuilder, path: string, member: IndexedMember): void {
-  const target = builder.resolve(`/${member.linkName}`, { last: "keep" });
+  const target = builder.resolve(`/${member.linkName}`, { last: "keep", missing: "enter" });
   const entry = target.entry;
   if (entry === undefined || entry.type === "directory") {
     const found = entry === undefined ? "which is not there" : "which is a directory";

@@ -1,6 +1,6 @@
 import { type Attributes, type DirectoryEntry, type Entry, impliedDirectory } from "./entry.ts";
 import { nameOf, parentOf, partsOf, type TreePath } from "./path.ts";
-import { type Resolution, Tree, type TreeNode } from "./tree.ts";
+import { type Resolution, type ResolveOptions, Tree, type TreeNode } from "./tree.ts";
 
 /** A directory that a builder may change while it is its `owner`; afterwards it is a part of a shared tree. */
 interface Growing {
@@ -59,7 +59,7 @@ export class TreeBuilder {
   }
 
   /** Follows a path through what has been built so far; see {@link Tree.resolve}. */
-  resolve(path: string, options?: Parameters<Tree["resolve"]>[1]): Resolution {
+  resolve(path: string, options?: ResolveOptions): Resolution {
     return this.#view().resolve(path, options);
   }
 

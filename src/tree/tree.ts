@@ -18,6 +18,19 @@ export interface Resolution {
   readonly links: readonly TreePath[];
 }
 
+/** How a path is followed. */
+export interface ResolveOptions {
+  /** Whether a link at the end of the path is followed (default: yes). */
+  readonly last?: "follow" | "keep";
+  /** Where a relative path starts (default: the top). */
+  readonly from?: TreePath;
+  /**
+   * Whether `..` leads back out of a directory that is not there (`"enter"`, as for whoever is about to make it)
+   * or ends the search (`"stop"`, as in the kernel; the default).
+   */
+  readonly missing?: "enter" | "stop";
+}
+
 // Linux gives up after 40 (path_resolution(7)).
 const mostLinks = 40;
 
@@ -82,53 +95,44 @@ export class Tree {
    *
    * @param path - absolute, or relative to `from`; may hold `.` and `..`
    */
-  resolve(
-    path: string,
-    options: { readonly last?: "follow" | "keep"; readonly from?: TreePath } = {},
-  ): Resolution {
+  resolve(path: string, options: ResolveOptions = {}): Resolution {
     const links: TreePath[] = [];
     const pending = path.split("/").reverse();
-    let at: TreePath[] = path.startsWith("/") ? [] : partsOf(options.from ?? "/");
+    let at: string[] = [];
     let nodes: TreeNode[] = [this.top];
-    const descend = (parts: readonly string[]): void => {
-      nodes = [this.top];
-      for (const part of parts) {
-        const next: TreeNode | undefined = nodes.at(-1)?.children?.get(part);
-        if (next === undefined) break;
-        nodes.push(next);
+    if (!path.startsWith("/")) {
+      for (const part of partsOf(options.from ?? "/")) {
+        at.push(part);
+        nodes.push(nodes.at(-1)?.children?.get(part) ?? missing);
       }
-    };
-    descend(at);
-    if (nodes.length !== at.length + 1) return { path: `/${at.join("/")}`, links };
-    while (pending.length > 0) {
-      const part = pending.pop() ?? "";
+    }
+    for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
       if (part === "" || part === ".") continue;
       if (part === "..") {
+        if (nodes.at(-1) === missing && options.missing !== "enter") break;
         at.pop();
         if (nodes.length > 1) nodes.pop();
         continue;
       }
-      const here: TreePath = `/${[...at, part].join("/")}`;
-      const node: TreeNode | undefined = nodes.at(-1)?.children?.get(part);
-      const rest = pending.some((other) => other !== "" && other !== ".");
-      if (node === undefined) {
-        return { path: rest ? childOfMissing(here, pending) : here, links };
-      }
-      if (node.entry.type === "symlink" && (rest || options.last !== "keep" || pending.length > 0)) {
-        links.push(here);
-        if (links.length > mostLinks) return { path: here, links };
-        if (node.entry.target.startsWith("/")) {
-          at = [];
-          nodes = [this.top];
-        }
-        pending.push(...node.entry.target.split("/").reverse());
+      const node: TreeNode = nodes.at(-1)?.children?.get(part) ?? missing;
+      if (node.entry.type !== "symlink" || (options.last === "keep" && pending.length === 0)) {
+        at.push(part);
+        nodes.push(node);
         continue;
       }
-      at = [...at, part];
-      nodes.push(node);
+      links.push(`/${[...at, part].join("/")}`);
+      if (links.length > mostLinks) return { path: links.at(-1) ?? "/", links };
+      if (node.entry.target.startsWith("/")) {
+        at = [];
+        nodes = [this.top];
+      }
+      pending.push(...node.entry.target.split("/").reverse());
     }
     const last = nodes.at(-1);
-    return { path: `/${at.join("/")}`, ...(last === undefined ? {} : { entry: last.entry }), links };
+    const resolved = `/${at.join("/")}`;
+    return last === undefined || last === missing
+      ? { path: resolved, links }
+      : { path: resolved, entry: last.entry, links };
   }
 
   /**
@@ -174,10 +178,8 @@ export class Tree {
   }
 }
 
-function childOfMissing(here: TreePath, pending: readonly string[]): TreePath {
-  const rest = [...pending].reverse().filter((part) => part !== "" && part !== ".");
-  return rest.includes("..") ? here : `${here}/${rest.join("/")}`;
-}
+/** Stands where nothing is while a path is followed. */
+const missing: TreeNode = { entry: impliedDirectory, children: new Map() };
 
 const sortedCache = new WeakMap<ReadonlyMap<string, TreeNode>, string[]>();
 
