@@ -35,7 +35,7 @@ if (interpreter === undefined) {
 }
 
 const started = performance.now();
-const answers = await askLoader(resolve(root), interpreter, [...objects.keys()], qemu);
+const answers = await askLoader(resolve(root), interpreter, [...objects.keys()], { qemu });
 const asked = performance.now();
 let programs = 0;
 let incomplete = 0;

@@ -30,14 +30,13 @@ export async function dynamicObjects(tree: Tree, loader: Loader): Promise<Map<Tr
 /**
  * Asks the loader of a root itself what it would load: `ld.so --list`, one run for each object, which runs nothing
  * of the object. Needs root (chroot).
- *
- * @param qemu - a static qemu-user binary, for a foreign root
+ * `qemu` is a static qemu-user binary, for a foreign root; the cache is left out unless it is asked for.
  */
 export async function askLoader(
   root: string,
   interpreter: string,
   paths: readonly TreePath[],
-  qemu?: string,
+  { qemu, useCache = false }: { readonly qemu?: string | undefined; readonly useCache?: boolean } = {},
 ): Promise<Map<TreePath, LoaderAnswer>> {
   const emulator = ".loader-answers-qemu";
   if (qemu !== undefined) await copyFile(qemu, join(root, emulator));
@@ -45,7 +44,7 @@ export async function askLoader(
     root,
     ...(qemu === undefined ? [] : [`/${emulator}`]),
     interpreter,
-    "--inhibit-cache",
+    ...(useCache ? [] : ["--inhibit-cache"]),
     "--list",
   ];
   const answers = new Map<TreePath, LoaderAnswer>();

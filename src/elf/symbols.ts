@@ -7,8 +7,7 @@ const layout = { 32: { size: 16, section: 14 }, 64: { size: 24, section: 6 } } a
 const mostSymbols = 1024 * 1024;
 
 /**
- * The names of the symbols that a file takes from others. Only the head of the symbol table is read where the
- * GNU hash table says where the file's own symbols begin.
+ * The names of the symbols that a file takes from others.
  *
  * @throws WhittleError `ELF_INVALID`
  */
@@ -58,19 +57,17 @@ async function symbolCount(header: ElfHeader, dynamic: Dynamic, gap: number): Pr
   return Math.floor(gap / layout[source.encoding.bits].size);
 }
 
-const executable = 2;
 const chainPiece = 4096;
 
 /**
  * A GNU hash table begins with the numbers of buckets, of symbols that are not in it, and of words in its Bloom
- * filter. The undefined symbols are those that are not in it, except in a program at a fixed address: there an
- * imported function whose address is taken is in the table too, which then has to be walked to its end.
+ * filter. Most undefined symbols are not in it, but an imported function whose address is taken may be, so the
+ * table is walked to its end: the chain of the last bucket.
  */
 async function gnuSymbolCount(header: ElfHeader, place: number): Promise<number> {
   const { source } = header;
   const start = await source.read(place, 16);
   const [buckets, outside, words] = [start.u32(0), start.u32(4), start.u32(8)];
-  if (header.type !== executable) return outside;
   const bucketsAt = place + 16 + words * (source.encoding.bits / 8);
   const table = await source.read(bucketsAt, buckets * 4);
   let last = 0;
@@ -79,7 +76,7 @@ async function gnuSymbolCount(header: ElfHeader, place: number): Promise<number>
   const chainsAt = bucketsAt + buckets * 4;
   for (;;) {
     const piece = await source.readUpTo(chainsAt + (last - outside) * 4, chainPiece);
-    if (piece.length < 4) throw source.invalid("its table of symbols has no end");
+    if (piece.length < 4 || last > mostSymbols) throw source.invalid("its table of symbols has no end");
     for (let at = 0; at + 4 <= piece.length; at += 4, last++) if ((piece.u32(at) & 1) === 1) return last + 1;
   }
 }
