@@ -11,15 +11,17 @@ import type { RunnableImage, RunOptions } from "./options.ts";
 import { announce } from "./pod.ts";
 import type { PublishedPort } from "./ports.ts";
 import { type Prepared, prepareContainer } from "./prepare.ts";
+import { defaultPath } from "./process.ts";
 import { Publication } from "./publish.ts";
 import { clearDirectory, removeDirectory } from "./remove.ts";
 import { signalContainer, stopContainer } from "./signal.ts";
 import { type ContainerState, identify, isAlive, writeState } from "./state.ts";
+import { underTerminal } from "./terminal.ts";
 
 /** Where a container's standard streams go. */
 export interface ContainerStreams {
-  /** `inherit` gives it those of this process. */
-  readonly stdin: "inherit" | "ignore";
+  /** `inherit` gives it that of this process; `hold` keeps it open with nothing ever to read. */
+  readonly stdin: "inherit" | "ignore" | "hold";
   readonly output: "inherit" | ((chunk: Buffer, stream: "stdout" | "stderr") => void);
 }
 
@@ -28,6 +30,8 @@ export interface StartOptions {
   readonly streams: ContainerStreams;
   readonly work: Work;
   readonly environment?: Environment;
+  /** Is told the container's id when its directory is there and nothing runs yet. */
+  readonly prepared?: (id: string) => void;
 }
 
 /** A container that has been started by this process. */
@@ -56,11 +60,12 @@ export interface RunningContainer {
 export async function startContainer(
   image: RunnableImage,
   options: RunOptions,
-  { streams, work, environment = process.env }: StartOptions,
+  { streams, work, environment = process.env, prepared: tell }: StartOptions,
 ): Promise<RunningContainer> {
   const publication = await Publication.bind(options.network === "host" ? [] : (options.publish ?? []));
   try {
     const prepared = await prepareContainer(image, options, work, environment);
+    tell?.(prepared.state.id);
     return await new Start(prepared, image, publication, streams, work, environment).begin();
   } catch (error) {
     publication.close();
@@ -168,14 +173,18 @@ class Start implements RunningContainer {
 
   #spawn(): ChildProcess {
     const { bundle, setup } = this.#prepared;
-    const [file, ...args] = setup.driver.run(bundle);
-    const sink = this.#streams.output === "inherit" ? "inherit" : "pipe";
+    const { stdin, output } = this.#streams;
+    const { terminal } = this.#prepared;
+    // An OCI runtime makes the container's terminal itself, but wants to stand in one.
+    const wrap = terminal && (setup.driver.name === "plain" || !process.stdin.isTTY || output !== "inherit");
+    const line = setup.driver.run(bundle);
+    const [file, ...args] = wrap ? underTerminal(line) : line;
+    const sink = output === "inherit" ? "inherit" : "pipe";
     const child = spawn(file, args, {
-      stdio: [this.#streams.stdin, sink, sink],
-      env: {
-        PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        TERM: process.env["TERM"],
-      },
+      stdio: [stdin === "hold" ? "pipe" : stdin, sink, sink],
+      env: { PATH: defaultPath, TERM: process.env["TERM"], SHELL: "/bin/sh" },
+      // What a terminal sends to everybody in it reaches the container through us alone.
+      detached: !terminal,
     });
     if (this.#streams.output !== "inherit") {
       const take = this.#streams.output;

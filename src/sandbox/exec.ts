@@ -12,6 +12,7 @@ import { mergeEnvironment } from "./process.ts";
 import { surveyDrivers } from "./runtimes.ts";
 import { specProcess } from "./spec.ts";
 import { type ContainerState, containerDirectory, isAlive } from "./state.ts";
+import { underTerminal } from "./terminal.ts";
 
 /** One more process for a running container. */
 export interface ExecOptions {
@@ -73,7 +74,9 @@ export async function execInContainer(state: ContainerState, options: ExecOption
     namespaces: [],
   };
   try {
-    const [program, ...args] = report.driver.exec(bundle, { pid: first.pid, processFile: file, log });
+    const line = report.driver.exec(bundle, { pid: first.pid, processFile: file, log });
+    const wrap = options.terminal && (state.driver === "plain" || !process.stdin.isTTY);
+    const [program, ...args] = wrap ? underTerminal(line) : line;
     const status = await run(program, args, options);
     const reason = status === 0 ? undefined : runtimeFailure(log);
     return reason === undefined ? status : failureStatus(reason);

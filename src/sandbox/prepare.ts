@@ -31,6 +31,7 @@ export interface Prepared {
   readonly setup: Setup;
   readonly state: ContainerState;
   readonly pod: Pod | undefined;
+  readonly terminal: boolean;
 }
 
 /**
@@ -117,7 +118,7 @@ export async function prepareContainer(
       gid: account.gid,
       namespaces: spec.linux.namespaces,
     };
-    return { bundle, setup, state, pod };
+    return { bundle, setup, state, pod, terminal: options.terminal ?? false };
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
     throw explainSystemError(error, "prepare the container");

@@ -1,0 +1,59 @@
+import { WhittleError } from "../io/index.ts";
+import { startContainer } from "./container.ts";
+import type { SupervisorReply, SupervisorRequest } from "./detached.ts";
+import { LogWriter } from "./log.ts";
+import { containerDirectory } from "./state.ts";
+
+// The process that stays with a detached container: it keeps its output, checks its health, answers its ports and
+// records its end. The request comes over the channel from the process that was asked to run it.
+process.once("message", (request: SupervisorRequest) => void supervise(request));
+for (const name of ["SIGINT", "SIGHUP", "SIGPIPE"] as const) process.on(name, () => undefined);
+
+async function supervise({ image, options }: SupervisorRequest): Promise<void> {
+  const early: [Buffer, "stdout" | "stderr"][] = [];
+  let log: LogWriter | undefined;
+  try {
+    const container = await startContainer(image, options, {
+      streams: {
+        stdin: options.terminal ? "hold" : "ignore",
+        output: (chunk, stream) => {
+          if (log === undefined) early.push([chunk, stream]);
+          else log.write(chunk, stream);
+        },
+      },
+      work: {
+        progress: (event) => {
+          if (event.kind === "warning") reply({ kind: "warning", text: event.text });
+        },
+        signal: new AbortController().signal,
+      },
+      prepared: (id) => {
+        log = new LogWriter(containerDirectory(id));
+        for (const [chunk, stream] of early.splice(0)) log.write(chunk, stream);
+      },
+    });
+    process.on("SIGTERM", () => void container.stop());
+    reply({ kind: "started", id: container.id });
+    if (process.connected) process.disconnect();
+    await container.exited;
+    log?.close();
+  } catch (error) {
+    reply(failure(error));
+    process.exit(1);
+  }
+}
+
+function reply(message: SupervisorReply): void {
+  if (process.connected) process.send?.(message);
+}
+
+function failure(error: unknown): SupervisorReply {
+  const message = error instanceof Error ? error.message : String(error);
+  const known = error instanceof WhittleError ? error : undefined;
+  return {
+    kind: "failed",
+    code: known?.code ?? "INTERNAL",
+    message: known === undefined ? `Internal error: ${message}` : message,
+    ...(known?.hint === undefined ? {} : { hint: known.hint }),
+  };
+}
