@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { childrenOf, type Descriptor, type Index, readManifest } from "../image/index.ts";
 import { type Digest, isDigest, type Work } from "../io/index.ts";
 import { type BlobDirectory, emptyWhenMissing } from "./blobs.ts";
-import { cacheRecords, unpackedLayersDirectory } from "./cache.ts";
+import { type CacheRecord, cacheRecords, unpackedLayersDirectory } from "./cache.ts";
 import { describe } from "./find.ts";
 import { layoutIndexText, readLayoutIndex, refNameAnnotation, replaceFile } from "./layout.ts";
 import { nameless } from "./names.ts";
@@ -15,6 +15,8 @@ export interface CollectOptions {
   readonly keepYoungerThan?: number;
   /** Cache records that were of no use for so many milliseconds go, with what only they keep (default 30 days). */
   readonly keepCacheFor?: number;
+  /** Look at these blobs only, whatever their age, and forget the cache records that keep them. */
+  readonly among?: ReadonlySet<string>;
 }
 
 /** What garbage collection deleted, or would have deleted. */
@@ -43,17 +45,16 @@ export async function collect(
   work.progress({ kind: "start", id, label: `collect garbage in ${directory}` });
   const dryRun = options.dryRun === true;
   const now = Date.now();
-  const youngest = now - (options.keepYoungerThan ?? hour);
+  const { among } = options;
+  const youngest = among === undefined ? now - (options.keepYoungerThan ?? hour) : Number.POSITIVE_INFINITY;
   const index = await readLayoutIndex(directory);
   const keep = new Set<string>();
   const dead = await mark(index, blobs, keep, youngest);
-  const records = await sweepCache(
-    directory,
-    blobs,
-    keep,
-    now - (options.keepCacheFor ?? 30 * 24 * hour),
-    dryRun,
-  );
+  const useless = (record: CacheRecord): boolean =>
+    among === undefined
+      ? record.used < now - (options.keepCacheFor ?? 30 * 24 * hour)
+      : record.blobs.some((digest) => among.has(digest) && !keep.has(digest));
+  const records = await sweepCache(directory, blobs, keep, useless, dryRun);
   if (dead.size > 0 && !dryRun) {
     const entries = index.manifests.filter((entry) => !dead.has(entry));
     await replaceFile(join(directory, "index.json"), layoutIndexText(entries), join(directory, "tmp"));
@@ -62,14 +63,16 @@ export async function collect(
   let bytes = records.bytes;
   for await (const blob of blobs.stored()) {
     work.signal.throwIfAborted();
-    if (keep.has(blob.digest) || blob.modified > youngest) continue;
+    if (keep.has(blob.digest) || blob.modified > youngest || among?.has(blob.digest) === false) continue;
     if (!dryRun) await blobs.remove(blob.digest);
     removed.push(blob.digest);
     bytes += blob.size;
   }
-  bytes += await sweepFiles(join(directory, "tmp"), youngest, dryRun);
-  // Unpacked layers can be made again, but whoever opened one may still be reading it.
-  bytes += await sweepFiles(unpackedLayersDirectory(directory), youngest - 24 * hour, dryRun);
+  if (among === undefined) {
+    bytes += await sweepFiles(join(directory, "tmp"), youngest, dryRun);
+    // Unpacked layers can be made again, but whoever opened one may still be reading it.
+    bytes += await sweepFiles(unpackedLayersDirectory(directory), youngest - 24 * hour, dryRun);
+  }
   work.progress({ kind: "done", id, outcome: "done" });
   return { removed, bytes, detached: dead.size, cacheRecords: records.count };
 }
@@ -119,13 +122,13 @@ async function sweepCache(
   directory: string,
   blobs: BlobDirectory,
   keep: Set<string>,
-  oldest: number,
+  useless: (record: CacheRecord) => boolean,
   dryRun: boolean,
 ): Promise<{ count: number; bytes: number }> {
   let count = 0;
   let bytes = 0;
   for await (const record of cacheRecords(directory)) {
-    if (record.used < oldest) {
+    if (useless(record)) {
       if (!dryRun) await unlink(record.path).catch(() => undefined);
       count += 1;
       bytes += record.size;

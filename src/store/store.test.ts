@@ -271,6 +271,23 @@ describe("garbage collection", () => {
     expect(await store.resolve("kept")).toEqual(kept);
   });
 
+  it("can be about certain blobs only", async () => {
+    const store = await newStore();
+    const [kept, gone] = [await sampleImage(store), await sampleImage(store, "linux/s390x")];
+    const other = await store.add(bytesContent("another build's").open());
+    await store.tag("kept", kept);
+    await openCache(store.directory).set(sha256("key"), 1, { blobs: [gone.digest, kept.digest] });
+    const among = new Set<string>();
+    for (const image of [kept, gone])
+      for await (const item of reachable(store, image)) among.add(item.digest);
+    const done = await store.gc(quietWork, { among });
+    expect(done.cacheRecords).toBe(1);
+    expect(done.removed).toContain(gone.digest);
+    expect(await store.has(other.digest)).toBe(true);
+    expect(await problems(store)).toEqual([]);
+    expect(await store.resolve("kept")).toEqual(kept);
+  });
+
   it("does not let a damaged image hide what the others need", async () => {
     const store = await newStore();
     const index = await sampleIndex(store);

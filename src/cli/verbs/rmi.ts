@@ -1,0 +1,73 @@
+import { Option } from "commander";
+import { parseReference, reachable, storeName } from "../../image/index.ts";
+import { WhittleError } from "../../io/index.ts";
+import type { Store } from "../../store/index.ts";
+import { formatBytes } from "../format.ts";
+import type { VerbContext, VerbModule } from "../verb.ts";
+
+interface Flags {
+  readonly format: "text" | "json";
+  readonly prune?: boolean;
+}
+
+export const command: VerbModule = {
+  define(command, run) {
+    command
+      .argument("<image...>", "names, or digests: all names of that image")
+      .option("--prune", "delete what only these images needed, now; else `whittle store gc` does it later")
+      .addOption(new Option("--format <form>", "how to print").choices(["text", "json"]).default("text"))
+      .addHelpText("after", "\nExamples:\n  whittle rmi api:1\n  whittle rmi --prune api:1 4f53cda18c2b\n")
+      .action((images: string[], flags: Flags) => run((context) => rmi(images, flags, context)));
+  },
+};
+
+async function rmi(images: readonly string[], flags: Flags, context: VerbContext): Promise<number> {
+  const store = await context.store();
+  // All are looked up before any is taken away.
+  const names = new Set<string>();
+  for (const image of images) for (const name of await namesOf(image, store)) names.add(name);
+  const digests = new Set<string>();
+  for (const name of names) {
+    const descriptor = await store.untag(name);
+    if (descriptor === undefined || flags.prune !== true) continue;
+    for await (const item of reachable(store, descriptor)) {
+      digests.add(item.digest);
+      for (const referrer of await store.referrers(item.digest)) {
+        for await (const attached of reachable(store, referrer)) digests.add(attached.digest);
+      }
+    }
+  }
+  const freed = flags.prune === true ? await store.gc(context, { among: digests }) : undefined;
+  const untagged = [...names];
+  if (flags.format === "json") {
+    const pruned = freed === undefined ? {} : { removed: freed.removed, bytes: freed.bytes };
+    context.out(`${JSON.stringify({ untagged, ...pruned }, undefined, 2)}\n`);
+  } else {
+    context.out(untagged.map((name) => `untagged ${name}\n`).join(""));
+    if (freed !== undefined) context.out(`freed ${formatBytes(freed.bytes)}\n`);
+  }
+  return 0;
+}
+
+async function namesOf(image: string, store: Store): Promise<string[]> {
+  const descriptor = await store.resolve(image);
+  const all = await store.list();
+  if (descriptor !== undefined) {
+    const name = nameIn(image);
+    if (all.some((item) => item.reference === name)) return [name ?? ""];
+    const names = all.filter((item) => item.descriptor.digest === descriptor.digest);
+    if (names.length > 0) return names.map((item) => item.reference);
+  }
+  throw new WhittleError("NOT_FOUND", `Cannot remove ${image}: the store has no image of that name`, {
+    hint: "whittle images lists what there is",
+  });
+}
+
+/** The name that a text spells, unless it is a digest. */
+function nameIn(image: string): string | undefined {
+  try {
+    return storeName(parseReference(image));
+  } catch {
+    return undefined;
+  }
+}

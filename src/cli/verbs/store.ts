@@ -1,0 +1,113 @@
+import { Argument, Option } from "commander";
+import { WhittleError } from "../../io/index.ts";
+import type { CollectOptions, Usage } from "../../store/index.ts";
+import { formatBytes, formatTable } from "../format.ts";
+import type { VerbContext, VerbModule } from "../verb.ts";
+
+type Action = "path" | "verify" | "gc" | "du";
+
+interface Flags {
+  readonly format: "text" | "json";
+  readonly dryRun?: boolean;
+  readonly olderThan?: string;
+  readonly all?: boolean;
+}
+
+export const command: VerbModule = {
+  define(command, run) {
+    command
+      .addArgument(
+        new Argument(
+          "<action>",
+          "print its path, check every byte, delete what nothing needs, measure it",
+        ).choices(["path", "verify", "gc", "du"]),
+      )
+      .option("--dry-run", "gc: only tell what would go")
+      .option(
+        "--older-than <duration>",
+        "gc: delete what was not of use for so long: 30m, 2h, 7d (default 1h)",
+      )
+      .option("--all", "gc: forget cached results of builds too")
+      .addOption(new Option("--format <form>", "how to print").choices(["text", "json"]).default("text"))
+      .addHelpText(
+        "after",
+        "\nExamples:\n  whittle store verify\n  whittle store gc --dry-run --older-than 7d\n",
+      )
+      .action((action: Action, flags: Flags) => run((context) => actions[action](flags, context)));
+  },
+};
+
+const actions: Readonly<Record<Action, (flags: Flags, context: VerbContext) => Promise<number>>> = {
+  async path(flags, context) {
+    const { storeDirectory } = context;
+    context.out(flags.format === "json" ? json({ path: storeDirectory }) : `${storeDirectory}\n`);
+    return 0;
+  },
+
+  async verify(flags, context) {
+    const store = await context.store();
+    const problems = [];
+    for await (const problem of store.verify(context)) problems.push(problem);
+    if (flags.format === "json") context.out(json({ problems }));
+    else {
+      const lines = problems.map(
+        ({ reference, message }) => `${reference === undefined ? "" : `${reference}: `}${message}\n`,
+      );
+      context.out(lines.length > 0 ? lines.join("") : `${store.directory} is whole\n`);
+    }
+    return problems.length > 0 ? 1 : 0;
+  },
+
+  async gc(flags, context) {
+    const store = await context.store();
+    const collected = await store.gc(context, collectOptions(flags));
+    if (flags.format === "json") context.out(json(collected));
+    else {
+      const verb = flags.dryRun === true ? "would free" : "freed";
+      context.out(`${verb} ${formatBytes(collected.bytes)} in ${collected.removed.length} blobs\n`);
+    }
+    return 0;
+  },
+
+  async du(flags, context) {
+    const usage = await (await context.store()).usage();
+    context.out(flags.format === "json" ? json(usage) : usageTable(usage));
+    return 0;
+  },
+};
+
+function collectOptions(flags: Flags): CollectOptions {
+  return {
+    ...(flags.dryRun === true ? { dryRun: true } : {}),
+    ...(flags.all === true ? { keepCacheFor: 0 } : {}),
+    ...(flags.olderThan === undefined ? {} : { keepYoungerThan: milliseconds(flags.olderThan) }),
+  };
+}
+
+const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function milliseconds(text: string): number {
+  const [, number, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  if (number === undefined || unit === undefined) {
+    throw new WhittleError("USAGE", `Cannot use --older-than "${text}": a number and s, m, h or d is wanted`);
+  }
+  return Number(number) * (units[unit] ?? 0);
+}
+
+function usageTable(usage: Usage): string {
+  const unused = usage.bytes - usage.namedBytes;
+  return formatTable(
+    [{ title: "WHAT" }, { title: "NUMBER", align: "right" }, { title: "SIZE", align: "right" }],
+    [
+      ["images", String(usage.images), formatBytes(usage.namedBytes)],
+      ["blobs without a name", "", formatBytes(unused)],
+      ["cached results", String(usage.cacheRecords), formatBytes(usage.cacheBytes)],
+      ["unpacked layers", "", formatBytes(usage.unpackedBytes)],
+      ["unfinished files", "", formatBytes(usage.temporaryBytes)],
+    ],
+  );
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}
