@@ -1,7 +1,9 @@
 export type { Carved, CarveOptions } from "./carve.ts";
 export { carve, refuseMissing } from "./carve.ts";
+export { describeOrigin, describeReason } from "./describe.ts";
 export type { Dropped } from "./dropped.ts";
 export { isPattern, matchPaths } from "./glob.ts";
+export { installedOrigins } from "./installed.ts";
 export type { Evidence, EvidenceContext, How, Need, NeedPlace, Reason } from "./need.ts";
 export { Reasons } from "./reasons.ts";
 export type { ReasonsForm } from "./reasons-form.ts";
