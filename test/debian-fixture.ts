@@ -74,7 +74,13 @@ export interface DebParts {
 
 /** A binary package. */
 export function buildDeb(parts: DebParts): Buffer {
-  const { name = "sample", version = "1.0-1", architecture = "amd64", compress = gzipSync, suffix = ".gz" } = parts;
+  const {
+    name = "sample",
+    version = "1.0-1",
+    architecture = "amd64",
+    compress = gzipSync,
+    suffix = ".gz",
+  } = parts;
   const control = `Package: ${name}\nVersion: ${version}\nArchitecture: ${architecture}\nMaintainer: T <t@example.org>\nDescription: test\n${parts.fields ?? ""}`;
   const files = Object.entries(parts.control ?? {}).map(([file, body]) => ({ name: `./${file}`, body }));
   return rawAr([
@@ -147,7 +153,9 @@ export class TestMirror {
   readonly requests: string[] = [];
   readonly headers: IncomingMessage["headers"][] = [];
   /** Answers itself and returns true, or lets the usual answer follow. */
-  fault: ((request: IncomingMessage, response: ServerResponse, body: Uint8Array | undefined) => boolean) | undefined;
+  fault:
+    | ((request: IncomingMessage, response: ServerResponse, body: Uint8Array | undefined) => boolean)
+    | undefined;
   readonly #server: Server;
 
   constructor() {
@@ -181,7 +189,10 @@ export class TestMirror {
     const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
     const part = body.subarray(start);
     const ranged = { "content-range": `bytes ${start}-${body.length - 1}/${body.length}` };
-    response.writeHead(start > 0 ? 206 : 200, { "content-length": part.length, ...(start > 0 ? ranged : {}) });
+    response.writeHead(start > 0 ? 206 : 200, {
+      "content-length": part.length,
+      ...(start > 0 ? ranged : {}),
+    });
     response.end(part);
   }
 }

@@ -9,6 +9,7 @@ import {
   retrying,
   Transient,
 } from "./retry.ts";
+import { openSender, type Send } from "./send.ts";
 import { slots } from "./slots.ts";
 
 /** How a client behaves; every member has a usual value. */
@@ -51,7 +52,6 @@ export interface HttpClient {
 }
 
 const usual = { attempts: 5, delay: 400, stall: 30_000, connections: 8 };
-const mostRedirects = 5;
 
 /** Opens a client; nothing is loaded or connected before the first request. */
 export function httpClient(environment: Environment, options: HttpOptions = {}): HttpClient {
@@ -68,66 +68,6 @@ export function httpClient(environment: Environment, options: HttpOptions = {}):
         slot(request.signal, () => readDocument(send, url, request)),
       ),
     download: (url, request) => resumed(send, slot, url, request, settings),
-  };
-}
-
-type Send = (
-  url: string,
-  headers: Record<string, string>,
-  signal: AbortSignal,
-) => Promise<Dispatcher.ResponseData>;
-
-/** One request with its redirects; credentials of the address go to its own origin only. */
-async function openSender(environment: Environment, stall: number): Promise<Send> {
-  const { Agent, EnvHttpProxyAgent, request } = await import("undici");
-  const variable = (name: string): string =>
-    environment[name] ??
-    environment[name.toUpperCase()] ??
-    environment["all_proxy"] ??
-    environment["ALL_PROXY"] ??
-    "";
-  const timeouts = {
-    headersTimeout: stall,
-    bodyTimeout: stall,
-    connect: { timeout: Math.min(stall, 10_000) },
-  };
-  const httpsProxy = variable("https_proxy");
-  const direct = new Agent(timeouts);
-  const proxied = new EnvHttpProxyAgent({
-    ...timeouts,
-    httpProxy: variable("http_proxy"),
-    httpsProxy,
-    noProxy: environment["no_proxy"] ?? environment["NO_PROXY"] ?? "",
-  });
-  return async (start, headers, signal) => {
-    let url = new URL(start);
-    for (let hop = 0; hop <= mostRedirects; hop++) {
-      const { username, password, origin, pathname, search } = url;
-      const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-      const response = await request(`${origin}${pathname}${search}`, {
-        dispatcher: url.protocol === "https:" && httpsProxy === "" ? direct : proxied,
-        signal,
-        headers: {
-          "user-agent": "whittle",
-          "accept-encoding": "identity",
-          ...(username === ""
-            ? {}
-            : { authorization: `Basic ${Buffer.from(credentials).toString("base64")}` }),
-          ...headers,
-        },
-      });
-      const location = response.headers["location"];
-      if (![301, 302, 303, 307, 308].includes(response.statusCode) || typeof location !== "string") {
-        return response;
-      }
-      await response.body.dump();
-      const next = new URL(location, url);
-      if (!/^https?:$/.test(next.protocol) || (url.protocol === "https:" && next.protocol === "http:")) {
-        throw new HttpStatus(response.statusCode, "redirects to an address that is not safe to follow");
-      }
-      url = next;
-    }
-    throw new HttpStatus(310, `redirects more than ${mostRedirects} times`);
   };
 }
 
