@@ -6,6 +6,7 @@ export type { ArchiveOptions, IndexFile, ReleaseInfo } from "./archive-options.t
 export type { EffectNeed } from "./effect.ts";
 export { packageEffects } from "./effects.ts";
 export type { HttpOptions } from "./http.ts";
+export { chooseMirrors } from "./mirrors.ts";
 export type { DebianPackage } from "./open-package.ts";
 export { openPackage } from "./open-package.ts";
 export type { DebianArchitecture, PackageRecord, Resolution } from "./package.ts";

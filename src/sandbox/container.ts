@@ -124,15 +124,16 @@ class Start implements RunningContainer {
     const ended = endOf(child);
     const abort = (): void => void this.signal("SIGKILL").catch(() => undefined);
     this.#work.signal.addEventListener("abort", abort);
-    this.exited = ended
-      .then((code) => this.#finish(code))
+    const first = this.#firstProcess(child);
+    this.exited = Promise.all([ended, first])
+      .then(([code]) => this.#finish(code))
       .finally(() => {
         this.#work.signal.removeEventListener("abort", abort);
       });
     // Whoever awaits the start hears of a failure there.
     this.exited.catch(() => undefined);
 
-    const pid = await this.#firstProcess(child);
+    const pid = await first;
     if (pid === undefined) {
       const reason = runtimeFailure(join(bundle.directory, "runtime.log"));
       const code = await ended;

@@ -1,6 +1,8 @@
 export type { ContainerStreams, RunningContainer, StartOptions } from "./container.ts";
 export { startContainer } from "./container.ts";
 export { startDetached } from "./detached.ts";
+export type { Finding } from "./examine.ts";
+export { examineSandbox } from "./examine.ts";
 export type { ExecOptions } from "./exec.ts";
 export { execInContainer } from "./exec.ts";
 export type { LogLine, ReadLogOptions } from "./log.ts";

@@ -61,7 +61,7 @@ function asTable(states: readonly ContainerState[]): string {
       printable(state.image),
       shorten(printable(state.command.join(" "))),
       describeStatus(state),
-      state.ports.map(formatPublished).join(", "),
+      state.status === "running" ? state.ports.map(formatPublished).join(", ") : "",
     ]),
   );
 }
