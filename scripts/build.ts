@@ -23,7 +23,8 @@ await bundle.write({
   dir: dist,
   format: "esm",
   entryFileNames: "[name].js",
-  chunkFileNames: "chunks/[name]-[hash].js",
+  // Beside the entries: modules find workers and package.json by their own address.
+  chunkFileNames: "[name]-[hash].js",
   minify: { compress: true, mangle: false, codegen: { removeWhitespace: false } },
 });
 await bundle.close();

@@ -93,7 +93,7 @@ const httpProbe = z.strictObject({
   json: z.boolean().optional().describe("The body must be JSON"),
   contains: text.optional().describe("The body must hold this text"),
   header: z.record(text, z.string()).optional().describe("Headers of the answer that must have these values"),
-  body: z.string().optional().describe("What is sent"),
+  port: z.int().min(1).max(65535).optional().describe("Port of the container; default: the first published"),
 });
 const tcpProbe = z.strictObject({ tcp: z.int().min(1).max(65535) });
 const execProbe = z.strictObject({ exec: z.union([text, strings]) });

@@ -4,6 +4,7 @@ import { type Digest, sha256, WhittleError } from "../../io/index.ts";
 import type { Tree, TreePath } from "../../tree/index.ts";
 import { type Executor, type Input, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
+import { type PackagesValue, withRecords } from "./packages.ts";
 import type { SimulationRecord } from "./simulate.ts";
 import { treeOfInput } from "./tree-value.ts";
 
@@ -81,15 +82,16 @@ async function carveInputs(
   const { carve, standardEvidence } = await import("../../carve/index.ts");
   const parameters = step.parameters as CarveParameters;
   const simulation = inputs["simulation"]?.record as unknown as SimulationRecord | undefined;
-  const tree = await treeOfInput(inputOf(inputs, "packages"));
+  const { tree, packages } = await inputOf(inputs, "packages").value<PackagesValue>();
   const surface = await inputOf(inputs, "surface").value<Surface>();
   const roots = [...(parameters.roots as unknown as Root[]), ...(simulation?.roots ?? [])];
-  return carve(tree, roots, standardEvidence(), {
+  const carved = await carve(tree, roots, standardEvidence(), {
     surface,
     keep: parameters.keep,
     environment: parameters.environment,
     signal,
   });
+  return { ...carved, tree: await withRecords(carved.tree, packages, "present") };
 }
 
 /** Refuses an image that holds a program of another machine. */

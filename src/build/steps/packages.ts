@@ -1,5 +1,6 @@
 import type { Archive, DebianPackage, Resolution } from "../../debian/index.ts";
-import { Tree } from "../../tree/index.ts";
+import { bytesContent, sha256 } from "../../io/index.ts";
+import { attributes, Tree, TreeBuilder } from "../../tree/index.ts";
 import { type Executor, inputOf } from "../executor.ts";
 import type { Step } from "../graph.ts";
 import { settle } from "../solver.ts";
@@ -50,7 +51,34 @@ export const packagesExecutor: Executor = {
     );
     const unpacked = packages.length === 0 ? Tree.empty : await unpack(packages, context);
     const effects = await packageEffects(unpacked, packages);
+    const recorded = await withRecords(effects.tree, packages);
     const { accounts } = step.parameters as unknown as { accounts: readonly Account[] };
-    return { tree: await addAccounts(effects.tree, accounts), packages };
+    return { tree: await addAccounts(recorded, accounts), packages };
   },
 };
+
+/**
+ * The tree with the entries by which scanners know packages in an image without a package manager. Sums are
+ * recorded of those files only that are in the tree, so a carved tree gets its records again.
+ *
+ * @param only - leave out what is not in the tree already
+ */
+export async function withRecords(
+  tree: Tree,
+  packages: readonly DebianPackage[],
+  only: "all" | "present" = "all",
+): Promise<Tree> {
+  const { statusEntries } = await import("../../debian/index.ts");
+  const builder = new TreeBuilder();
+  for (const [path, bytes] of await statusEntries(packages, tree)) {
+    const present = tree.get(path);
+    if (only === "present" && present === undefined) continue;
+    const origin = present?.origin ?? { kind: "generated" as const, what: "package records" };
+    builder.set(path, {
+      type: "file",
+      content: bytesContent(bytes, sha256(bytes)),
+      ...attributes(0o644, { origin }),
+    });
+  }
+  return tree.place(builder.tree(), "/");
+}
