@@ -46,7 +46,7 @@ function describeHow(how: Exclude<How, { kind: "named" }>, from: string): string
     case "configuration":
       return `${how.directive} in ${describePlace(how.at)}`;
     case "package":
-      return `${how.what} of ${how.package}, which ${from} is from or needs`;
+      return `${how.what} (package ${how.package}), for ${from}`;
     case "opened":
       return `${from} opened it while running: ${how.run}`;
     case "import":

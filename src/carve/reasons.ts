@@ -109,6 +109,7 @@ export class Reasons {
       if (list === undefined) from.set(reason.from, [reason]);
       else list.push(reason);
     }
+    from.set(undefined, (from.get(undefined) ?? []).sort(compareStarts));
     const nearest = new Map<TreePath, Reason>();
     const queue: (TreePath | undefined)[] = [undefined];
     for (const at of queue) {
@@ -139,6 +140,12 @@ function distinct(reasons: Iterable<Reason>): Reason[] {
         (a.how < b.how ? -1 : 1),
     )
     .map(({ reason }) => reason);
+}
+
+/** Starts by what the person said of them: the entrypoint comes before the health check, whatever the paths. */
+function compareStarts(a: Reason, b: Reason): number {
+  const [x, y] = [canonicalJson(a.how), canonicalJson(b.how)];
+  return weight(a) - weight(b) || (x === y ? 0 : x < y ? -1 : 1);
 }
 
 /** Of chains of equal length the one that says more comes first: a program before a name, a name before a path. */
