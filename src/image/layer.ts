@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { bytesContent, type Digest, gzip, type Work, zstd } from "../io/index.ts";
+import { bytesContent, type Digest, gzip, WhittleError, type Work, zstd } from "../io/index.ts";
 import { writeTar } from "../tar/index.ts";
 import { type Changes, childOf, type Entry, nameOf, parentOf, Tree, type TreePath } from "../tree/index.ts";
 import { type BlobSink, type LayerRecord, mediaTypes } from "./types.ts";
@@ -78,11 +78,22 @@ export function layerMediaType(compression: LayerCompression): string {
 /**
  * The members of a layer: what was added, and for each path that is gone an empty file `.wh.NAME` in its
  * directory, for each opaque directory `.wh..wh..opq` in it.
+ *
+ * @throws WhittleError `IMAGE_INVALID` when an entry has a name that would be taken for one of these
  */
 export function layerEntries(from: Changes | Tree): (readonly [TreePath, Entry])[] {
-  if (from instanceof Tree) return [...from.entries()];
+  const added = [...(from instanceof Tree ? from : from.added).entries()];
+  for (const [path] of added) {
+    if (!nameOf(path).startsWith(whiteoutPrefix)) continue;
+    throw new WhittleError(
+      "IMAGE_INVALID",
+      `Cannot write ${path} into a layer: names that begin with "${whiteoutPrefix}" mean a deletion there`,
+      { hint: "rename it, or leave it out" },
+    );
+  }
+  if (from instanceof Tree) return added;
   return [
-    ...from.added.entries(),
+    ...added,
     ...from.removed.map(
       (path) => [childOf(parentOf(path), whiteoutPrefix + nameOf(path)), whiteout] as const,
     ),

@@ -1,12 +1,12 @@
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import { explainSystemError, fileContent } from "../io/index.ts";
+import { explainSystemError, fileContent, WhittleError } from "../io/index.ts";
 import { TreeBuilder } from "./builder.ts";
 import { type Attributes, type Entry, type Inode, newInode, type Origin } from "./entry.ts";
 import { isUtf8Name, nameBytes, nameText } from "./name-bytes.ts";
 import { childOf, compareNames, type TreePath } from "./path.ts";
+import { type SystemCalls, systemCalls } from "./system-calls.ts";
 import type { Tree } from "./tree.ts";
-import { type XattrCalls, xattrCalls } from "./xattrs.ts";
 
 export interface TreeOfDirectoryOptions {
   readonly origin?: Origin;
@@ -30,10 +30,12 @@ export async function treeOfDirectory(path: string, options: TreeOfDirectoryOpti
     options,
     builder,
     inodes: new Map(),
-    xattrs: options.xattrs === true ? await xattrCalls() : undefined,
+    xattrs: options.xattrs === true ? await systemCalls() : undefined,
   };
   const top = stats(path);
-  if (!top.isDirectory()) readdirSync(path);
+  if (!top.isDirectory()) {
+    throw new WhittleError("NOT_FOUND", `Cannot read the directory ${path}: it is not a directory`);
+  }
   builder.set("/", { ...attributesOf(top, Buffer.from(path), context), type: "directory" });
   const pending: [Buffer, TreePath][] = [[Buffer.from(path), "/"]];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
@@ -48,7 +50,7 @@ interface Walk {
   readonly options: TreeOfDirectoryOptions;
   readonly builder: TreeBuilder;
   readonly inodes: Map<string, Inode>;
-  readonly xattrs: XattrCalls | undefined;
+  readonly xattrs: SystemCalls | undefined;
 }
 
 const slash = Buffer.from("/");
@@ -117,16 +119,23 @@ function inodeOf(stat: BigIntStats, context: Walk): Inode | undefined {
 }
 
 function attributesOf(stat: BigIntStats, file: Buffer, context: Walk): Attributes {
-  const xattrs = context.xattrs?.read(file);
+  const xattrs = context.xattrs?.readXattrs(file);
   const { origin } = context.options;
   return {
     mode: Number(stat.mode & 0o7777n),
     uid: Number(stat.uid),
     gid: Number(stat.gid),
-    mtime: Number(stat.mtimeNs / 1_000_000_000n),
+    mtime: wholeSeconds(stat.mtimeNs),
     ...(xattrs === undefined ? {} : { xattrs }),
     ...(origin === undefined ? {} : { origin }),
   };
+}
+
+const second = 1_000_000_000n;
+
+function wholeSeconds(nanoseconds: bigint): number {
+  const rest = nanoseconds % second;
+  return Number((nanoseconds - rest) / second) - (rest < 0n ? 1 : 0);
 }
 
 /** The two numbers in a device number, as Linux packs them (makedev(3)). */

@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import {
   chmodSync,
   closeSync,
@@ -15,14 +14,13 @@ import {
 } from "node:fs";
 import { resolve } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { promisify } from "node:util";
 import { explainSystemError, OpenFiles, WhittleError } from "../io/index.ts";
 import { hostPath } from "./directory.ts";
 import type { Entry, FileEntry, Inode } from "./entry.ts";
 import { nameBytes } from "./name-bytes.ts";
 import type { TreePath } from "./path.ts";
+import { deviceNumber, type SystemCalls, systemCalls } from "./system-calls.ts";
 import type { Tree } from "./tree.ts";
-import { type XattrCalls, xattrCalls } from "./xattrs.ts";
 
 export interface WriteTreeOptions {
   /** `"keep"`: owners, devices and all xattrs as the tree says (root). `"self"`: everything is the caller's. */
@@ -49,7 +47,7 @@ export async function writeTree(
   options: WriteTreeOptions,
 ): Promise<WrittenTree> {
   const top = resolve(directory);
-  const writer = new Writer(top, options, await neededXattrs(tree));
+  const writer = new Writer(top, options, await neededCalls(tree));
   try {
     mkdirSync(top, { recursive: true });
     let count = 0;
@@ -68,29 +66,31 @@ export async function writeTree(
   }
 }
 
-async function neededXattrs(tree: Tree): Promise<XattrCalls | undefined> {
-  for (const [, entry] of tree.entries()) if ((entry.xattrs?.size ?? 0) > 0) return xattrCalls();
+const nodes: ReadonlySet<Entry["type"]> = new Set(["character", "block", "fifo"]);
+
+async function neededCalls(tree: Tree): Promise<SystemCalls | undefined> {
+  for (const [, entry] of tree.entries())
+    if ((entry.xattrs?.size ?? 0) > 0 || nodes.has(entry.type)) return systemCalls();
   return undefined;
 }
 
 const bufferSize = 1024 * 1024;
 const createNew = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-const run = promisify(execFile);
 
 class Writer {
   readonly skipped: TreePath[] = [];
   readonly #top: string;
   readonly #keep: boolean;
-  readonly #xattrs: XattrCalls | undefined;
+  readonly #calls: SystemCalls | undefined;
   readonly #inodes = new Map<Inode, Buffer>();
   readonly #directories: [TreePath, Buffer, Entry][] = [];
   readonly #files = new OpenFiles();
   readonly #buffer = Buffer.allocUnsafeSlow(bufferSize);
 
-  constructor(top: string, options: WriteTreeOptions, xattrs: XattrCalls | undefined) {
+  constructor(top: string, options: WriteTreeOptions, calls: SystemCalls | undefined) {
     this.#top = top;
     this.#keep = options.owner === "keep";
-    this.#xattrs = xattrs;
+    this.#calls = calls;
   }
 
   async make(path: TreePath, entry: Entry): Promise<void> {
@@ -112,7 +112,7 @@ class Writer {
         break;
       default:
         this.#clear(file, false);
-        if (!(await this.#node(file, entry))) {
+        if (!this.#node(file, entry)) {
           this.skipped.push(path);
           return;
         }
@@ -177,19 +177,16 @@ class Writer {
     }
   }
 
-  /** Devices and named pipes, which Node cannot make; devices only as root, and only where owners are kept. */
-  async #node(file: Buffer, entry: Entry): Promise<boolean> {
-    const name = file.toString("utf8");
+  /** Makes a named pipe, or as root a device; answers whether it could. */
+  #node(file: Buffer, entry: Entry): boolean {
     if (entry.type === "fifo") {
-      await run("mknod", ["--", name, "p"]);
+      const failure = this.#calls?.makeNode(file, "fifo", 0n);
+      if (failure !== undefined)
+        throw new WhittleError("ENVIRONMENT", `Cannot make the named pipe ${file}: ${failure}`);
       return true;
     }
     if ((entry.type !== "character" && entry.type !== "block") || !this.#keep) return false;
-    const kind = entry.type === "block" ? "b" : "c";
-    return run("mknod", ["-m", "0600", "--", name, kind, String(entry.major), String(entry.minor)]).then(
-      () => true,
-      () => false,
-    );
+    return this.#calls?.makeNode(file, entry.type, deviceNumber(entry.major, entry.minor)) === undefined;
   }
 
   #attributes(path: TreePath, file: Buffer, entry: Entry): void {
@@ -197,11 +194,13 @@ class Writer {
     // After the owner, whose change takes away setuid, setgid and capabilities; before a mode that forbids them.
     let refused = false;
     for (const [name, value] of entry.xattrs ?? []) {
-      if (this.#xattrs?.write(file, name, value) !== undefined) refused = true;
+      if (this.#calls?.writeXattr(file, name, value) !== undefined) refused = true;
     }
     if (refused) this.skipped.push(path);
     if (entry.type !== "symlink") chmodSync(file, entry.mode);
-    lutimesSync(file, entry.mtime, entry.mtime);
+    // As a date: Node takes a negative number for "now".
+    const time = new Date(entry.mtime * 1000);
+    lutimesSync(file, time, time);
   }
 }
 

@@ -1,0 +1,168 @@
+import { createHash } from "node:crypto";
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { describeTree, trees } from "../../test/arbitrary-tree.ts";
+import { bytesContent, type ProgressEvent, quietWork, sha256 } from "../io/index.ts";
+import { indexTar, writeTar } from "../tar/index.ts";
+import { attributes, type Changes, changes, type Entry, type Tree, treeOf } from "../tree/index.ts";
+import { applyLayer, type BlobSink, type LayerCompression, writeLayer } from "./index.ts";
+
+/** A sink that keeps the last blob in memory. */
+class Memory implements BlobSink {
+  blob: Buffer = Buffer.alloc(0);
+
+  async has(): Promise<boolean> {
+    return false;
+  }
+
+  async add(stream: AsyncIterable<Uint8Array>) {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    this.blob = Buffer.concat(chunks);
+    return { digest: sha256(this.blob), size: this.blob.length };
+  }
+}
+
+async function layerOf(from: Changes | Tree, compression: LayerCompression = { type: "none" }) {
+  const sink = new Memory();
+  const record = await writeLayer(from, sink, { compression, work: quietWork });
+  return { record, blob: sink.blob };
+}
+
+const file = (text: string): Entry => ({ ...attributes(0o644), type: "file", content: bytesContent(text) });
+const directory: Entry = { ...attributes(0o755), type: "directory" };
+
+async function namesIn(blob: Buffer): Promise<string[]> {
+  return (await indexTar(bytesContent(blob))).map((member) => member.name);
+}
+
+describe("a layer", () => {
+  it("turns one tree into the other: apply(lower, layer(changes(lower, upper))) = upper", async () => {
+    await fc.assert(
+      fc.asyncProperty(trees, trees, async (lower, upper) => {
+        const { blob } = await layerOf(changes(lower, upper));
+        const result = await applyLayer(lower, bytesContent(blob));
+        // Contents that are equal but not known to be so are written again, which splits no hard links of `upper`.
+        expect(await describeTree(result)).toEqual(await describeTree(upper));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("of a whole tree gives that tree over nothing", async () => {
+    await fc.assert(
+      fc.asyncProperty(trees, async (tree) => {
+        const { blob } = await layerOf(tree);
+        expect(await describeTree(await applyLayer(treeOf([]), bytesContent(blob)))).toEqual(
+          await describeTree(tree),
+        );
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it.each([
+    [{ type: "gzip" }, "application/vnd.oci.image.layer.v1.tar+gzip", gunzipSync],
+    [{ type: "gzip", level: 9 }, "application/vnd.oci.image.layer.v1.tar+gzip", gunzipSync],
+    [{ type: "zstd" }, "application/vnd.oci.image.layer.v1.tar+zstd", zstdDecompressSync],
+    [{ type: "none" }, "application/vnd.oci.image.layer.v1.tar", (data: Buffer) => data],
+  ] as const)("compressed by %j says what it is", async (compression, mediaType, expand) => {
+    const tree = treeOf([
+      ["/a", file("one")],
+      ["/b/c", file("two".repeat(1000))],
+    ]);
+    const { record, blob } = await layerOf(tree, compression);
+    const tar = expand(blob);
+    expect(record).toEqual({
+      descriptor: { mediaType, digest: sha256(blob), size: blob.length },
+      diffId: `sha256:${createHash("sha256").update(tar).digest("hex")}`,
+      unpackedSize: tar.length,
+      files: 2,
+    });
+  });
+
+  it("names what is gone by whiteouts, without the directories above", async () => {
+    const lower = treeOf([
+      ["/etc/a", file("a")],
+      ["/etc/b/c", file("c")],
+      ["/etc/keep", file("k")],
+      ["/tmp/x/y", file("y")],
+    ]);
+    const upper = treeOf([
+      ["/etc/keep", file("k")],
+      ["/tmp/x", directory],
+    ]);
+    const { blob } = await layerOf({ ...changes(lower, upper), added: treeOf([]) });
+    expect(await namesIn(blob)).toEqual(["etc/.wh.a", "etc/.wh.b", "tmp/x/.wh.y"]);
+  });
+
+  it("hides a directory's former contents by an opaque whiteout, wherever that stands in the archive", async () => {
+    const lower = treeOf([
+      ["/d/old", file("old")],
+      ["/d/sub/old", file("old")],
+    ]);
+    const change: Changes = { added: treeOf([["/d/new", file("new")]]), removed: [], opaque: ["/d"] };
+    const { blob } = await layerOf(change);
+    expect(await namesIn(blob)).toEqual(["d/", "d/.wh..wh..opq", "d/new"]);
+    expect(Object.keys(await describeTree(await applyLayer(lower, bytesContent(blob))))).toEqual([
+      "/d",
+      "/d/new",
+    ]);
+  });
+
+  it("takes away only what lower layers have", async () => {
+    const both = [
+      ["/d/.wh.name", { ...file(""), mode: 0 }],
+      ["/d/name", file("new")],
+    ] as const;
+    for (const order of [both, [...both].reverse()]) {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of writeTar(order)) chunks.push(chunk);
+      const tree = await applyLayer(
+        treeOf([["/d/name/inside", file("old")]]),
+        bytesContent(Buffer.concat(chunks)),
+      );
+      expect(Object.keys(await describeTree(tree))).toEqual(["/d", "/d/name"]);
+    }
+  });
+
+  it("cannot hold a file whose name means a deletion", async () => {
+    await expect(layerOf(treeOf([["/d/.wh.x", file("")]]))).rejects.toMatchObject({ code: "IMAGE_INVALID" });
+  });
+
+  it("passes over the book-keeping of aufs", async () => {
+    const chunks: Uint8Array[] = [];
+    const entries = [
+      ["/.wh..wh.plnk", directory],
+      ["/.wh..wh.aufs", file("")],
+      ["/real", file("")],
+    ] as const;
+    for await (const chunk of writeTar(entries)) chunks.push(chunk);
+    const tree = await applyLayer(treeOf([]), bytesContent(Buffer.concat(chunks)));
+    expect([...tree.entries()].map(([path]) => path)).toEqual(["/real"]);
+  });
+
+  it("stamps its origin on what it adds and leaves the rest as it was", async () => {
+    const { blob } = await layerOf(treeOf([["/new", file("n")]]));
+    const origin = { kind: "layer", digest: "sha256:0", index: 1 } as const;
+    const lower = treeOf([["/old", file("o")]]);
+    const tree = await applyLayer(lower, bytesContent(blob), { origin });
+    expect(tree.get("/new")?.origin).toEqual(origin);
+    expect(tree.get("/old")).toBe(lower.get("/old"));
+  });
+
+  it("reports what it does, and stops when it is told to", async () => {
+    const events: ProgressEvent[] = [];
+    const tree = treeOf([["/f", file("x".repeat(3_000_000))]]);
+    const abort = new AbortController();
+    const progress = (event: ProgressEvent): void => void events.push(event);
+    await writeLayer(tree, new Memory(), { work: { progress, signal: abort.signal } });
+    expect(events.map((event) => event.kind)).toEqual(["start", "bytes", "bytes", "bytes", "done"]);
+    abort.abort();
+    await expect(
+      writeLayer(tree, new Memory(), { work: { progress, signal: abort.signal } }),
+    ).rejects.toThrow();
+    expect(events.at(-1)).toMatchObject({ kind: "done", outcome: "cancelled" });
+  });
+});
