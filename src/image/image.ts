@@ -36,15 +36,22 @@ export interface PlatformImage {
  *
  * @throws WhittleError `IMAGE_INVALID`
  */
-export async function platformsOf(source: BlobSource, descriptor: Descriptor): Promise<PlatformImage[]> {
+export async function platformsOf(
+  source: BlobSource,
+  descriptor: Descriptor,
+  seen: Set<string> = new Set(),
+): Promise<PlatformImage[]> {
   if (!isIndexType(descriptor.mediaType)) {
     const platform = descriptor.platform ?? (await platformOf(source, descriptor));
     return [{ platform, descriptor }];
   }
   const images: PlatformImage[] = [];
+  // Indexes that name each other twice would double the work at every level.
+  if (seen.has(descriptor.digest)) return images;
+  seen.add(descriptor.digest);
   for (const child of (await readIndex(source, descriptor)).manifests) {
     if (child.artifactType !== undefined || child.platform?.os === "unknown") continue;
-    if (isIndexType(child.mediaType)) images.push(...(await platformsOf(source, child)));
+    if (isIndexType(child.mediaType)) images.push(...(await platformsOf(source, child, seen)));
     else if (isManifestType(child.mediaType)) {
       images.push({ platform: child.platform ?? (await platformOf(source, child)), descriptor: child });
     }

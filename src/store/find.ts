@@ -33,7 +33,7 @@ export async function find(
   const digestOnly = typeof reference === "string" && reference.startsWith("sha256:") && prefix !== undefined;
   if (!digestOnly) {
     const parsed = typeof reference === "string" ? parseReference(reference) : reference;
-    if (isPathReference(parsed)) return undefined;
+    if (isPathReference(parsed) || parsed.transport !== "store") return undefined;
     if (parsed.digest !== undefined) return byDigest(index, blobs, parsed.digest);
     const found = named(index, storeName(parsed));
     if (found !== undefined) return found;
