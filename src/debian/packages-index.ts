@@ -71,6 +71,7 @@ export class PackageIndex implements Disposable {
   readonly #text: Buffer;
   readonly #bodiesAt: number;
   readonly #records = new Map<number, IndexedPackage>();
+  readonly #numbers = new Map<string, number>();
 
   /** @internal use `openIndex` */
   constructor(opened: OpenedIndex, source: PackagesFile) {
@@ -149,8 +150,17 @@ export class PackageIndex implements Disposable {
     return this.#text.toString("latin1", this.#tables.nameStart[number], this.#tables.nameStart[number + 1]);
   }
 
-  /** The number of a name by binary search, or -1. */
+  /** The number of a name, or -1. */
   #find(name: string): number {
+    let number = this.#numbers.get(name);
+    if (number === undefined) {
+      number = this.#search(name);
+      this.#numbers.set(name, number);
+    }
+    return number;
+  }
+
+  #search(name: string): number {
     const bytes = Buffer.from(name, "latin1");
     let low = 0;
     let high = this.#counts.names;
@@ -176,11 +186,12 @@ export class PackageIndex implements Disposable {
     const body = Buffer.allocUnsafe((this.#tables.bodyStart[id + 1] ?? start) - start);
     const read = readSync(this.#file, body, 0, body.length, this.#bodiesAt + start);
     if (read !== body.length || crc32(body) !== this.#tables.bodyCheck[id]) {
+      rmSync(this.#path, { force: true });
       throw new WhittleError(
         "ARCHIVE_CORRUPT",
         `Cannot read the package index ${this.#path}: it is damaged`,
         {
-          hint: `remove ${this.#path}; it is made anew`,
+          hint: "do it again: the index has been removed and is made anew",
         },
       );
     }

@@ -1,7 +1,10 @@
+import { satisfies } from "./relations.ts";
 import {
   type Alternative,
+  concerns,
   type Dependency,
   type Package,
+  type Provide,
   targetsOf,
   type Version,
 } from "./resolve-universe.ts";
@@ -38,6 +41,8 @@ export class RootState {
   readonly recommends: boolean;
   readonly #states = new Map<Package, PackageState>();
   readonly #installed = new Set<Package>();
+  /** What provides a name, of all that is to be installed. */
+  readonly #provides = new Map<Package, Set<Provide>>();
   readonly #targets = new Map<Alternative, ReturnType<typeof targetsOf>>();
   readonly #changes: Changes = { ruledOut: new Map(), refreshed: new Map(), providesRefreshed: new Map() };
   #clock = 0;
@@ -69,6 +74,8 @@ export class RootState {
   /** Sets what is to be installed of a package and lets everything related see it. */
   setInstall(pkg: Package, version: Version | undefined): void {
     const state = this.of(pkg);
+    this.#forgetProvides(state.install);
+    this.#addProvides(version);
     state.install = version;
     state.mode = version === undefined ? "keep" : "install";
     if (version === undefined) this.#installed.delete(pkg);
@@ -109,9 +116,19 @@ export class RootState {
 
   /** Whether what is to be installed meets an alternative; for a negative dependency: violates it. */
   meets(dependency: Dependency, alternative: Alternative): boolean {
-    return this.targets(dependency, alternative).some(
-      ({ version }) => this.of(version.package).install === version,
-    );
+    const { relation, target } = alternative;
+    const installed = this.#states.get(target)?.install;
+    if (
+      installed !== undefined &&
+      concerns(dependency, target) &&
+      satisfies(relation, installed.record.version)
+    ) {
+      return true;
+    }
+    for (const { version, as } of this.#provides.get(target) ?? []) {
+      if (concerns(dependency, version.package) && satisfies(relation, as)) return true;
+    }
+    return false;
   }
 
   /** Whether a dependency holds with what is to be installed. */
@@ -161,6 +178,21 @@ export class RootState {
 
   broken(): Package[] {
     return this.installed().filter((pkg) => this.isBroken(pkg));
+  }
+
+  #addProvides(version: Version | undefined): void {
+    for (const { target, as } of version?.provides ?? []) {
+      const provides = this.#provides.get(target) ?? new Set();
+      this.#provides.set(target, provides);
+      if (version !== undefined) provides.add({ version, as });
+    }
+  }
+
+  #forgetProvides(version: Version | undefined): void {
+    for (const { target } of version?.provides ?? []) {
+      const provides = this.#provides.get(target) ?? new Set();
+      for (const provide of provides) if (provide.version === version) provides.delete(provide);
+    }
   }
 
   #candidateAt(pkg: Package, time: number): Version | undefined {

@@ -47,7 +47,7 @@ function meeting(state: RootState, dependency: Dependency): Package[] {
 
 /** Whether something that stays depends on a package or on a name that it provides, whatever the version. */
 function isWanted(state: RootState, pkg: Package): boolean {
-  const names = new Set([pkg, ...(state.of(pkg).candidate?.provides ?? [])]);
+  const names = new Set([pkg, ...(state.of(pkg).candidate?.provides ?? []).map(({ target }) => target)]);
   return state
     .installed()
     .some((other) =>

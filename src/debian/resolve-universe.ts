@@ -27,6 +27,12 @@ export interface Provide {
   readonly as: string | undefined;
 }
 
+/** A name that a version provides. */
+export interface Provided {
+  readonly target: Package;
+  readonly as: string | undefined;
+}
+
 const dependencyFields = [
   ["Pre-Depends", "preDepends"],
   ["Depends", "depends"],
@@ -46,7 +52,7 @@ export class Version {
   readonly suites = new Set<string>();
   readonly #universe: Universe;
   #dependencies: readonly Dependency[] | undefined;
-  #provides: readonly Package[] | undefined;
+  #provides: readonly Provided[] | undefined;
 
   constructor(universe: Universe, owner: Package, record: IndexedPackage, pin: number) {
     this.#universe = universe;
@@ -64,7 +70,7 @@ export class Version {
   }
 
   /** The names it provides, beside its own. */
-  get provides(): readonly Package[] {
+  get provides(): readonly Provided[] {
     this.#provides ??= this.#universe.providedBy(this);
     return this.#provides;
   }
@@ -89,18 +95,26 @@ export class Version {
 /** A name that packages have, provide or ask for. */
 export class Package {
   readonly name: string;
-  /** By the order in which apt's cache would have met the names: the index, then the place in it. */
-  readonly rank: number;
-  /** The highest version first. */
-  readonly versions: readonly Version[];
   readonly #universe: Universe;
+  #rank: number | undefined;
+  #versions: readonly Version[] | undefined;
   #providers: readonly Provide[] | undefined;
 
-  constructor(universe: Universe, name: string, rank: number) {
+  constructor(universe: Universe, name: string) {
     this.#universe = universe;
     this.name = name;
-    this.rank = rank;
-    this.versions = universe.versionsOf(this);
+  }
+
+  /** By the order in which apt's cache would have met the names: the index, then the place in it. */
+  get rank(): number {
+    this.#rank ??= this.#universe.rankOf(this);
+    return this.#rank;
+  }
+
+  /** The highest version first. */
+  get versions(): readonly Version[] {
+    this.#versions ??= this.#universe.versionsOf(this);
+    return this.#versions;
   }
 
   /** Versions of any package that provide this name; the last that was read comes first, as in apt's cache. */
@@ -138,7 +152,7 @@ export class Universe {
   package(name: string): Package {
     const known = this.#packages.get(name);
     if (known !== undefined) return known;
-    const made = new Package(this, name, this.#rankOf(name));
+    const made = new Package(this, name);
     this.#packages.set(name, made);
     return made;
   }
@@ -176,7 +190,7 @@ export class Universe {
       index.providers(target.name).flatMap(({ id, version: as }) => {
         const record = index.record(id);
         const owner = this.package(record.name);
-        const version = this.#byRecord.get(record);
+        const version = owner.versions.find((each) => each === this.#byRecord.get(record));
         // A provide of the package's own name and version says nothing new.
         const isOwn = owner === target && (as === undefined || as === record.version);
         return version === undefined || isOwn ? [] : [{ version, as }];
@@ -197,16 +211,21 @@ export class Universe {
   }
 
   /** @internal asked once by each version */
-  providedBy(version: Version): Package[] {
-    const names = parseRelations(version.record.provides).flatMap((group) =>
-      group.map((relation) => this.targetOf(relation)),
+  providedBy(version: Version): Provided[] {
+    const { provides, multiArch, version: own } = version.record;
+    const provided = parseRelations(provides).flatMap((group) =>
+      group.map((relation) => ({ target: this.targetOf(relation), as: relation.version })),
     );
-    if (version.record.multiArch !== "allowed") return names;
-    const implicit = [version.package, ...names].map(({ name }) => this.package(`${name}:any`));
-    return [...names, ...implicit];
+    if (multiArch !== "allowed") return provided;
+    const implicit = [{ target: version.package, as: own }, ...provided].map(({ target, as }) => ({
+      target: this.package(`${target.name}:any`),
+      as,
+    }));
+    return [...provided, ...implicit];
   }
 
-  #rankOf(name: string): number {
+  /** @internal asked once by each package */
+  rankOf({ name }: Package): number {
     for (const [number, index] of this.indexes.entries()) {
       const rank = index.rank(name);
       if (rank !== undefined) return number * ranksPerIndex + rank;
