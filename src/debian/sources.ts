@@ -84,7 +84,7 @@ export function parseListSources(text: string, file: string): AptSource[] {
 function listOptions(text: string): Map<string, string> {
   const options = new Map<string, string>();
   for (const word of text.split(/\s+/)) {
-    const [, name, value] = /^([^=+-]+)[+-]?=(.*)$/.exec(word) ?? [];
+    const [, name, value] = /^([^=]+?)[+-]?=(.*)$/.exec(word) ?? [];
     if (name !== undefined && value !== undefined) options.set(name.toLowerCase(), value);
   }
   return options;
