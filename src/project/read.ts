@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { explainSystemError, WhittleError } from "../io/index.ts";
-import type { ProjectRecipe } from "../recipe/index.ts";
+import { cacheDirectory, explainSystemError, WhittleError } from "../io/index.ts";
+import { loadRecipe, type ProjectRecipe } from "../recipe/index.ts";
 
 /** A `whittle.yaml` with its place. */
 export interface Project {
@@ -41,8 +41,7 @@ export async function readProject(directory: string, file?: string): Promise<Pro
       `Cannot read ${path}: it has ${bytes.length} bytes, at most ${mostBytes} are wanted`,
     );
   }
-  const { parseRecipe } = await import("../recipe/index.ts");
-  const recipe = parseRecipe(bytes.toString("utf8"), path);
+  const recipe = await loadRecipe(bytes.toString("utf8"), path, cacheDirectory());
   const name = recipe.name ?? basename(dirname(path)).toLowerCase();
   return { recipe, name, file: path, directory: resolve(directory) };
 }

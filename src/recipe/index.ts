@@ -2,6 +2,6 @@ export { parseDuration } from "./duration.ts";
 export { gitVariables } from "./git.ts";
 export type { GraphOptions, PlatformGraph } from "./graph.ts";
 export { annotationsOf, imageGraph } from "./graph.ts";
-export { parseRecipe } from "./parse.ts";
+export { loadRecipe } from "./load.ts";
 export type { ImageRecipe, ProbeRecipe, ProjectRecipe } from "./schema.ts";
 export { variablesIn } from "./variables.ts";
