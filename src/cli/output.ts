@@ -65,5 +65,6 @@ export async function writeOutput(
     local: "rootfs",
   } as const;
   const place = { transport: transport[output.type], path };
-  await writeTo(place, store, image.descriptor, context, { names: tags });
+  // Reasons travel with the image, so that `why` answers for a layout or an archive too.
+  await writeTo(place, store, image.descriptor, context, { names: tags, referrers: image.referrers });
 }

@@ -3,6 +3,7 @@ export { openCache, unpackedLayersDirectory } from "./cache.ts";
 export type { Collected, CollectOptions } from "./collect.ts";
 export type { NamedImage } from "./names.ts";
 export type { OpenedImage, ReadOptions, WriteOptions } from "./opened.ts";
+export { attachedTo } from "./opened.ts";
 export type { Store } from "./store.ts";
 export { openStore } from "./store.ts";
 export { readFrom, writeTo } from "./transports.ts";

@@ -1,4 +1,4 @@
-import type { BlobSource, Descriptor, Platform } from "../image/index.ts";
+import { type BlobSource, type Descriptor, isIndexType, type Platform, readIndex } from "../image/index.ts";
 import type { Work } from "../io/index.ts";
 
 /** An image somewhere, opened for reading. */
@@ -12,6 +12,17 @@ export interface OpenedImage {
   referrers(subject: Descriptor, artifactType?: string): Promise<readonly Descriptor[]>;
   /** Frees what was unpacked on the way; nothing may be read afterwards. */
   close(): Promise<void>;
+}
+
+/** Everything that is attached to an image and, where it is an index, to the images inside it. */
+export async function attachedTo(opened: OpenedImage): Promise<Descriptor[]> {
+  const { descriptor, source } = opened;
+  const inside = isIndexType(descriptor.mediaType) ? (await readIndex(source, descriptor)).manifests : [];
+  const found = new Map<string, Descriptor>();
+  for (const subject of [descriptor, ...inside]) {
+    for (const referrer of await opened.referrers(subject)) found.set(referrer.digest, referrer);
+  }
+  return [...found.values()];
 }
 
 export interface ReadOptions {

@@ -16,6 +16,7 @@ import {
 import { bytesContent, quietWork, readContent, readText } from "../io/index.ts";
 import { writeTar } from "../tar/index.ts";
 import { attributes, type Tree, treeOf } from "../tree/index.ts";
+import { attachedTo } from "./opened.ts";
 import { sampleImage, sampleIndex, sampleReasons } from "./sample-image.contract.ts";
 import { openStore, type Store } from "./store.ts";
 import { temporaryDirectory } from "./temporary.contract.ts";
@@ -209,6 +210,10 @@ describe.each(several)("the transport %s", (form) => {
     const opened = await readFrom(reference, work);
     expect(opened.descriptor).toEqual(index);
     expect(await platformsOf(opened.source, opened.descriptor)).toHaveLength(2);
+    const [, arm] = await platformsOf(store, index);
+    const reasons = await sampleReasons(store, arm!.descriptor);
+    await writeTo(reference, store, index, work, { referrers: [reasons] });
+    expect(await attachedTo(await readFrom(reference, work))).toEqual([reasons]);
     await writeTo(reference, store, index, work, { platform: parsePlatform("linux/arm64") });
     const one = await readFrom(reference, work);
     expect(one.descriptor.platform).toEqual({ os: "linux", architecture: "arm64", variant: "v8" });

@@ -30,12 +30,12 @@ async function tag(
 ): Promise<number> {
   // All names are looked at before any is given.
   const references = names.map((name) => storeName(name));
-  const { readFrom, writeTo } = await import("../../store/index.ts");
+  const { attachedTo, readFrom, writeTo } = await import("../../store/index.ts");
   const store = await context.store();
   const opened = await readFrom(image, context, { store });
   try {
     const { source, descriptor } = opened;
-    const referrers = source === store ? [] : await opened.referrers(descriptor);
+    const referrers = source === store ? [] : await attachedTo(opened);
     for (const name of references) await writeTo(name, source, descriptor, context, { store, referrers });
     if (flags.format === "json") {
       const given = references.map((reference) => ({ reference, digest: descriptor.digest }));
