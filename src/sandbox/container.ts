@@ -179,7 +179,7 @@ class Start implements RunningContainer {
     // An OCI runtime makes the container's terminal itself, but wants to stand in one.
     const wrap = terminal && (setup.driver.name === "plain" || !process.stdin.isTTY || output !== "inherit");
     const line = setup.driver.run(bundle);
-    const [file, ...args] = wrap ? underTerminal(line) : line;
+    const [file = "", ...args] = wrap ? underTerminal(line) : line;
     const sink = output === "inherit" ? "inherit" : "pipe";
     const child = spawn(file, args, {
       stdio: [stdin === "hold" ? "pipe" : stdin, sink, sink],

@@ -1,6 +1,6 @@
 import type { DriverName } from "./options.ts";
 import type { Privilege } from "./privilege.ts";
-import type { SpecNamespace } from "./runtime-spec.ts";
+import type { SpecNamespace, SpecProcess } from "./runtime-spec.ts";
 
 /** A container as a driver sees it: a directory with `config.json` and what is needed to make the root. */
 export interface Bundle {
@@ -16,10 +16,12 @@ export interface Bundle {
   readonly uid: number;
   readonly gid: number;
   readonly namespaces: readonly SpecNamespace[];
+  /** A process whose user namespace is used instead of a new one: that of a pod's other container. */
+  readonly joinUser?: number;
 }
 
 /** A program with its arguments. */
-export type CommandLine = readonly [file: string, ...args: string[]];
+export type CommandLine = readonly string[];
 
 /**
  * A way to run containers. Each command line runs in the foreground, inherits standard streams, and ends with
@@ -39,7 +41,8 @@ export interface Driver {
 export interface Joining {
   /** The container's first process, as the machine counts. */
   readonly pid: number;
-  /** A file with the runtime-spec's `process`. */
+  readonly process: SpecProcess;
+  /** A file with that. */
   readonly processFile: string;
   /** Where the driver says, as an OCI runtime's log does, why the process could not be started. */
   readonly log: string;

@@ -71,12 +71,12 @@ export async function execInContainer(state: ContainerState, options: ExecOption
     privilege: state.privilege,
     uid: joining.account.uid,
     gid: joining.account.gid,
-    namespaces: [],
+    namespaces: joining.namespaces,
   };
   try {
-    const line = report.driver.exec(bundle, { pid: first.pid, processFile: file, log });
+    const line = report.driver.exec(bundle, { pid: first.pid, process: process_, processFile: file, log });
     const wrap = options.terminal && (state.driver === "plain" || !process.stdin.isTTY);
-    const [program, ...args] = wrap ? underTerminal(line) : line;
+    const [program = "", ...args] = wrap ? underTerminal(line) : line;
     const status = await run(program, args, options);
     const reason = status === 0 ? undefined : runtimeFailure(log);
     return reason === undefined ? status : failureStatus(reason);

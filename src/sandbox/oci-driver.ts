@@ -46,13 +46,12 @@ export function ociDriver(runtime: OciRuntime): Driver {
     lacks: [],
     run: (bundle) => runCommand(runtime, bundle),
     exec: (bundle, { pid, processFile, log }) => [
-      ...asCommand(inUserNamespaceOf(pid, bundle.privilege), [
-        "unshare",
-        "--mount",
-        "--propagation",
-        "private",
-        "--",
-      ]),
+      ...inUserNamespaceOf(pid, bundle.privilege),
+      "unshare",
+      "--mount",
+      "--propagation",
+      "private",
+      "--",
       "sh",
       "-c",
       joinScript,
@@ -67,16 +66,14 @@ export function ociDriver(runtime: OciRuntime): Driver {
   };
 }
 
-function asCommand(before: readonly string[], after: readonly [string, ...string[]]): CommandLine {
-  const [first, ...rest] = before;
-  return first === undefined ? after : [first, ...rest, ...after];
-}
-
 function runCommand(runtime: OciRuntime, bundle: Bundle): CommandLine {
   const rootless = bundle.privilege !== "root";
+  const { joinUser, privilege } = bundle;
+  const own = joinUser === undefined ? userNamespaceOptions(privilege) : [];
   return [
+    ...(joinUser === undefined ? [] : inUserNamespaceOf(joinUser, privilege)),
     "unshare",
-    ...userNamespaceOptions(bundle.privilege),
+    ...own,
     "--mount",
     "--propagation",
     "private",

@@ -1,4 +1,4 @@
-import type { Bundle, Driver } from "./driver.ts";
+import type { Bundle, CommandLine, Driver, Joining } from "./driver.ts";
 import { entryFile } from "./entries.ts";
 import { userNamespaceOptions } from "./privilege.ts";
 import type { SpecNamespace } from "./runtime-spec.ts";
@@ -14,13 +14,14 @@ const waitScript = `trap : INT QUIT TERM HUP; exec 3>&2 2>/dev/null; "$@" 2>&3 3
  * Runs containers where no OCI runtime is installed: unshare(1) makes the namespaces, a small program of ours
  * makes the mounts, gives the privileges up and becomes the container's program.
  */
-export function plainDriver(): Driver {
+export function plainDriver(nsenter: string): Driver {
   return {
     name: "plain",
     lacks: ["no seccomp filter", "no memory, processor and process limits"],
     run: (bundle) => [
+      ...joining(bundle),
       "unshare",
-      ...(bundle.privilege === "single" ? singleId(bundle) : userNamespaceOptions(bundle.privilege)),
+      ...ownUser(bundle),
       "--mount",
       "--propagation",
       "private",
@@ -35,24 +36,57 @@ export function plainDriver(): Driver {
       bundle.directory,
       bundle.privilege,
     ],
-    exec: (bundle, { pid, processFile, log }) => [
-      "nsenter",
-      "--target",
-      String(pid),
-      ...(bundle.privilege === "root" ? [] : ["--user", "--preserve-credentials"]),
-      "--net",
-      "--ipc",
-      "--uts",
-      "--pid",
-      "--",
-      process.execPath,
-      entryFile("plain-exec"),
-      String(pid),
-      processFile,
-      log,
-      bundle.privilege,
-    ],
+    exec: (bundle, join) =>
+      bundle.privilege === "single" && bundle.uid !== 0
+        ? execAsOnlyUser(nsenter, bundle, join)
+        : [
+            nsenter,
+            ...enterOptions(bundle, join.pid),
+            "--",
+            process.execPath,
+            entryFile("plain-exec"),
+            String(join.pid),
+            join.processFile,
+            join.log,
+            bundle.privilege,
+          ],
   };
+}
+
+/**
+ * A program executed by another user than root loses its capabilities, so where that user is the only one there
+ * is nsenter(1) has to do everything, and the program starts where the container's first one was.
+ */
+function execAsOnlyUser(
+  nsenter: string,
+  bundle: Bundle,
+  { pid, process: { env, args } }: Joining,
+): CommandLine {
+  const options = [...enterOptions(bundle, pid), "--mount", "--root", "--wd"];
+  return ["setpriv", "--no-new-privs", "--", "env", "-i", ...env, nsenter, ...options, "--", ...args];
+}
+
+function enterOptions(bundle: Bundle, pid: number): string[] {
+  const user = bundle.privilege === "root" ? [] : ["--user", "--preserve-credentials"];
+  // All but the mount namespace, in which Node would not find itself.
+  const others = bundle.namespaces.filter(({ type }) => type !== "mount");
+  return ["--target", String(pid), ...user, ...others.map(({ type }) => namespaceOptions[type])];
+}
+
+/** The network of a pod is entered before anything else is made. */
+function joining({ namespaces, privilege, joinUser }: Bundle): string[] {
+  const path = namespaces.find(({ type }) => type === "network")?.path;
+  if (path === undefined) return [];
+  const user =
+    privilege === "root" || joinUser === undefined
+      ? []
+      : ["--target", String(joinUser), "--user", "--preserve-credentials"];
+  return ["nsenter", ...user, `--net=${path}`, "--"];
+}
+
+function ownUser(bundle: Bundle): string[] {
+  if (bundle.joinUser !== undefined) return [];
+  return bundle.privilege === "single" ? singleId(bundle) : userNamespaceOptions(bundle.privilege);
 }
 
 /** With one id to give, the program itself gets it, and keeps the capabilities that making mounts takes. */
@@ -60,7 +94,7 @@ function singleId(bundle: Bundle): string[] {
   return ["--user", `--map-user=${bundle.uid}`, `--map-group=${bundle.gid}`, "--keep-caps"];
 }
 
-const unshareOptions = {
+const namespaceOptions = {
   pid: "--pid",
   ipc: "--ipc",
   uts: "--uts",
@@ -72,5 +106,5 @@ const unshareOptions = {
 function newNamespaces(namespaces: readonly SpecNamespace[]): string[] {
   return namespaces
     .filter(({ type, path }) => path === undefined && type !== "mount")
-    .map(({ type }) => unshareOptions[type]);
+    .map(({ type }) => namespaceOptions[type]);
 }

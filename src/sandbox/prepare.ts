@@ -106,7 +106,7 @@ export async function prepareContainer(
         account,
         capAdd: options.capAdd ?? [],
         capDrop: options.capDrop ?? [],
-        hiddenMount: setup.hiddenMount,
+        namespaces: spec.linux.namespaces,
       },
     };
     await writeState(state, environment);
@@ -117,6 +117,7 @@ export async function prepareContainer(
       uid: account.uid,
       gid: account.gid,
       namespaces: spec.linux.namespaces,
+      ...(pod?.member === undefined || !rootless ? {} : { joinUser: pod.member.pid }),
     };
     return { bundle, setup, state, pod, terminal: options.terminal ?? false };
   } catch (error) {

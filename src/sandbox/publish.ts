@@ -5,7 +5,7 @@ import { isSystemError, WhittleError } from "../io/index.ts";
 import { entryFile } from "./entries.ts";
 import type { ForwardMessage } from "./forwarder.ts";
 import type { PublishedPort } from "./ports.ts";
-import { inUserNamespaceOf, type Privilege } from "./privilege.ts";
+import type { Privilege } from "./privilege.ts";
 
 interface Listener {
   readonly port: PublishedPort;
@@ -47,17 +47,10 @@ export class Publication {
   /** Hands the ports to a forwarder in the network of a process. */
   async forwardTo(pid: number, privilege: Privilege): Promise<void> {
     if (this.#listeners.length === 0) return;
-    const [file = "nsenter", ...args] = [
-      ...inUserNamespaceOf(pid, privilege),
-      "nsenter",
-      "--target",
-      String(pid),
-      "--net",
-      "--",
-      process.execPath,
-      entryFile("forwarder"),
-    ];
-    const child = spawn(file, args, { stdio: ["ignore", "ignore", "ignore", "ipc"], detached: true });
+    // One call for both namespaces: in between, a user who is not root there would lose its capabilities.
+    const user = privilege === "root" ? [] : ["--user", "--preserve-credentials"];
+    const args = ["--target", String(pid), ...user, "--net", "--", process.execPath, entryFile("forwarder")];
+    const child = spawn("nsenter", args, { stdio: ["ignore", "ignore", "ignore", "ipc"], detached: true });
     this.#forwarder = child;
     const died = once(child, "exit").then(() => {
       throw new WhittleError("CONTAINER_FAILED", "Cannot publish ports: the forwarding process ended");

@@ -25,7 +25,6 @@ export interface Setup {
   readonly limits: boolean;
   /** The container may be shown its control groups. */
   readonly showCgroups: boolean;
-  readonly hiddenMount: string;
 }
 
 const unifiedBesideOlder = "/sys/fs/cgroup/unified";
@@ -33,11 +32,16 @@ const unifiedBesideOlder = "/sys/fs/cgroup/unified";
 /** Looks at all ways to run containers, in order of preference. */
 export async function surveyDrivers(environment: Environment, privilege: Privilege): Promise<DriverReport[]> {
   const missing = await missingPrograms(environment, privilege);
-  if (missing.length > 0) {
+  const nsenter = await findProgram("nsenter", environment);
+  if (missing.length > 0 || nsenter === undefined) {
     const note = `${missing.join(" and ")} from util-linux ${missing.length === 1 ? "is" : "are"} missing`;
     return driverNames.map((name) => ({ name, note }));
   }
-  return [await surveyRunc(environment, privilege), await surveyCrun(environment, privilege), plainReport];
+  return [
+    await surveyRunc(environment, privilege),
+    await surveyCrun(environment, privilege),
+    { name: "plain", driver: plainDriver(nsenter) },
+  ];
 }
 
 /**
@@ -73,11 +77,8 @@ export async function chooseSetup(
     privilege,
     limits,
     showCgroups: limits && !(driver.name === "crun" && mode === "hybrid"),
-    hiddenMount: driver.name === "crun" && mode === "hybrid" ? unifiedBesideOlder : "",
   };
 }
-
-const plainReport: DriverReport = { name: "plain", driver: plainDriver() };
 
 async function surveyRunc(environment: Environment, privilege: Privilege): Promise<DriverReport> {
   const path = await findProgram("runc", environment);

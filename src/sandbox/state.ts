@@ -7,6 +7,7 @@ import { readOr } from "./machine.ts";
 import type { DriverName } from "./options.ts";
 import type { PublishedPort } from "./ports.ts";
 import type { Privilege } from "./privilege.ts";
+import type { SpecNamespace } from "./runtime-spec.ts";
 
 /** A process that cannot be mistaken for a later one with the same number. */
 export interface ProcessIdentity {
@@ -57,7 +58,7 @@ export interface ContainerState {
     readonly account: Account;
     readonly capAdd: readonly string[];
     readonly capDrop: readonly string[];
-    readonly hiddenMount: string;
+    readonly namespaces: readonly SpecNamespace[];
   };
 }
 
