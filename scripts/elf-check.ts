@@ -34,6 +34,12 @@ if (interpreter === undefined) {
   process.exit(2);
 }
 
+const own = await loader.elf(interpreter);
+for (const [path, elf] of objects) {
+  const same = elf.machine === own?.machine && elf.bits === own.bits && elf.order === own.order;
+  if (!same || (elf.interpreter !== undefined && elf.interpreter !== interpreter)) objects.delete(path);
+}
+
 const started = performance.now();
 const answers = await askLoader(resolve(root), interpreter, [...objects.keys()], { qemu });
 const asked = performance.now();

@@ -16,6 +16,10 @@ export interface ElfPlan {
   readonly flags1?: number;
   readonly imports?: readonly string[];
   readonly exports?: readonly string[];
+  /** Symbol versions wanted of other files, by soname; a version that ends in `?` is weak. */
+  readonly versionsNeeded?: Readonly<Record<string, readonly string[]>>;
+  /** Symbol versions that the file has. */
+  readonly versions?: readonly string[];
   /** Which table tells how many symbols there are. */
   readonly hash?: "gnu" | "sysv" | "none";
   /** Text of a `.note.dlopen` note. */
@@ -160,6 +164,27 @@ export function elfBytes(plan: ElfPlan = {}): Buffer {
       for (const index of exports.keys()) body.u32(index === exports.length - 1 ? 1 : 2);
     }
   });
+  const wanted = Object.entries(plan.versionsNeeded ?? {});
+  const requirements = piece(0, () => {
+    for (const [index, [file, versions]] of wanted.entries()) {
+      const size = 16 + 16 * versions.length;
+      body.u16(1, versions.length).u32(string(file), 16, index === wanted.length - 1 ? 0 : size);
+      for (const [place, version] of versions.entries()) {
+        body.u32(0).u16(version.endsWith("?") ? 2 : 0, place + 2);
+        body.u32(string(version.replace("?", "")), place === versions.length - 1 ? 0 : 16);
+      }
+    }
+  });
+  const definitions = piece(0, () => {
+    for (const [index, version] of (plan.versions ?? []).entries()) {
+      body.u16(1, 0, index + 1, 1).u32(0, 20, index === (plan.versions?.length ?? 0) - 1 ? 0 : 28);
+      body.u32(string(version), 0);
+    }
+  });
+  if (wanted.length > 0) dynamic.push([0x6ffffffe, base + requirements.start], [0x6fffffff, wanted.length]);
+  if (plan.versions !== undefined) {
+    dynamic.push([0x6ffffffc, base + definitions.start], [0x6ffffffd, plan.versions.length]);
+  }
   const names = piece(0, () => body.raw(text));
   const rodata = piece(0, () => body.raw(plan.rodata ?? ""));
   dynamic.push([6, base + symbols.start], [5, base + names.start], [10, names.end - names.start]);

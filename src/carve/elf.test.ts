@@ -99,6 +99,19 @@ describe("ELF evidence", () => {
     ).toHaveLength(1);
   });
 
+  it("reports symbol versions that a library lacks", async () => {
+    const versions = async (defined: readonly string[] | undefined): Promise<string[]> => {
+      const files = {
+        "/bin/x": program({ needed: ["liba.so"], versionsNeeded: { "liba.so": ["A_1", "A_2", "A_3?"] } }),
+        "/lib/liba.so": defined === undefined ? {} : { versions: defined },
+      };
+      return (await needsOf(evidence, files)).map(({ path }) => path).filter((path) => path.includes("@"));
+    };
+    expect(await versions(["liba.so", "A_1"])).toEqual(["/lib/liba.so@A_2"]);
+    expect(await versions(["liba.so", "A_1", "A_2"])).toEqual([]);
+    expect(await versions(undefined)).toEqual([]);
+  });
+
   it("has the program say what its libraries find by its RPATH only", async () => {
     const files = {
       "/bin/x": program({ needed: ["liba.so"], rpath: "/opt" }),
@@ -196,7 +209,7 @@ describe("libc evidence", () => {
 
   it("is what nsswitch.conf configures beyond what is built in", async () => {
     const module = (name: string): string => `/lib/x86_64-linux-gnu/libnss_${name}.so.2`;
-    const files: Files = {
+    const files: Record<string, string | ElfPlan> = {
       "/etc/nsswitch.conf":
         "# services\npasswd: files systemd\ngroup: files extra\nhosts: files [!UNAVAIL=return] myhostname dns\n",
       [module("systemd")]: {},
@@ -207,8 +220,11 @@ describe("libc evidence", () => {
       const needs = await needsOf(evidence, { ...files, ...user(...imports) });
       return needs.filter(({ how }) => how.kind === "libc" && how.what === "nss").map(({ path }) => path);
     };
-    const old = await nss("getpwnam_r");
-    expect(old).toEqual(["/etc/nsswitch.conf", "/etc/passwd", module("files"), module("systemd")]);
+    const start = ["/etc/nsswitch.conf", "/etc/passwd"];
+    expect(await nss("getpwnam_r")).toEqual([...start, module("files"), module("systemd")]);
+    // Since 2.34 "files" and "dns" are part of glibc.
+    files[libc] = { soname: "libc.so.6", versions: ["libc.so.6", "GLIBC_2.2.5", "GLIBC_2.34"] };
+    expect(await nss("getpwnam_r")).toEqual([...start, module("systemd")]);
     expect(await nss("getaddrinfo")).toContain(module("myhostname"));
     expect(await nss("getgrgid")).toContain("/lib/libnss_extra.so.2");
     expect(await nss("puts")).toEqual([]);

@@ -42,8 +42,34 @@ async function* linkNeeds(
     yield { path: resolved.interpreter, how: { kind: "elf-interpreter" }, missing: "report" };
   }
   const isProgram = elf.interpreter !== undefined;
-  for (const need of resolved.needed) yield* needed(need, isProgram || !isElsewhere(need, context));
+  for (const need of resolved.needed) {
+    yield* needed(need, isProgram || !isElsewhere(need, context));
+    yield* versionNeeds(elf, need);
+  }
   if (isProgram) yield* inheritedNeeds(path, loader, context);
+}
+
+/**
+ * Symbol versions that are wanted of a library and that it does not have: the loader finds it and then refuses to
+ * start the program ("version `GLIBC_2.38' not found"). A library without any versions is taken as it is.
+ */
+async function* versionNeeds(elf: ElfFile, need: ResolvedNeed): AsyncGenerator<Need> {
+  if (need.object === undefined) return;
+  const all = (await unlessMalformed(elf.versionsNeeded())) ?? [];
+  const wanted = all.find(({ file }) => file === need.soname)?.versions ?? [];
+  if (wanted.length === 0) return;
+  const defined = new Set((await unlessMalformed(need.object.elf.versionsDefined())) ?? []);
+  if (defined.size === 0) return;
+  for (const version of wanted) {
+    if (defined.has(version)) continue;
+    const how: How = {
+      kind: "elf-needed",
+      soname: need.soname,
+      searched: need.searched,
+      via: `${need.via}; it lacks the version ${version}`,
+    };
+    yield { path: `${need.object.realPath}@${version}`, how, missing: "report" };
+  }
 }
 
 /**

@@ -14,6 +14,8 @@ const full: ElfPlan = {
   flags1: 0x800,
   imports: ["dlopen", "printf"],
   exports: ["answer", "question"],
+  versionsNeeded: { "libc.so.6": ["GLIBC_2.2.5", "GLIBC_2.34", "GLIBC_3?"], "libz.so.1": ["ZLIB_1.2"] },
+  versions: ["libfull.so.3", "FULL_1", "FULL_2"],
   note: '[{"soname":["liblz4.so.1","liblz4.so"],"feature":"lz4","priority":"suggested"}]',
   rodata: "x\0libdlopened.so.2\0xlibno.so\0libno.so/\0libplain.so\0",
   sections: true,
@@ -65,6 +67,11 @@ describe("readElf", () => {
       expect(elf.isStatic).toBe(false);
       expect([...(await elf.imports())]).toEqual(["dlopen", "printf"]);
       expect(await elf.mentionsDlopen()).toBe(true);
+      expect(await elf.versionsNeeded()).toEqual([
+        { file: "libc.so.6", versions: ["GLIBC_2.2.5", "GLIBC_2.34"] },
+        { file: "libz.so.1", versions: ["ZLIB_1.2"] },
+      ]);
+      expect(await elf.versionsDefined()).toEqual(full.versions);
       expect(await elf.rodataSonames()).toEqual(["libdlopened.so.2", "libplain.so"]);
       expect(await elf.dlopenNotes()).toEqual([
         { sonames: ["liblz4.so.1", "liblz4.so"], feature: "lz4", priority: "suggested" },

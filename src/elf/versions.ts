@@ -5,11 +5,14 @@ import { type ElfHeader, fileOffset } from "./header.ts";
 export interface VersionNeed {
   /** The soname of the other file. */
   readonly file: string;
+  /** Those without which the loader refuses to start the program; weak ones are not among them. */
   readonly versions: readonly string[];
 }
 
 const mostTable = 1024 * 1024;
 const mostVersions = 65_536;
+// VER_FLG_WEAK
+const weak = 2;
 
 /**
  * `DT_VERNEED`: which versions are wanted of which library (LSB, "Symbol Versioning").
@@ -28,7 +31,7 @@ export async function readVersionNeeds(header: ElfHeader, dynamic: Dynamic): Pro
     let inner = at + table.u32(at + 8);
     for (let count = table.u16(at + 2); count > 0; count--) {
       if (++total > mostVersions) throw header.source.invalid("it wants too many versions");
-      versions.push(name(table.u32(inner + 8)));
+      if ((table.u16(inner + 4) & weak) === 0) versions.push(name(table.u32(inner + 8)));
       const next = table.u32(inner + 12);
       if (next === 0) break;
       inner += next;
