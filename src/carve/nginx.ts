@@ -106,10 +106,13 @@ function* needsOfPlace(
     const there = tree.resolve(path).entry !== undefined;
     yield { path: there ? path : parentOf(path), how, missing: "report" };
   } else if (place.as === "tree") {
-    yield { path, how, missing: "report" };
+    // nginx starts without it.
+    yield { path, how, missing: "ignore" };
     const found = tree.resolve(path);
     if (found.path === "/" || found.entry?.type !== "directory") return;
-    for (const [inside] of tree.entries(found.path)) yield { path: inside, how, missing: "ignore" };
+    for (const [inside] of tree.entries(found.path)) {
+      if (inside !== found.path) yield { path: inside, how, missing: "ignore" };
+    }
   } else yield { path, how, missing: "report" };
 }
 

@@ -18,7 +18,7 @@ export function packageFilesEvidence(): Evidence {
     async *needs(path, { tree }) {
       const entry = tree.get(path);
       if (entry === undefined || entry.type === "directory") return;
-      if (path.startsWith(`${statusDirectory}/`)) {
+      if (entry.type === "file" && path.startsWith(`${statusDirectory}/`)) {
         yield optional("/etc/os-release", { kind: "package", package: "base-files", what: "distribution" });
       }
       if (entry.origin?.kind === "package") yield* needsOfPackage(entry.origin.name);

@@ -24,8 +24,8 @@ export function scriptEvidence(): Evidence {
       if (!/\/env$/.test(interpreter)) return;
       const program = envProgram(rest);
       if (program === undefined) return;
-      if (program.includes("/")) yield need(program, line);
-      else {
+      if (program.startsWith("/")) yield need(program, line);
+      else if (!program.includes("/")) {
         const directories = (environment["PATH"] ?? defaultPath).split(":");
         const found = directories
           .map((directory) => `${directory}/${program}`)
@@ -42,7 +42,8 @@ function need(path: string, line: string): Need {
 
 function interpreterLine(head: string): string | undefined {
   if (!head.startsWith("#!")) return undefined;
-  return (head.slice(2).split("\n")[0] ?? "").trim();
+  // The kernel's strings end at a NUL.
+  return (head.slice(2).split(/[\n\0]/)[0] ?? "").trim();
 }
 
 /** The kernel passes everything behind the interpreter as one argument. */
