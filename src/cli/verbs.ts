@@ -63,6 +63,11 @@ export const verbs: readonly VerbEntry[] = [
     load: async () => (await import("./verbs/why.ts")).command,
   },
   {
+    name: "diff",
+    summary: "compare the files and configurations of two images",
+    load: async () => (await import("./verbs/diff.ts")).command,
+  },
+  {
     name: "store",
     summary: "verify, measure or tidy the store",
     load: async () => (await import("./verbs/store.ts")).command,

@@ -1,6 +1,7 @@
 import { Option } from "commander";
 import { formatBytes, formatTable } from "../format.ts";
 import { type ImageSummary, shortDigest, summarize } from "../image-summary.ts";
+import { printable } from "../paint.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
 
 interface Flags {
@@ -28,7 +29,7 @@ async function images(name: string | undefined, flags: Flags, context: VerbConte
   }
   if (flags.format === "json") context.out(`${JSON.stringify(found, undefined, 2)}\n`);
   else if (flags.quiet === true) context.out(found.map((image) => `${image.digest}\n`).join(""));
-  else context.out(table(found));
+  else context.out(printable(table(found)));
   return 0;
 }
 

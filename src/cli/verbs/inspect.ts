@@ -11,6 +11,7 @@ import {
 import type { OpenedImage } from "../../store/index.ts";
 import { formatBytes, formatTable } from "../format.ts";
 import { shortDigest } from "../image-summary.ts";
+import { printable } from "../paint.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
 
 interface Flags {
@@ -76,7 +77,9 @@ async function inspect(reference: string, flags: Flags, context: VerbContext): P
       mediaType: opened.descriptor.mediaType,
       images: await imagesOf(opened, flags),
     };
-    context.out(flags.format === "json" ? `${JSON.stringify(found, undefined, 2)}\n` : asText(found));
+    context.out(
+      flags.format === "json" ? `${JSON.stringify(found, undefined, 2)}\n` : printable(asText(found)),
+    );
   } finally {
     await opened.close();
   }

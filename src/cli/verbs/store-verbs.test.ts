@@ -128,6 +128,21 @@ describe("whittle inspect", () => {
   });
 });
 
+describe("whittle diff", () => {
+  it("compares two images", () => {
+    const config = [{ key: "Labels.platform", before: "linux/amd64", after: "linux/arm64" }];
+    expect(json("diff", "one:1", "oci:layout")).toEqual({ files: [], config: [] });
+    const arm = (json("inspect", "all:1") as { images: { digest: string }[] }).images[1]?.digest ?? "";
+    expect(json("diff", "one:1", arm)).toEqual({ files: [], config });
+    expect(whittle("diff", "one:1", arm, "--exit-code")).toEqual({
+      status: 1,
+      out: 'config Labels.platform: "linux/amd64" → "linux/arm64"\n',
+      err: "",
+    });
+    expect(whittle("diff", "one:1", "none:1")).toMatchObject({ status: 2, out: "" });
+  });
+});
+
 describe("whittle tag and rmi", () => {
   it("give names and take them away", () => {
     expect(json("tag", "one:1", "x", "registry.example:5000/y:2")).toEqual([
@@ -182,7 +197,7 @@ describe("whittle store", () => {
 });
 
 describe("help", () => {
-  it.each(["images", "inspect", "tag", "rmi", "store"])("of %s has two examples", (verb) => {
+  it.each(["images", "inspect", "diff", "tag", "rmi", "store"])("of %s has two examples", (verb) => {
     const { status, out } = whittle(verb, "--help");
     expect(status).toBe(0);
     expect(out.split("Examples:\n")[1]?.match(new RegExp(`^  whittle ${verb} ?`, "gm"))).toHaveLength(2);
