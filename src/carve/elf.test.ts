@@ -177,6 +177,10 @@ describe("ELF evidence", () => {
     const files = { "/lib/libopened.so.1": {}, "/lib/libtext.so": {}, "/opt/libpath.so": {} };
     const opens = { ...files, "/bin/x": program({ rodata, sections: true, imports: ["dlopen"] }) };
     expect(paths(await needsOf(evidence, opens), "elf-dlopen-string")).toEqual(["/lib/libopened.so.1"]);
+    const note = JSON.stringify([{ soname: ["libbetter.so.2", "libopened.so.1"] }]);
+    const noted = { ...opens, "/bin/x": { ...opens["/bin/x"], note }, "/lib/libbetter.so.2": {} };
+    expect(paths(await needsOf(evidence, noted), "elf-dlopen-string")).toEqual([]);
+    expect(paths(await needsOf(evidence, noted), "elf-dlopen-note")).toEqual(["/lib/libbetter.so.2"]);
     const silent = { ...files, "/bin/x": program({ rodata, sections: true, imports: ["printf"] }) };
     expect(paths(await needsOf(evidence, silent), "elf-dlopen-string")).toEqual([]);
     const without = elfEvidence({ dlopenStrings: false, dlopenNotes: false });

@@ -154,10 +154,13 @@ async function firstFound(
   return undefined;
 }
 
+/** What a note says is not taken from strings as well: the note knows alternatives and what each is good for. */
 async function* stringNeeds(path: TreePath, elf: ElfFile, loader: Loader): AsyncGenerator<Need> {
   if (!(await unlessMalformed(elf.mentionsDlopen()))) return;
+  const notes = (await unlessMalformed(elf.dlopenNotes())) ?? [];
+  const known = new Set([elf.soname, ...elf.needed, ...notes.flatMap(({ sonames }) => sonames)]);
   for (const soname of (await unlessMalformed(elf.rodataSonames())) ?? []) {
-    if (soname === elf.soname || elf.needed.includes(soname)) continue;
+    if (known.has(soname)) continue;
     const found = (await loader.find(path, soname))?.object;
     if (found === undefined || found.realPath === path) continue;
     yield { path: found.path, how: { kind: "elf-dlopen-string", soname }, missing: "ignore" };
