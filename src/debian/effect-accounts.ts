@@ -42,16 +42,19 @@ function write(root: EffectRoot, origin: Origin): void {
 
 async function packageAccounts(root: EffectRoot, owner: DebianPackage): Promise<void> {
   const script = `${owner.scripts.get("preinst") ?? ""}\n${owner.scripts.get("postinst") ?? ""}`;
-  if (script.includes("systemd-sysusers")) {
+  const commands = programs.flatMap(([program, run]) =>
+    commandsNamed(script, program).map((words) => ({ words, run })),
+  );
+  // Scripts that know both take adduser where systemd-sysusers is not installed.
+  const hasSysusers = root.get("/usr/bin/systemd-sysusers") !== undefined;
+  if (script.includes("systemd-sysusers") && (hasSysusers || commands.length === 0)) {
     const directory = "/usr/lib/sysusers.d";
     for (const name of owner.tree.children(directory)) {
       const entry = owner.tree.get(childOf(directory, name));
       if (entry?.type === "file") applySysusers(await readText(entry.content), root.accounts);
     }
   }
-  for (const [program, run] of programs) {
-    for (const words of commandsNamed(script, program)) run(words, root, owner);
-  }
+  for (const { words, run } of commands) run(words, root, owner);
 }
 
 type Program = (words: readonly string[], root: EffectRoot, owner: DebianPackage) => void;
