@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, rename, unlink } from "node:fs/promises";
+import { mkdir, open, readFile, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type Descriptor, type Index, mediaTypes, parseIndex } from "../image/index.ts";
 import { canonicalJson, explainSystemError, syncDirectory, WhittleError } from "../io/index.ts";
@@ -23,13 +23,25 @@ const mostMarkerBytes = 4096;
  */
 export async function isLayout(directory: string): Promise<boolean> {
   const path = join(directory, layoutMarker.name);
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
+  const bytes = await readSmallFile(path, mostMarkerBytes);
+  if (bytes === undefined) return false;
+  checkLayoutMarker(bytes.toString("utf8"), path);
+  return true;
+}
+
+/** The bytes of a file that may have come from anywhere; nothing when there is none. */
+async function readSmallFile(path: string, limit: number): Promise<Buffer | undefined> {
+  try {
+    const { size } = await stat(path);
+    if (size <= limit) return await readFile(path);
+    throw new WhittleError(
+      "STORE_INVALID",
+      `Cannot read ${path}: it has ${size} bytes, at most ${limit} are accepted`,
+    );
+  } catch (error) {
     if (isMissing(error)) return undefined;
     throw explainSystemError(error, `read ${path}`);
-  });
-  if (text === undefined) return false;
-  checkLayoutMarker(text, path);
-  return true;
+  }
 }
 
 /**
@@ -40,7 +52,7 @@ export async function isLayout(directory: string): Promise<boolean> {
 export function checkLayoutMarker(text: string, path: string): void {
   let version: unknown;
   try {
-    const marker = text.length > mostMarkerBytes ? undefined : (JSON.parse(text) as unknown);
+    const marker = JSON.parse(text) as unknown;
     version = (marker as { imageLayoutVersion?: unknown } | null | undefined)?.imageLayoutVersion;
   } catch {
     version = undefined;
@@ -60,13 +72,13 @@ export function checkLayoutMarker(text: string, path: string): void {
  */
 export async function readLayoutIndex(directory: string): Promise<Index> {
   const path = join(directory, "index.json");
-  const bytes = await readFile(path).catch((error: unknown) => {
-    if (!isMissing(error)) throw explainSystemError(error, `read ${path}`);
+  const bytes = await readSmallFile(path, indexLimits.bytes);
+  if (bytes === undefined) {
     throw new WhittleError(
       "STORE_INVALID",
       `Cannot use ${directory} as an image layout: it has no index.json`,
     );
-  });
+  }
   return parseIndex(bytes, path, indexLimits);
 }
 

@@ -1,12 +1,21 @@
 import {
   type BlobSource,
   type Descriptor,
+  documentLimits,
   mediaTypes,
   parseIndex,
   reachable,
   serializeDocument,
 } from "../image/index.ts";
-import { bytesContent, type Content, readContent, sha256, WhittleError, type Work } from "../io/index.ts";
+import {
+  bytesContent,
+  type Content,
+  readContent,
+  readText,
+  sha256,
+  WhittleError,
+  type Work,
+} from "../io/index.ts";
 import {
   archiveBlobs,
   blobName,
@@ -59,7 +68,7 @@ export async function openLayoutArchive(
       hint: "an archive of docker save is read as docker-archive:FILE, one of plain files as tar:FILE",
     });
   }
-  checkLayoutMarker((await readContent(marker)).toString("utf8"), `${path}:${layoutMarker.name}`);
+  checkLayoutMarker(await readText(marker, documentLimits.bytes), `${path}:${layoutMarker.name}`);
   const index = parseIndex(await readContent(listed), `${path}:index.json`);
   const entry = chooseEntry(index, name, path);
   return openedFromLayout(index, archiveBlobs(archive, path), entry, archive.close);

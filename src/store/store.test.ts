@@ -4,6 +4,7 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -56,6 +57,16 @@ describe("openStore", () => {
       writeFileSync(join(directory, "oci-layout"), text);
       await expect(openStore(directory, { create: true })).rejects.toMatchObject({ code: "STORE_INVALID" });
     }
+  });
+
+  it("does not read a marker or an index without end", async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, "oci-layout"), "");
+    truncateSync(join(directory, "oci-layout"), 2 ** 40);
+    await expect(openStore(directory)).rejects.toMatchObject({ code: "STORE_INVALID" });
+    const store = await newStore();
+    truncateSync(join(store.directory, "index.json"), 2 ** 40);
+    await expect(store.list()).rejects.toMatchObject({ code: "STORE_INVALID" });
   });
 
   it("opens one store in many places at once", async () => {
