@@ -23,7 +23,18 @@ async function borrow(): Promise<Worker> {
 
 function spawn(): Worker {
   workers++;
-  return new Worker(workerFile);
+  // Flags of the main program (`--input-type`, `--eval`) mean nothing to the thread.
+  const worker = new Worker(workerFile, { execArgv: [] });
+  // Whoever uses it hears of its end; an idle one that ends is simply not there any more.
+  worker.on("error", () => undefined);
+  worker.on("exit", () => {
+    workers--;
+    const at = idle.indexOf(worker);
+    if (at !== -1) idle.splice(at, 1);
+    const next = queue.shift();
+    if (next !== undefined) next(spawn());
+  });
+  return worker;
 }
 
 function giveBack(worker: Worker): void {
@@ -35,13 +46,6 @@ function giveBack(worker: Worker): void {
   // An idle worker must not keep the process alive.
   worker.unref();
   idle.push(worker);
-}
-
-async function discard(worker: Worker): Promise<void> {
-  workers--;
-  const next = queue.shift();
-  if (next !== undefined) next(spawn());
-  await worker.terminate();
 }
 
 const inputAhead = 4;
@@ -61,6 +65,7 @@ export async function* decompressInWorker(
   const state = new Int32Array(shared);
   const output: Uint8Array[] = [];
   let finished = false;
+  let workerIsIdle = false;
   let failure: { readonly error: unknown } | undefined;
   let credit = inputAhead;
   let wakeReader = (): void => undefined;
@@ -76,6 +81,7 @@ export async function* decompressInWorker(
   worker.on("error", fail);
   worker.on("exit", onExit);
   port.on("message", (report: WorkerReport) => {
+    if (report.kind === "done" || report.kind === "failed") workerIsIdle = true;
     if (report.kind === "failed") return fail(new Error(report.message));
     if (report.kind === "data") output.push(report.bytes);
     if (report.kind === "taken") credit++;
@@ -132,10 +138,9 @@ export async function* decompressInWorker(
     worker.off("error", fail);
     worker.off("exit", onExit);
     port.close();
-    if (finished) giveBack(worker);
-    else {
-      fail(undefined);
-      await discard(worker);
-    }
+    fail(undefined);
+    // A thread that was left in the middle of a job blocks in it; ending it is the only way out.
+    if (workerIsIdle) giveBack(worker);
+    else await worker.terminate();
   }
 }

@@ -5,4 +5,4 @@ export { readTar } from "./read.ts";
 export type { TreeOfMembersOptions } from "./tree.ts";
 export { placeOf, treeOfMembers, treeOfTar } from "./tree.ts";
 export type { WriteTarOptions } from "./write.ts";
-export { comparePaths, writeTar } from "./write.ts";
+export { writeTar } from "./write.ts";

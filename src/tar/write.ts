@@ -1,12 +1,5 @@
 import { type Content, OpenFiles, WhittleError } from "../io/index.ts";
-import {
-  compareNames,
-  type DirectoryEntry,
-  type Entry,
-  type Inode,
-  partsOf,
-  type TreePath,
-} from "../tree/index.ts";
+import { comparePaths, type DirectoryEntry, type Entry, type Inode, type TreePath } from "../tree/index.ts";
 import { encodeHeader } from "./encode.ts";
 import { blockSize, padded } from "./header.ts";
 
@@ -51,17 +44,6 @@ export async function* writeTar(
   } finally {
     disk.close();
   }
-}
-
-/** Compares paths by the bytes of their parts, so that a directory comes right before what is in it. */
-export function comparePaths(a: TreePath, b: TreePath): number {
-  const left = partsOf(a);
-  const right = partsOf(b);
-  for (let i = 0; i < left.length && i < right.length; i++) {
-    const order = compareNames(left[i] ?? "", right[i] ?? "");
-    if (order !== 0) return order;
-  }
-  return left.length - right.length;
 }
 
 function inByteOrder(entries: Iterable<readonly [TreePath, Entry]>): readonly (readonly [TreePath, Entry])[] {

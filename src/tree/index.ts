@@ -17,7 +17,17 @@ export type {
 export { impliedDirectory, newInode } from "./entry.ts";
 export { isUtf8Name, nameBytes, nameText } from "./name-bytes.ts";
 export type { TreePath } from "./path.ts";
-export { ancestorsOf, childOf, compareNames, isWithin, nameOf, parentOf, partsOf, treePath } from "./path.ts";
+export {
+  ancestorsOf,
+  childOf,
+  compareNames,
+  comparePaths,
+  isWithin,
+  nameOf,
+  parentOf,
+  partsOf,
+  treePath,
+} from "./path.ts";
 export type { Resolution, ResolveOptions, TreeNode } from "./tree.ts";
 export { Tree } from "./tree.ts";
 export type { WriteTreeOptions, WrittenTree } from "./write-tree.ts";

@@ -77,3 +77,14 @@ export function compareNames(a: string, b: string): number {
   }
   return a.length - b.length;
 }
+
+/** Compares paths by the bytes of their parts, so that a directory comes right before what is in it. */
+export function comparePaths(a: TreePath, b: TreePath): number {
+  const left = partsOf(a);
+  const right = partsOf(b);
+  for (let i = 0; i < left.length && i < right.length; i++) {
+    const order = compareNames(left[i] ?? "", right[i] ?? "");
+    if (order !== 0) return order;
+  }
+  return left.length - right.length;
+}
