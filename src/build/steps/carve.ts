@@ -5,7 +5,7 @@ import type { Tree, TreePath } from "../../tree/index.ts";
 import { type Executor, type Input, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
 import { type PackagesValue, withRecords } from "./packages.ts";
-import type { SimulationRecord } from "./simulate.ts";
+import { type SimulationRootsRecord, simulationRootsStep } from "./simulate.ts";
 import { treeOfInput } from "./tree-value.ts";
 
 /** A step whose record says what an application's files need, and not what is in them. */
@@ -44,7 +44,14 @@ export function carveStep(
   parameters: CarveParameters,
   platform: string,
 ): Step {
-  return { kind: "carve", label: "carve", platform, parameters, inputs };
+  const { simulation, ...others } = inputs;
+  return {
+    kind: "carve",
+    label: "carve",
+    platform,
+    parameters,
+    inputs: simulation === undefined ? others : { ...others, simulation: simulationRootsStep(simulation) },
+  };
 }
 
 /** What a carving step's record holds. */
@@ -81,7 +88,7 @@ async function carveInputs(
 ): Promise<Carved> {
   const { carve, standardEvidence } = await import("../../carve/index.ts");
   const parameters = step.parameters as CarveParameters;
-  const simulation = inputs["simulation"]?.record as unknown as SimulationRecord | undefined;
+  const simulation = inputs["simulation"]?.record as unknown as SimulationRootsRecord | undefined;
   const { tree, packages } = await inputOf(inputs, "packages").value<PackagesValue>();
   const surface = await inputOf(inputs, "surface").value<Surface>();
   const roots = [...(parameters.roots as unknown as Root[]), ...(simulation?.roots ?? [])];

@@ -7,7 +7,7 @@ import { imageExecutor, indexExecutor, reasonsExecutor } from "./image.ts";
 import { layerExecutor } from "./layer.ts";
 import { overlayExecutor } from "./overlay.ts";
 import { packagesExecutor } from "./packages.ts";
-import { simulateExecutor } from "./simulate.ts";
+import { simulateExecutor, simulationRootsExecutor } from "./simulate.ts";
 
 /** An executor for every kind of step that the front ends make; results go into `blobs`. */
 export function standardExecutors(blobs: BlobSink & BlobSource): Executor[] {
@@ -18,6 +18,7 @@ export function standardExecutors(blobs: BlobSink & BlobSource): Executor[] {
     packagesExecutor,
     filesExecutor,
     simulateExecutor,
+    simulationRootsExecutor,
     overlayExecutor,
     surfaceExecutor,
     carveExecutor(blobs),

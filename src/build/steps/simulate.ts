@@ -1,3 +1,4 @@
+import { sha256 } from "../../io/index.ts";
 import type { Simulation } from "../../simulate/index.ts";
 import { type Executor, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
@@ -30,6 +31,28 @@ export const simulateExecutor: Executor = {
     };
   },
   load: (step, _outcome, inputs) => simulated(step, inputs),
+};
+
+/**
+ * A step that picks out what a simulation's image has to be able to run. That does not depend on the files, so a
+ * carve that looks at this step is not done again when one of them is edited.
+ */
+export function simulationRootsStep(simulation: Step): Step {
+  return { kind: "simulation-roots", parameters: null, inputs: { simulation } };
+}
+
+/** What {@link simulationRootsStep} records. */
+export type SimulationRootsRecord = Pick<Simulation, "roots">;
+
+export const simulationRootsExecutor: Executor = {
+  kind: "simulation-roots",
+  version: 1,
+  cached: true,
+  async run(_step, inputs) {
+    const { roots } = inputOf(inputs, "simulation").record as unknown as SimulationRecord;
+    const record = { roots } as unknown as Json;
+    return { digest: sha256(JSON.stringify(record)), record };
+  },
 };
 
 async function simulated(step: Step, inputs: Parameters<Executor["run"]>[1]): Promise<Simulation> {
