@@ -77,6 +77,12 @@ describe.each(compressors)("%s", (_name, compress, form) => {
     }
   });
 
+  it("refuses levels that do not exist", async () => {
+    for (const level of [0, -1, 1.5, 23, Number.NaN]) {
+      await expect(all(compress(inPieces(sample(10)), { level }))).rejects.toMatchObject({ code: "USAGE" });
+    }
+  });
+
   it("passes on a failure of its source, and stops when told to", async () => {
     async function* failing(): AsyncGenerator<Uint8Array> {
       yield sample(3_000_000);

@@ -1,15 +1,10 @@
 import { promisify } from "node:util";
-import {
-  constants,
-  crc32,
-  deflateRaw as deflateRawCallback,
-  type ZlibOptions,
-  zstdCompress as zstdCompressCallback,
-} from "node:zlib";
+import type { ZlibOptions, ZstdOptions } from "node:zlib";
 import { inBlocks, inOrder } from "./blocks.ts";
+import { WhittleError } from "./errors.ts";
 
-const deflateRaw = promisify<Uint8Array, ZlibOptions, Buffer>(deflateRawCallback);
-const zstdCompress = promisify(zstdCompressCallback);
+// The module that does the work is loaded when there is work: most commands have none.
+const zlibModule = () => import("node:zlib");
 
 export interface CompressionOptions {
   /** gzip 1 to 9 (default 6), zstd 1 to 19 (default 3). */
@@ -32,12 +27,16 @@ interface GzipBlock {
  * Compresses to one gzip member on all cores. Blocks of 1 MiB are deflated independently, each primed with the
  * 32 KiB before it, and joined at byte boundaries (`Z_SYNC_FLUSH`), so the result depends on the bytes and the
  * level only, not on how they were chunked or how many cores there are.
+ *
+ * @throws WhittleError `USAGE` for a level that gzip does not have
  */
 export async function* gzip(
   source: AsyncIterable<Uint8Array>,
   options: CompressionOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const level = options.level ?? 6;
+  const level = checkedLevel("gzip", options.level ?? 6, 9);
+  const { constants, crc32, deflateRaw } = await zlibModule();
+  const deflate = promisify<Uint8Array, ZlibOptions, Buffer>(deflateRaw);
   let checksum = 0;
   let size = 0;
   async function* blocks(): AsyncGenerator<GzipBlock> {
@@ -52,7 +51,7 @@ export async function* gzip(
   }
   yield gzipHeader;
   yield* inOrder(blocks(), ({ bytes, before }, last) =>
-    deflateRaw(bytes, {
+    deflate(bytes, {
       level,
       memLevel: 9,
       chunkSize: gzipBlock / 2,
@@ -75,23 +74,35 @@ const zstdFrame = 4 * 1024 * 1024;
 /**
  * Compresses to zstd on all cores, as one frame for each 4 MiB (RFC 8878 allows any number of frames); the result
  * depends on the bytes and the level only.
+ *
+ * @throws WhittleError `USAGE` for a level that zstd does not have
  */
 export async function* zstd(
   source: AsyncIterable<Uint8Array>,
   options: CompressionOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  const { constants, zstdCompress } = await zlibModule();
+  const compress = promisify<Uint8Array, ZstdOptions, Buffer>(zstdCompress);
   const parameters = {
-    [constants.ZSTD_c_compressionLevel]: options.level ?? 3,
+    [constants.ZSTD_c_compressionLevel]: checkedLevel("zstd", options.level ?? 3, 19),
     [constants.ZSTD_c_checksumFlag]: 1,
   };
   let empty = true;
   const frames = inOrder(inBlocks(source, zstdFrame), (bytes) => {
     options.signal?.throwIfAborted();
-    return zstdCompress(bytes, { params: parameters, chunkSize: zstdFrame / 2 });
+    return compress(bytes, { params: parameters, chunkSize: zstdFrame / 2 });
   });
   for await (const frame of frames) {
     empty = false;
     yield frame;
   }
-  if (empty) yield await zstdCompress(new Uint8Array(0), { params: parameters });
+  if (empty) yield await compress(new Uint8Array(0), { params: parameters });
+}
+
+function checkedLevel(form: string, level: number, highest: number): number {
+  if (Number.isInteger(level) && level >= 1 && level <= highest) return level;
+  throw new WhittleError(
+    "USAGE",
+    `Cannot compress with ${form} at level ${level}: a whole number from 1 to ${highest} is wanted`,
+  );
 }

@@ -1,8 +1,7 @@
-import { pipeline, Readable } from "node:stream";
-import { createGunzip, createZstdDecompress } from "node:zlib";
 import { WhittleError } from "./errors.ts";
-import { decompressInWorker } from "./xz.ts";
 import { type FramePart, zstdFrames } from "./zstd-frames.ts";
+
+// The modules that do the work are loaded when there is work: most commands have none.
 
 /** The forms of compression that are recognised by their first bytes. */
 export type CompressedForm = "gzip" | "zstd" | "xz" | "bzip2" | "plain";
@@ -117,13 +116,13 @@ async function* expand(
         yield* stream;
         return;
       case "gzip":
-        yield* through(stream, createGunzip({ chunkSize }));
+        yield* through(stream, (await import("node:zlib")).createGunzip({ chunkSize }));
         return;
       case "zstd":
         yield* unzstd(stream);
         return;
       default:
-        yield* decompressInWorker(form, stream);
+        yield* (await import("./xz.ts")).decompressInWorker(form, stream);
     }
   } catch (error) {
     if (input.failure !== undefined) throw input.failure.error;
@@ -134,6 +133,7 @@ async function* expand(
 }
 
 async function* unzstd(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  const { createZstdDecompress } = await import("node:zlib");
   const parts = zstdFrames(stream);
   async function* frame(first: FramePart): AsyncGenerator<Uint8Array, void, undefined> {
     for (let part: FramePart | undefined = first; part !== undefined; ) {
@@ -156,6 +156,7 @@ async function* through(
   stream: AsyncIterable<Uint8Array>,
   transform: NodeJS.ReadWriteStream & AsyncIterable<string | Buffer>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  const { pipeline, Readable } = await import("node:stream");
   pipeline(Readable.from(stream, { objectMode: false }), transform, () => undefined);
   for await (const chunk of transform) yield chunk as Buffer;
 }
