@@ -18,8 +18,11 @@ export interface Group {
   readonly members: readonly string[];
 }
 
-/** Which way free ids are looked for: adduser goes up from 100, systemd-sysusers and useradd down from 999. */
-export type IdSearch = "up" | "down";
+/**
+ * Whose way of looking for a free id: adduser goes up from 100, for users and groups apart; useradd down from 999,
+ * and its group takes the same id where that is free; systemd-sysusers too, but only where both are free.
+ */
+export type IdSearch = "adduser" | "useradd" | "sysusers";
 
 // Debian Policy 9.2.2: 100 to 999 are for users that packages make.
 const [firstSystemId, lastSystemId] = [100, 999];
@@ -68,24 +71,25 @@ export class Accounts {
   addGroup(name: string, options: { readonly gid?: number; readonly search?: IdSearch } = {}): Group {
     const there = this.#groups.get(name);
     if (there !== undefined) return there;
-    const gid = options.gid ?? this.#freeId(options.search ?? "up", (id) => this.#hasGid(id));
+    const gid = options.gid ?? this.#freeId(options.search ?? "adduser", (id) => this.#hasGid(id));
     const group: Group = { name, gid, members: [] };
     this.#groups.set(name, group);
     return group;
   }
 
-  /** Adds a user; without `gid` it gets a group of its own name, with the same id where that is free. */
+  /** Adds a user; without `gid` it gets a group of its own name. */
   addUser(
     user: Partial<User> & { readonly name: string },
     options: { readonly search?: IdSearch } = {},
   ): User {
     const there = this.#users.get(user.name);
     if (there !== undefined) return there;
-    // A user's id is kept free as a group's too, whether or not it has a group of its own.
+    const search = options.search ?? "adduser";
     const uid =
-      user.uid ?? this.#freeId(options.search ?? "up", (id) => this.#hasUid(id) || this.#hasGid(id));
-    const search = options.search === undefined ? {} : { search: options.search };
-    const gid = user.gid ?? this.addGroup(user.name, this.#hasGid(uid) ? search : { gid: uid }).gid;
+      user.uid ??
+      this.#freeId(search, (id) => this.#hasUid(id) || (search === "sysusers" && this.#hasGid(id)));
+    const likeUser = search !== "adduser" && !this.#hasGid(uid);
+    const gid = user.gid ?? this.addGroup(user.name, likeUser ? { gid: uid } : { search }).gid;
     const added: User = {
       name: user.name,
       uid,
@@ -139,7 +143,7 @@ export class Accounts {
   #freeId(search: IdSearch, isTaken: (id: number) => boolean): number {
     const count = lastSystemId - firstSystemId + 1;
     const ids = Array.from({ length: count }, (_, at) =>
-      search === "up" ? firstSystemId + at : lastSystemId - at,
+      search === "adduser" ? firstSystemId + at : lastSystemId - at,
     );
     return ids.find((id) => !isTaken(id)) ?? lastSystemId + 1;
   }

@@ -141,7 +141,7 @@ function groupadd(words: readonly string[], root: EffectRoot): void {
   const { options, rest } = parse(words, ["-g", "--gid", "-K"]);
   const gid = idOf(options.get("-g") ?? options.get("--gid"));
   const [name] = rest;
-  if (name !== undefined) root.accounts.addGroup(name, gid === undefined ? { search: "down" } : { gid });
+  if (name !== undefined) root.accounts.addGroup(name, gid === undefined ? { search: "useradd" } : { gid });
 }
 
 const useraddValues = [
@@ -181,7 +181,7 @@ function useradd(words: readonly string[], root: EffectRoot): void {
       home: option("-d", "--home-dir", "--home") ?? `/home/${name}`,
       shell: option("-s", "--shell") ?? "/bin/sh",
     },
-    { search: "down" },
+    { search: "useradd" },
   );
   for (const further of (option("-G", "--groups") ?? "").split(",")) root.accounts.addMember(name, further);
 }

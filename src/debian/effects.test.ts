@@ -51,19 +51,19 @@ describe("users and groups", () => {
     [
       "adduser",
       "adduser --system --group --home /var/lib/d --no-create-home --gecos 'A d,,,' d",
-      "d:x:101:101:A d:/var/lib/d:/usr/sbin/nologin",
+      "d:x:100:101:A d:/var/lib/d:/usr/sbin/nologin",
       "d:x:101:",
     ],
     [
       "adduser in nogroup",
       "adduser --quiet --system --shell /bin/sh d || true",
-      "d:x:101:65534::/nonexistent:/bin/sh",
+      "d:x:100:65534::/nonexistent:/bin/sh",
       "",
     ],
     [
       "addgroup and adduser",
       "addgroup --system g\nadduser --system --ingroup g d",
-      "d:x:102:101::/nonexistent:/usr/sbin/nologin",
+      "d:x:100:101::/nonexistent:/usr/sbin/nologin",
       "g:x:101:",
     ],
     ["useradd", "useradd -r -d /srv -s /bin/false -c 'x y' d", "d:x:999:999:x y:/srv:/bin/false", "d:x:999:"],

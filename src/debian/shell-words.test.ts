@@ -17,6 +17,7 @@ describe("commands in a maintainer script", () => {
     ["before a comment", "run a # run b\n", [["a"]]],
     ["with what only looks like a comment", "run a#b\n", [["a#b"]]],
     ["in a pipe", "run a | cat || run b\n", [["a"], ["b"]]],
+    ["through a function of the script", 'in_root () {\n  "$@"\n}\nin_root run a\n', [["a"]]],
     ["with an environment", "LC_ALL=C run a\n", [["a"]]],
   ])("are found %s", (_what, script, wanted) => {
     expect(commandsNamed(script, "run")).toEqual(wanted);

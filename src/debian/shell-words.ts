@@ -4,13 +4,17 @@
  * in, and a command in which anything else would have to be computed is left out.
  */
 export function commandsNamed(script: string, program: string): string[][] {
+  if (!script.includes(program)) return [];
   const lines = script.replace(/\\\n/g, " ").split("\n");
   const variables = plainVariables(lines);
+  // A function of the script that runs its arguments: `in_sysroot adduser …`.
+  const functions = new Set([...script.matchAll(/^\s*(\w+)\s*\(\)/gm)].map(([, name]) => name));
+  const isBefore = (word: string): boolean => beforeCommand.test(word) || functions.has(word);
   const found: string[][] = [];
-  for (const line of lines) {
+  for (const line of lines.filter((one) => one.includes(program))) {
     for (const words of commandsOf(line, variables)) {
       const at = words.findIndex((word) => word === program || word.endsWith(`/${program}`));
-      if (at === -1 || !words.slice(0, at).every((word) => beforeCommand.test(word))) continue;
+      if (at === -1 || !words.slice(0, at).every(isBefore)) continue;
       const rest = words.slice(at + 1);
       if (rest.every((word) => !word.includes("$") && !word.includes("`"))) found.push(rest);
     }

@@ -10,7 +10,7 @@ export function applySysusers(text: string, accounts: Accounts): void {
     .filter((line) => /^[a-z]/.test(line))
     .map(fieldsOf);
   for (const [type, name = "", id = "-"] of lines) {
-    if (type === "g") accounts.addGroup(name, isId(id) ? { gid: Number(id) } : { search: "down" });
+    if (type === "g") accounts.addGroup(name, isId(id) ? { gid: Number(id) } : { search: "sysusers" });
   }
   for (const [type = "", name = "", id = "-", gecos = "-", home = "-", shell = "-"] of lines) {
     if (!/^u[!]?$/.test(type)) continue;
@@ -26,7 +26,7 @@ export function applySysusers(text: string, accounts: Accounts): void {
         home: home === "-" ? "/" : home,
         shell: shell === "-" ? (uid === "0" ? "/bin/sh" : "/usr/sbin/nologin") : shell,
       },
-      { search: "down" },
+      { search: "sysusers" },
     );
   }
   for (const [type, user = "", group = ""] of lines) {
