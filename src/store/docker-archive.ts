@@ -10,12 +10,10 @@ import {
 import { canonicalJson, readContent, WhittleError } from "../io/index.ts";
 import { blobName, type OpenedArchive, openArchive, writeArchive } from "./archive.ts";
 import { chooseSaved, madeManifest, parseSaved, type SavedImage } from "./docker-saved.ts";
+import { containerdNameAnnotation } from "./layout.ts";
 import { layoutEntries, singleImage } from "./layout-image.ts";
 import { layoutFiles, openLayoutArchive } from "./oci-archive.ts";
 import type { OpenedImage, Transport } from "./opened.ts";
-
-/** What containerd's importer takes as the image's full name. */
-const containerdName = "io.containerd.image.name";
 
 /**
  * `docker-archive:FILE[:NAME]`, the form of `docker save` and `docker load`. What we write is an image layout as
@@ -50,7 +48,7 @@ export const dockerArchive: Transport = {
 
 function fullyNamed(entry: Descriptor, name: string | undefined): Descriptor {
   if (name === undefined) return entry;
-  return { ...entry, annotations: { ...entry.annotations, [containerdName]: fullName(name) } };
+  return { ...entry, annotations: { ...entry.annotations, [containerdNameAnnotation]: fullName(name) } };
 }
 
 /** `bar/s0:1` → `docker.io/bar/s0:1`, `x:latest` → `docker.io/library/x:latest`. */
@@ -100,7 +98,10 @@ async function keptManifest(
     const opened = await openLayoutArchive(archive, path, name).catch(undefinedUnlessDamaged);
     if (opened === undefined || isIndexType(opened.descriptor.mediaType)) continue;
     const manifest = await readManifest(opened.source, opened.descriptor);
-    if (blobName(manifest.config.digest) === saved.Config) return opened;
+    if (blobName(manifest.config.digest) !== saved.Config) continue;
+    const [tag] = saved.RepoTags;
+    // Docker writes nothing but the tag into the layout.
+    return tag === undefined ? opened : { ...opened, name: tag };
   }
   return undefined;
 }

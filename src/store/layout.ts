@@ -8,6 +8,9 @@ import { isMissing } from "./blobs.ts";
 /** The annotation that carries an image's name in a layout (image-spec, "Pre-Defined Annotation Keys"). */
 export const refNameAnnotation = "org.opencontainers.image.ref.name";
 
+/** The annotation that containerd's importer and exporter keep an image's full name in. */
+export const containerdNameAnnotation = "io.containerd.image.name";
+
 /** The file that says that a directory is an image layout, and its one version. */
 export const layoutMarker = { name: "oci-layout", text: '{"imageLayoutVersion":"1.0.0"}' } as const;
 

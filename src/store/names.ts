@@ -1,6 +1,6 @@
 import type { Descriptor, Index } from "../image/index.ts";
 import type { Digest } from "../io/index.ts";
-import { refNameAnnotation } from "./layout.ts";
+import { containerdNameAnnotation, refNameAnnotation } from "./layout.ts";
 
 /**
  * Which manifest an attached one speaks of. It repeats the manifest's `subject`, so that the question for an
@@ -57,6 +57,11 @@ export function nameless(index: Index): { entry: Descriptor; subject: string | u
 export function plain(entry: Descriptor): Descriptor {
   const { annotations, ...rest } = entry;
   if (annotations === undefined) return entry;
-  const { [refNameAnnotation]: _name, [subjectAnnotation]: _subject, ...others } = annotations;
+  const {
+    [refNameAnnotation]: _name,
+    [containerdNameAnnotation]: _fullName,
+    [subjectAnnotation]: _subject,
+    ...others
+  } = annotations;
   return Object.keys(others).length === 0 ? rest : { ...rest, annotations: others };
 }

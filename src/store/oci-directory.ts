@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type BlobSource,
@@ -66,12 +66,22 @@ export const ociDirectory: Transport = {
       const kept = [...others, ...entries, ...referrers, ...(listed === undefined ? [] : [listed])];
       await dropFormer(blobs, before, kept);
     } catch (error) {
+      if (before === undefined) await takeBack(path);
       throw explainSystemError(error, `write oci:${path}`);
     } finally {
       await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     }
   },
 };
+
+/** A layout that could not be finished leaves nothing, and no directory that was not there before. */
+async function takeBack(path: string): Promise<void> {
+  for (const name of ["blobs", ".tmp", "index.json", layoutMarker.name]) {
+    await rm(join(path, name), { recursive: true, force: true }).catch(() => undefined);
+  }
+  // Only an empty one goes; an empty one that was there before is no loss.
+  await rmdir(path).catch(() => undefined);
+}
 
 /** What the directory held before; a directory that is neither empty nor a layout is refused. */
 async function formerIndex(path: string): Promise<Index | undefined> {

@@ -82,11 +82,7 @@ describe.each(forms)("the transport %s", (form) => {
     const reference = `${form}:${join(temporaryDirectory(), "out")}`;
     await writeTo(reference, store, image, work, { names: ["bar/s0:1"] });
     const opened = await readFrom(reference, work);
-    expect(opened.descriptor).toMatchObject({
-      digest: image.digest,
-      size: image.size,
-      mediaType: image.mediaType,
-    });
+    expect(opened.descriptor).toEqual(image);
     expect(opened.name).toBe("bar/s0:1");
     expect(await digests(opened.source, opened.descriptor)).toEqual(await digests(store, image));
     expect(await filesOf(opened.source, opened.descriptor)).toEqual(await filesOf(store, image));
@@ -186,6 +182,10 @@ describe.each(forms)("the transport %s", (form) => {
     });
     const opened = await readFrom(`${form}:${path}`, work);
     expect(await digests(opened.source, opened.descriptor)).toEqual(await digests(store, image));
+    await expect(writeTo(`${form}:${path}.new`, broken, next, work)).rejects.toMatchObject({
+      name: "WhittleError",
+    });
+    expect(readdirSync(join(path, ".."))).toEqual(["out"]);
   });
 });
 
