@@ -67,8 +67,9 @@ export async function carve(
  */
 export function refuseMissing(missing: readonly MissingNeed[]): void {
   if (missing.length === 0) return;
-  const lines = missing.slice(0, 5).map(({ from, path }) => `${path} (for ${from ?? "the recipe"})`);
-  const more = missing.length > lines.length ? ` and ${missing.length - lines.length} more` : "";
+  const all = [...new Set(missing.map(({ from, path }) => `${path} (for ${from ?? "the recipe"})`))];
+  const lines = all.slice(0, 5);
+  const more = all.length > lines.length ? ` and ${all.length - lines.length} more` : "";
   throw new WhittleError(
     "NEED_MISSING",
     `Cannot carve the image: ${lines.join(", ")}${more} not found in its tree, each is needed by a kept file`,
