@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bytesContent } from "../src/io/index.ts";
 import { attributes, type Entry, type Tree, treeOf } from "../src/tree/index.ts";
@@ -249,6 +250,41 @@ describe("a simulated folder, served by nginx", () => {
     ]);
     expect(stdout).toMatch(/\d+ requests in/);
     expect(stdout).not.toMatch(/Socket errors|Non-2xx/);
+  });
+});
+
+describe("files with any name", () => {
+  it("are answered, each with its own bytes", async () => {
+    const part = fc
+      .string({ unit: "binary", minLength: 1, maxLength: 12 })
+      .filter((text) => !/[/?\p{Cc}\p{Cs}\ufffd]|^\./u.test(text) && Buffer.byteLength(text) < 200);
+    const marks = [...` !"#$%&'()*+,-:;<=>@[\\]^_\`{|}~`].map((mark) => `a${mark}b`);
+    const names = [
+      ...new Set([
+        ...marks,
+        "\u0024{x}",
+        "$uri",
+        "a\u2028b",
+        "%2e",
+        ...fc.sample(part, { numRuns: 100, seed: 7 }),
+      ]),
+    ];
+    const files = names.flatMap((name, index) => [
+      [`d${index}/${name}.json`, JSON.stringify(name)] as const,
+      [`d${index}/${name}.PUT.202.json`, JSON.stringify({ put: name })] as const,
+    ]);
+    const server = await serveFolder(folder(Object.fromEntries(files)));
+    try {
+      for (const [index, name] of names.entries()) {
+        const path = `/d${index}/${encodeURIComponent(name)}`;
+        const get = await ask(server.port, "GET", path);
+        expect([name, get.status, get.body.toString()]).toEqual([name, 200, JSON.stringify(name)]);
+        const put = await ask(server.port, "PUT", path);
+        expect([name, put.status, put.body.toString()]).toEqual([name, 202, JSON.stringify({ put: name })]);
+      }
+    } finally {
+      await server.stop();
+    }
   });
 });
 

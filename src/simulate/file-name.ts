@@ -14,7 +14,7 @@ export interface Answer {
   readonly paths: readonly string[];
 }
 
-const marked = /^(.+)\.([A-Za-z]+)\.(\d{3})(\.[A-Za-z0-9]+)?$/;
+const marked = /^(.+)\.([A-Za-z]+)\.(\d{3})(\.[A-Za-z0-9]+)?$/s;
 
 /**
  * Reads a file's path as the request that it answers: `users.json` is GET of `/users` and `/users.json`,
