@@ -40,8 +40,11 @@ async function expectWhole(store: Store): Promise<void> {
   for await (const problem of store.verify(quietWork)) expect(problem).toBeUndefined();
 }
 
+// They start many processes; how long that takes is the machine's affair.
+const patient = { timeout: 600_000 };
+
 describe("many processes", () => {
-  it("share one store without losing a name", async () => {
+  it("share one store without losing a name", patient, async () => {
     const directory = join(temporaryDirectory(), "store");
     const results = await Promise.all(
       ["a", "b", "c", "d"].map((seed) => ended(start("hammer", directory, seed))),
@@ -60,7 +63,7 @@ describe("many processes", () => {
     expect((await store.list()).map((item) => item.reference)).toEqual(names);
   });
 
-  it("may be killed at any instant, and leave a store that is whole", async () => {
+  it("may be killed at any instant, and leave a store that is whole", patient, async () => {
     const directory = join(temporaryDirectory(), "store");
     const random = pseudoRandom(20_261_121);
     for (let round = 0; round < 12; round++) {
