@@ -136,6 +136,21 @@ describe("ELF evidence", () => {
     expect(found).toEqual(["/opt/lib/liba.so", "/opt/gone", "/opt/lib/glibc-hwcaps/x86-64-v3/liba.so", libc]);
   });
 
+  it("wants the cache for what is found by the configuration only", async () => {
+    const files = {
+      "/bin/x": program({ needed: ["liba.so"] }),
+      "/usr/local/lib/liba.so": {},
+      "/etc/ld.so.conf": "/lib/x86_64-linux-gnu\n/usr/local/lib\n",
+    };
+    expect(await needsOf(evidence, files)).toContainEqual({
+      path: "/etc/ld.so.cache",
+      how: { kind: "libc", what: "ld.so" },
+      missing: "report",
+    });
+    const plain = { ...files, "/bin/x": program() };
+    expect(paths(await needsOf(evidence, plain), "libc")).toEqual([]);
+  });
+
   it("follows preloads", async () => {
     const files = {
       "/bin/x": program(),

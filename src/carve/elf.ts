@@ -112,6 +112,10 @@ function* needed(need: ResolvedNeed, report: boolean): Generator<Need> {
     via: need.path === null ? "not found" : need.via,
   };
   yield { path: need.path ?? placeOfMissing(need), how, missing };
+  // Found by the configuration, which loaders do not read: they read what ldconfig makes of it.
+  if (need.via === "/etc/ld.so.conf") {
+    yield { path: "/etc/ld.so.cache", how: { kind: "libc", what: "ld.so" }, missing };
+  }
   for (const directory of need.through) yield { path: directory, how, missing };
   for (const variant of need.variants) {
     yield { path: variant, how: { ...how, via: "glibc-hwcaps, for newer processors" }, missing: "ignore" };

@@ -3,6 +3,7 @@ export { ElfFile, readElf } from "./file.ts";
 export { configuredDirectories } from "./ld-so-conf.ts";
 export type { Closure, LoaderOptions, ResolvedObject } from "./loader.ts";
 export { Loader } from "./loader.ts";
+export { withLoaderCache } from "./loader-cache.ts";
 export type { ElfMachine, Encoding, Machine, MachinePlatform } from "./machine.ts";
 export { machineMatches, machineOf, machines } from "./machine.ts";
 export type { DlopenNote } from "./notes.ts";

@@ -41,3 +41,64 @@ export function parseLdCache(bytes: Buffer, order: Encoding["order"]): CachedLib
   }
   return result;
 }
+
+/** One library to be written into a cache. */
+export interface CacheLine {
+  readonly name: string;
+  readonly path: string;
+  /** Kind of library (glibc, `sysdeps/generic/ldconfig.h`): 3 for ELF and glibc, and the machine's own bits. */
+  readonly flags: number;
+}
+
+/**
+ * The bytes of an `/etc/ld.so.cache` in the new format. Of several lines of one name and kind the first counts.
+ *
+ * @param order - the byte order of the machine
+ */
+export function formatLdCache(lines: readonly CacheLine[], order: Encoding["order"]): Buffer {
+  const first = new Map<string, CacheLine>();
+  for (const line of lines) {
+    const key = `${line.flags} ${line.name}`;
+    if (!first.has(key)) first.set(key, line);
+  }
+  // The loader searches by halves, from the greatest name down.
+  const sorted = [...first.values()].sort((a, b) => compareLibraries(b.name, a.name) || b.flags - a.flags);
+  const stringsAt = headerSize + sorted.length * entrySize;
+  const head = Buffer.alloc(stringsAt);
+  const u32 = (value: number, at: number): number =>
+    order === "little" ? head.writeUInt32LE(value, at) : head.writeUInt32BE(value, at);
+  const strings: Buffer[] = [];
+  let end = stringsAt;
+  const string = (text: string): number => {
+    const at = end;
+    const bytes = Buffer.from(`${text}\0`);
+    strings.push(bytes);
+    end += bytes.length;
+    return at;
+  };
+  for (const [index, { name, path, flags }] of sorted.entries()) {
+    const at = headerSize + index * entrySize;
+    u32(flags, at);
+    u32(string(name), at + 4);
+    u32(string(path), at + 8);
+  }
+  head.write(magic);
+  u32(sorted.length, 20);
+  u32(end - stringsAt, 24);
+  head[28] = order === "little" ? 2 : 3;
+  return Buffer.concat([head, ...strings]);
+}
+
+/** glibc's order of library names, `_dl_cache_libcmp`: by bytes, with numbers as numbers, and above letters. */
+export function compareLibraries(a: string, b: string): number {
+  const [left, right] = [a, b].map((name) => name.match(/\d+|\D/g) ?? []);
+  for (const [index, x] of (left ?? []).entries()) {
+    const y = right?.[index];
+    if (y === undefined) return 1;
+    const [digits, others] = [/\d/.test(x), /\d/.test(y)];
+    if (digits !== others) return digits ? 1 : -1;
+    const order = digits ? Number(x) - Number(y) : Buffer.compare(Buffer.from(x), Buffer.from(y));
+    if (order !== 0) return order;
+  }
+  return (left?.length ?? 0) - (right?.length ?? 0);
+}

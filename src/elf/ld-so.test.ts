@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { elfTree } from "../../test/elf-fixture.ts";
 import { matchesPattern } from "./glob.ts";
-import { configuredDirectories } from "./index.ts";
-import { parseLdCache } from "./ld-so-cache.ts";
+import { configuredDirectories, Loader, withLoaderCache } from "./index.ts";
+import { compareLibraries, formatLdCache, parseLdCache } from "./ld-so-cache.ts";
 
 describe("ld.so.conf", () => {
   it("is read with includes, comments, old forms and doubles", async () => {
@@ -106,5 +106,64 @@ describe("ld.so.cache", () => {
         expect(parseLdCache(damaged, "little").length).toBeLessThanOrEqual(entries.length);
       }),
     );
+  });
+});
+
+describe("a cache that is made", () => {
+  it("is read back in both byte orders, the first line of a name counting", () => {
+    const lines = [
+      { name: "liba.so.2", path: "/x/liba.so.2", flags: 0x303 },
+      { name: "liba.so.10", path: "/x/liba.so.10", flags: 0x303 },
+      { name: "liba.so.2", path: "/y/liba.so.2", flags: 0x303 },
+      { name: "liba.so.2", path: "/z/liba.so.2", flags: 3 },
+    ];
+    for (const order of ["little", "big"] as const) {
+      const paths = parseLdCache(formatLdCache(lines, order), order).map(({ path }) => path);
+      expect(paths).toEqual(["/x/liba.so.10", "/x/liba.so.2", "/z/liba.so.2"]);
+    }
+  });
+
+  it("has the order by which loaders search", () => {
+    const names = ["libz.so.1", "liba.so.9", "liba.so.10", "lib1.so", "libab.so", "liba-2.so"];
+    expect(names.toSorted(compareLibraries)).toEqual([
+      "liba-2.so",
+      "liba.so.9",
+      "liba.so.10",
+      "libab.so",
+      "libz.so.1",
+      "lib1.so",
+    ]);
+  });
+
+  const files = {
+    "/bin/x": { interpreter: "/lib64/ld-linux-x86-64.so.2", needed: ["liba.so.1"] },
+    "/etc/ld.so.conf": "/usr/local/lib\n/lib/x86_64-linux-gnu\n",
+    "/lib/x86_64-linux-gnu/libc.so.6": { soname: "libc.so.6" },
+  };
+
+  it("is put into a tree that needs one, and leads to files without a link of their name", async () => {
+    const tree = await withLoaderCache(
+      elfTree({ ...files, "/usr/local/lib/liba.so.1.5": { soname: "liba.so.1" } }),
+    );
+    const closure = await new Loader(tree, { cache: "file" }).closure("/bin/x");
+    expect(closure?.needs[0]).toMatchObject({ path: "/usr/local/lib/liba.so.1.5", via: "/etc/ld.so.cache" });
+    expect(tree.get("/etc/ld.so.cache")?.origin).toEqual({ kind: "generated", what: "ld.so.cache" });
+    expect(tree.get("/etc")).toEqual(elfTree(files).get("/etc"));
+    expect(await withLoaderCache(tree)).toBe(tree);
+  });
+
+  it("counts what lies over the tree", async () => {
+    const tree = elfTree(files);
+    const made = await withLoaderCache(
+      tree,
+      elfTree({ "/usr/local/lib/liba.so.1": { soname: "liba.so.1" } }),
+    );
+    expect(made.has("/etc/ld.so.cache")).toBe(true);
+    expect(made.has("/usr/local")).toBe(false);
+  });
+
+  it("is left out where the loader looks anyway", async () => {
+    const tree = elfTree({ ...files, "/usr/local/lib/notes.txt": "" });
+    expect(await withLoaderCache(tree)).toBe(tree);
   });
 });

@@ -99,6 +99,28 @@ export const machines: readonly Machine[] = [
   machine(42, little32, ["sh4", "sh4-linux-gnu", "/lib/ld-linux.so.2", "sh4"]),
 ];
 
+// glibc, sysdeps/generic/ldconfig.h; machines that are not listed have none.
+const cacheBits: Readonly<Record<string, number>> = {
+  "x86_64-linux-gnu": 0x0300,
+  "x86_64-linux-gnux32": 0x0800,
+  "arm-linux-gnueabihf": 0x0900,
+  "arm-linux-gnueabi": 0x0b00,
+  "aarch64-linux-gnu": 0x0a00,
+  "mips64el-linux-gnuabi64": 0x0700,
+  "mips64-linux-gnuabi64": 0x0700,
+  "powerpc64le-linux-gnu": 0x0500,
+  "powerpc64-linux-gnu": 0x0500,
+  "s390x-linux-gnu": 0x0400,
+  "riscv64-linux-gnu": 0x1000,
+  "loongarch64-linux-gnu": 0x1200,
+  "sparc64-linux-gnu": 0x0100,
+};
+
+/** How `ld.so.cache` marks a library of a machine: an ELF library for glibc, and the machine's own bits. */
+export function cacheFlags(machine: Machine): number {
+  return 3 | (cacheBits[machine.triplet] ?? 0);
+}
+
 /** Whether a file is of this machine. */
 function isOf(elf: ElfMachine, candidate: Machine): boolean {
   return (

@@ -92,7 +92,9 @@ async function carveInputs(
   const { tree, packages } = await inputOf(inputs, "packages").value<PackagesValue>();
   const surface = await inputOf(inputs, "surface").value<Surface>();
   const roots = [...(parameters.roots as unknown as Root[]), ...(simulation?.roots ?? [])];
-  const carved = await carve(tree, roots, standardEvidence(), {
+  const { withLoaderCache } = await import("../../elf/index.ts");
+  const configured = await withLoaderCache(tree, surface.tree);
+  const carved = await carve(configured, roots, standardEvidence(), {
     surface,
     keep: parameters.keep,
     environment: parameters.environment,
