@@ -8,7 +8,10 @@ import type { SpecNamespace } from "./runtime-spec.ts";
  * that starts it stays outside, and answers with its exit status, or with 128 + n after signal n. What a terminal
  * sends to all of us is the container's business.
  */
-const waitScript = `trap : INT QUIT TERM HUP; exec 3>&2 2>/dev/null; "$@" 2>&3 3>&-; exit $?`;
+const waitScript = `trap : INT QUIT TERM HUP; (exec "$@" 2>&3 3>&-); exit $?`;
+
+/** Puts standard error aside, so that the waiting shell has no words of its own about the program's end. */
+const asideScript = `exec "$@" 3>&2 2>/dev/null`;
 
 /**
  * Runs containers where no OCI runtime is installed: unshare(1) makes the namespaces, a small program of ours
@@ -19,6 +22,10 @@ export function plainDriver(nsenter: string): Driver {
     name: "plain",
     lacks: ["no seccomp filter", "no memory, processor and process limits"],
     run: (bundle) => [
+      "sh",
+      "-c",
+      asideScript,
+      "aside",
       ...joining(bundle),
       "unshare",
       ...ownUser(bundle),

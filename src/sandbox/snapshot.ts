@@ -6,6 +6,7 @@ import {
   type Digest,
   digestHex,
   type Environment,
+  makeDirectories,
   type Work,
   withLock,
 } from "../io/index.ts";
@@ -35,7 +36,7 @@ export async function snapshot(
   const place = join(directory, `${digestHex(key)}-${owner}`);
   const found = await openSnapshot(place);
   if (found !== undefined) return found;
-  await mkdir(directory, { recursive: true });
+  await makeDirectories(directory);
   return withLock(
     `${place}.lock`,
     async () => (await openSnapshot(place)) ?? makeSnapshot(place, await tree(), owner, work),

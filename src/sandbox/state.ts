@@ -1,7 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Environment, explainSystemError, runtimeDirectory, WhittleError } from "../io/index.ts";
+import {
+  type Environment,
+  explainSystemError,
+  makeDirectories,
+  runtimeDirectory,
+  WhittleError,
+} from "../io/index.ts";
 import type { Account } from "./accounts.ts";
 import { readOr } from "./machine.ts";
 import type { DriverName } from "./options.ts";
@@ -150,7 +156,7 @@ export function isAlive(identity: ProcessIdentity): boolean {
 /** Makes the directory that all containers' directories are in; nobody else may look into it. */
 export async function makeContainersDirectory(environment: Environment): Promise<string> {
   const directory = containersDirectory(environment);
-  await mkdir(directory, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+  await makeDirectories(directory, 0o700).catch((error: unknown) => {
     throw explainSystemError(error, `make ${directory}`);
   });
   return directory;

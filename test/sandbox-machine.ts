@@ -1,0 +1,162 @@
+import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+const checkout = join(import.meta.dirname, "..");
+
+/** Who runs the tests' containers: root, or an ordinary user with or without subordinate ids. */
+export const identities = ["root", "subordinate", "single"] as const;
+export type Identity = (typeof identities)[number];
+
+/** What a command that has ended left. */
+export interface Ended {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const uid = 4242;
+
+// Seen by the ordinary user alone, in a mount namespace: the checkout at a place that it may read whatever the
+// directories above are, and files that know the user, so that the machine's own need not be changed.
+const asUser = `
+set -e
+mount --bind "$1" /mnt
+for name in passwd group subuid subgid; do mount --bind "$2/$name" "/etc/$name"; done
+home=$2/home; shift 2
+cd /
+exec setpriv --reuid ${uid} --regid ${uid} --clear-groups -- env -u XDG_RUNTIME_DIR -u XDG_CACHE_HOME HOME="$home" "$@"
+`;
+
+/** A directory with a small image's files and homes for the identities; all is removed in the end. */
+export class SandboxMachine {
+  readonly directory: string;
+  readonly rootfs: string;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+    this.rootfs = join(directory, "rootfs");
+  }
+
+  static async make(): Promise<SandboxMachine> {
+    const directory = await mkdtemp(join(tmpdir(), "whittle-sandbox-"));
+    await chmod(directory, 0o755);
+    const machine = new SandboxMachine(directory);
+    await machine.#makeRoot();
+    for (const identity of identities) await machine.#makeHome(identity);
+    return machine;
+  }
+
+  /** Starts `whittle` as one of the identities. */
+  spawn(identity: Identity, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
+    const home = join(this.directory, identity);
+    const node = process.execPath.startsWith(checkout)
+      ? `/mnt${process.execPath.slice(checkout.length)}`
+      : process.execPath;
+    const own = { ...process.env, XDG_RUNTIME_DIR: "", XDG_CACHE_HOME: "" };
+    if (identity === "root") {
+      const env = { ...own, HOME: join(home, "home"), XDG_RUNTIME_DIR: join(home, "run") };
+      return spawn(process.execPath, [join(checkout, "test/whittle.ts"), ...args], { ...options, env });
+    }
+    const line = ["sh", "-c", asUser, "as-user", checkout, home, node, "/mnt/test/whittle.ts", ...args];
+    return spawn("unshare", ["--mount", "--propagation", "private", "--", ...line], { ...options, env: own });
+  }
+
+  /** Runs `whittle` to its end. */
+  async whittle(identity: Identity, args: readonly string[], input?: string): Promise<Ended> {
+    const child = this.spawn(identity, args, {
+      stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+    });
+    child.stdin?.end(input);
+    const out = { stdout: "", stderr: "" };
+    child.stdout?.on("data", (chunk: Buffer) => {
+      out.stdout += chunk.toString();
+    });
+    child.stderr?.on("data", (chunk: Buffer) => {
+      out.stderr += chunk.toString();
+    });
+    const [status, signal] = (await once(child, "close")) as [number | null, string | null];
+    return { status: status ?? -1, ...out, ...(signal === null ? {} : { stderr: `${out.stderr}${signal}` }) };
+  }
+
+  /** What is left of containers: their directories, mounts and processes. */
+  async leftovers(): Promise<string[]> {
+    const found: string[] = [];
+    for (const identity of identities) {
+      const home = join(this.directory, identity);
+      for (const place of [
+        join(home, "run/whittle/containers"),
+        join(home, "home/.cache/whittle/run/containers"),
+      ]) {
+        for (const name of await readdir(place).catch(() => [])) found.push(join(place, name));
+      }
+    }
+    const mounts = await readFile("/proc/self/mountinfo", "utf8");
+    found.push(...mounts.split("\n").filter((line) => line.includes(this.directory)));
+    for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+      const line = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+      if (line.includes(this.directory)) found.push(line.replaceAll("\0", " "));
+    }
+    return found;
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  async #makeRoot(): Promise<void> {
+    const { rootfs } = this;
+    for (const name of ["bin", "etc", "srv", "data"]) await mkdir(join(rootfs, name), { recursive: true });
+    await mkdir(join(rootfs, "tmp"));
+    await chmod(join(rootfs, "tmp"), 0o1777);
+    await copyProgram("busybox", rootfs);
+    const applets =
+      "sh cat echo env false grep head hostname httpd id kill ls mount ping ps pwd sleep stat touch true tty wc wget";
+    for (const name of applets.split(" ")) await symlink("busybox", join(rootfs, "bin", name));
+    await writeFile(
+      join(rootfs, "etc/passwd"),
+      "root:x:0:0:root:/root:/bin/sh\nweb:x:10001:10001::/srv:/bin/sh\n",
+    );
+    await writeFile(join(rootfs, "etc/group"), "root:x:0:\nweb:x:10001:\nlog:x:44:web\n");
+    await writeFile(join(rootfs, "srv/index.html"), "served\n");
+    await writeFile(join(rootfs, "srv/not-a-program"), "no\n");
+  }
+
+  async #makeHome(identity: Identity): Promise<void> {
+    const home = join(this.directory, identity);
+    await mkdir(join(home, "home"), { recursive: true });
+    await mkdir(join(home, "run"));
+    const ids = identity === "subordinate" ? "tester:200000:65536\n" : "";
+    await writeFile(
+      join(home, "passwd"),
+      `root:x:0:0::/root:/bin/sh\ntester:x:${uid}:${uid}::${home}/home:/bin/sh\n`,
+    );
+    await writeFile(join(home, "group"), `root:x:0:\ntester:x:${uid}:\n`);
+    await writeFile(join(home, "subuid"), ids);
+    await writeFile(join(home, "subgid"), ids);
+    if (identity !== "root") execFileSync("chown", ["-R", `${uid}:${uid}`, join(home, "home")]);
+  }
+}
+
+/** Copies a program of the machine to /bin of a root, with the libraries that ldd(1) names. */
+export async function copyProgram(name: string, rootfs: string): Promise<void> {
+  const path = execFileSync("sh", ["-c", `command -v ${name}`], {
+    encoding: "utf8",
+    env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` },
+  }).trim();
+  await copyFile(path, join(rootfs, "bin", name));
+  const { stdout } = await new Promise<{ stdout: string }>((resolve) => {
+    const child = spawn("ldd", [path], { stdio: ["ignore", "pipe", "ignore"] });
+    let text = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    child.once("close", () => resolve({ stdout: text }));
+  });
+  for (const [library] of stdout.matchAll(/\/\S+/g)) {
+    await mkdir(join(rootfs, dirname(library)), { recursive: true });
+    await copyFile(library, join(rootfs, library));
+  }
+}
