@@ -11,7 +11,7 @@ export interface LayerCompression {
 }
 
 export interface WriteLayerOptions {
-  /** Default: gzip at level 6. */
+  /** Default: gzip at its own default level. */
   readonly compression?: LayerCompression;
   readonly work: Work;
 }
