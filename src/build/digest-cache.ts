@@ -1,6 +1,6 @@
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Digest, digestHex, isDigest, sha256 } from "../io/index.ts";
+import { type Digest, digestHex, isDigest, makeDirectories, sha256 } from "../io/index.ts";
 
 /** What the file system says of a file; all of it equal means that nobody wrote to it. */
 export interface FileStamp {
@@ -65,7 +65,7 @@ export class DigestCache {
       .join("");
     const temporary = `${this.#file}.${process.pid}`;
     try {
-      await mkdir(join(this.#file, ".."), { recursive: true });
+      await makeDirectories(join(this.#file, ".."));
       await writeFile(temporary, text);
       await rename(temporary, this.#file);
     } catch {

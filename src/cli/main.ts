@@ -1,18 +1,11 @@
-import { Command, CommanderError, Option } from "commander";
+import { type Command, CommanderError } from "commander";
 import { storeDirectory, WhittleError } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
-import { type ProgressMode, progressModes, progressView } from "./progress.ts";
+import { addGlobalOptions, createProgram, type GlobalOptions } from "./global-options.ts";
+import { type ProgressMode, progressView } from "./progress.ts";
 import { errorJson, exitStatus, renderError } from "./report.ts";
 import type { VerbContext } from "./verb.ts";
 import { type VerbEntry, verbs } from "./verbs.ts";
-import { programVersion } from "./version.ts";
-
-interface GlobalOptions {
-  readonly store?: string;
-  readonly progress: ProgressMode;
-  readonly color: boolean;
-  readonly logLevel: string;
-}
 
 /**
  * Runs the program with its arguments (without `node` and the script) and sets the process's exit status:
@@ -30,36 +23,6 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** The program with its global options and no verbs. */
-export function createProgram(): Command {
-  const program = new Command("whittle")
-    .description("Container images that hold what the application needs and nothing else.")
-    .addOption(new Option("--store <dir>", "where images are kept (default: $WHITTLE_STORE, else XDG data)"))
-    .addOption(
-      new Option("--progress <mode>", "how progress is shown").choices([...progressModes]).default("auto"),
-    )
-    .addOption(
-      new Option("--log-level <level>", "how much is told on standard error")
-        .choices(["debug", "info", "warn", "error"])
-        .default("info"),
-    )
-    .option("--no-color", "no colours (NO_COLOR is honoured as well)")
-    .helpOption("-h, --help", "show this help")
-    .showSuggestionAfterError(true)
-    .enablePositionalOptions()
-    .exitOverride();
-  program.option("--version", "print the version");
-  program.on("option:version", () => {
-    process.stdout.write(`${programVersion()}\n`);
-    throw new CommanderError(0, "commander.version", "");
-  });
-  program.addHelpText(
-    "after",
-    "\nExamples:\n  whittle build examples/api-simulator -t api:1\n  whittle run --rm -p 8080:8080 api:1\n",
-  );
-  return program;
-}
-
 async function addVerb(program: Command, entry: VerbEntry, used: boolean): Promise<void> {
   const command = program.command(entry.name).description(entry.summary).exitOverride();
   command.showSuggestionAfterError(true);
@@ -67,16 +30,6 @@ async function addVerb(program: Command, entry: VerbEntry, used: boolean): Promi
   if (!used) return;
   addGlobalOptions(command);
   (await entry.load()).define(command, (action) => perform(program, command, action));
-}
-
-/** Global options are taken after the verb as well, as docker and git have taught people to type them. */
-export function addGlobalOptions(command: Command): void {
-  command.addOption(new Option("--store <dir>", "where images are kept").hideHelp());
-  command.addOption(
-    new Option("--progress <mode>", "how progress is shown").choices([...progressModes]).hideHelp(),
-  );
-  command.addOption(new Option("--log-level <level>", "how much is told").hideHelp());
-  command.addOption(new Option("--no-color", "no colours").hideHelp());
 }
 
 async function perform(

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The entry is plain, old JavaScript: an older Node has to get as far as the line that tells it so.
-import { enableCompileCache } from "node:module";
+import module from "node:module";
 import process from "node:process";
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
@@ -10,6 +10,6 @@ if (major < 22 || (major === 22 && minor < 15)) {
   );
   process.exit(3);
 }
-enableCompileCache();
+module.enableCompileCache();
 const { main } = await import("./main.js");
 await main(process.argv.slice(2));

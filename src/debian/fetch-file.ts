@@ -1,8 +1,8 @@
 import { createHash, type Hash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { explainSystemError, syncDirectory, WhittleError, type Work } from "../io/index.ts";
+import { explainSystemError, makeDirectories, syncDirectory, WhittleError, type Work } from "../io/index.ts";
 import type { HttpClient } from "./http.ts";
 
 /** A file whose length and digest are known before it is fetched. */
@@ -77,7 +77,7 @@ async function attempt(file: WantedFile, client: HttpClient, work: Work, id: str
 /** Takes over what an earlier process left, if anything; the answer is this process's own name for it. */
 async function claimPart(file: WantedFile): Promise<string> {
   const directory = dirname(file.path);
-  await mkdir(directory, { recursive: true });
+  await makeDirectories(directory);
   const own = `${file.path}.${process.pid}-${randomBytes(4).toString("hex")}.part`;
   const prefix = `${basename(file.path)}.`;
   const names = (await readdir(directory)).filter(

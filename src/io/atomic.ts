@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, rename, unlink } from "node:fs/promises";
+import { type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { makeDirectories } from "./directories.ts";
 import { explainSystemError } from "./errors.ts";
 
 export interface AtomicWriteOptions {
@@ -59,7 +60,7 @@ async function createExclusively(path: string, mode: number): Promise<FileHandle
     return await open(path, "wx", mode);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectories(dirname(path));
     return open(path, "wx", mode);
   }
 }

@@ -17,6 +17,7 @@ export {
   parseDigest,
   sha256,
 } from "./digest.ts";
+export { makeDirectories } from "./directories.ts";
 export type { ErrorCode, SourceLocation, WhittleErrorOptions } from "./errors.ts";
 export { errorCodes, explainSystemError, isSystemError, redact, WhittleError } from "./errors.ts";
 export type { LockOptions } from "./lock.ts";

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, rename, stat, unlink, utimes } from "node:fs/promises";
+import { open, readdir, rename, stat, unlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { makeDirectories } from "./directories.ts";
 import { explainSystemError } from "./errors.ts";
 import { isAlive, type ProcessIdentity, thisProcess } from "./process-identity.ts";
 
@@ -89,7 +90,7 @@ async function takeTicket(path: string, shared: boolean): Promise<Ticket> {
   const create = async (): Promise<void> => (await open(file, "wx", 0o644)).close();
   await create().catch(async (error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;
-    await mkdir(path, { recursive: true });
+    await makeDirectories(path);
     await create();
   });
   try {

@@ -1,6 +1,6 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { digestHex, sha256, writeFileAtomically } from "../io/index.ts";
+import { digestHex, makeDirectories, sha256, writeFileAtomically } from "../io/index.ts";
 import type { ProjectRecipe } from "./schema.ts";
 
 /**
@@ -29,7 +29,7 @@ export async function loadRecipe(
   const { parseRecipe } = await import("./parse.ts");
   const recipe = parseRecipe(source, file);
   if (bundled) {
-    await mkdir(dirname(path), { recursive: true })
+    await makeDirectories(dirname(path))
       .then(() => writeFileAtomically(path, JSON.stringify(recipe)))
       .catch(() => undefined);
   }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, stat, unlink, utimes } from "node:fs/promises";
+import { type FileHandle, open, readdir, rename, stat, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { BlobSink, BlobSource, Descriptor } from "../image/index.ts";
 import {
@@ -11,6 +11,7 @@ import {
   fileContent,
   isDigest,
   isSystemError,
+  makeDirectories,
   syncDirectory,
   verified,
   WhittleError,
@@ -167,7 +168,7 @@ export class BlobDirectory implements BlobSink, BlobSource {
     const path = join(this.#temporary, `blob-${process.pid}-${randomBytes(6).toString("hex")}`);
     const handle = await open(path, "wx", 0o644).catch(async (error: unknown) => {
       if (!isMissing(error)) throw error;
-      await mkdir(this.#temporary, { recursive: true });
+      await makeDirectories(this.#temporary);
       return open(path, "wx", 0o644);
     });
     return [handle, path];
@@ -176,7 +177,7 @@ export class BlobDirectory implements BlobSink, BlobSource {
   async #rename(from: string, to: string): Promise<void> {
     await rename(from, to).catch(async (error: unknown) => {
       if (!isMissing(error)) throw error;
-      await mkdir(dirname(to), { recursive: true });
+      await makeDirectories(dirname(to));
       await rename(from, to);
     });
   }

@@ -1,7 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rename, stat, unlink, utimes, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, stat, unlink, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { canonicalJson, type Digest, digestHex, explainSystemError, isDigest, sha256 } from "../io/index.ts";
+import {
+  canonicalJson,
+  type Digest,
+  digestHex,
+  explainSystemError,
+  isDigest,
+  makeDirectories,
+  sha256,
+} from "../io/index.ts";
 import { emptyWhenMissing } from "./blobs.ts";
 
 /** Whatever JSON can hold. */
@@ -124,7 +132,7 @@ async function markUsed(path: string): Promise<void> {
 async function replaceLoosely(path: string, text: string): Promise<void> {
   const unfinished = `${path}.${process.pid}-${randomBytes(4).toString("hex")}`;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectories(dirname(path));
     await writeFile(unfinished, text, { flag: "wx" });
     await rename(unfinished, path);
   } catch (error) {

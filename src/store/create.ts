@@ -1,6 +1,6 @@
-import { mkdir, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { explainSystemError, WhittleError, withLock } from "../io/index.ts";
+import { explainSystemError, makeDirectories, WhittleError, withLock } from "../io/index.ts";
 import { isLayout, layoutIndexText, layoutMarker, replaceFile } from "./layout.ts";
 
 /** What a store is made of, beside the image layout itself: everything here may vanish but `blobs`. */
@@ -14,7 +14,7 @@ const parts = ["blobs", "cache", "tmp", "lock", "index.json", layoutMarker.name]
  */
 export async function createStore(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true });
+    await makeDirectories(directory);
     const foreign = (await readdir(directory)).find((name) => !parts.some((part) => name.startsWith(part)));
     if (foreign !== undefined) {
       throw new WhittleError(
@@ -31,7 +31,7 @@ export async function createStore(directory: string): Promise<void> {
 async function fill(directory: string): Promise<void> {
   if (await isLayout(directory)) return;
   const temporary = join(directory, "tmp");
-  await mkdir(join(directory, "blobs", "sha256"), { recursive: true });
+  await makeDirectories(join(directory, "blobs", "sha256"));
   await replaceFile(join(directory, "index.json"), layoutIndexText([]), temporary);
   await replaceFile(join(directory, layoutMarker.name), layoutMarker.text, temporary);
 }

@@ -1,8 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, rename, stat, unlink } from "node:fs/promises";
+import { open, readFile, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type Descriptor, type Index, mediaTypes, parseIndex } from "../image/index.ts";
-import { canonicalJson, explainSystemError, syncDirectory, WhittleError } from "../io/index.ts";
+import {
+  canonicalJson,
+  explainSystemError,
+  makeDirectories,
+  syncDirectory,
+  WhittleError,
+} from "../io/index.ts";
 import { isMissing } from "./blobs.ts";
 
 /** The annotation that carries an image's name in a layout (image-spec, "Pre-Defined Annotation Keys"). */
@@ -117,7 +123,7 @@ function compare(a: string, b: string): number {
 export async function replaceFile(path: string, text: string, temporary: string): Promise<void> {
   const unfinished = join(temporary, `file-${process.pid}-${randomBytes(6).toString("hex")}`);
   try {
-    await mkdir(temporary, { recursive: true });
+    await makeDirectories(temporary);
     const handle = await open(unfinished, "wx", 0o644);
     try {
       await handle.writeFile(text);

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
+import { readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type BlobSource,
@@ -8,7 +8,7 @@ import {
   reachable,
   writeIndex,
 } from "../image/index.ts";
-import { explainSystemError, WhittleError, writeFileAtomically } from "../io/index.ts";
+import { explainSystemError, makeDirectories, WhittleError, writeFileAtomically } from "../io/index.ts";
 import { BlobDirectory, emptyWhenMissing } from "./blobs.ts";
 import {
   isLayout,
@@ -50,7 +50,7 @@ export const ociDirectory: Transport = {
     const before = await formerIndex(path);
     if (name === undefined) mustBeReplaceable(path, before);
     try {
-      await mkdir(join(path, "blobs", "sha256"), { recursive: true });
+      await makeDirectories(join(path, "blobs", "sha256"));
       const blobs = new BlobDirectory(path, temporary);
       const part = await chosenPart(source, descriptor, options);
       for (const item of [part, ...referrers]) await copyReachable(source, item, blobs, work.signal);

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { WhittleError } from "../../io/index.ts";
-import { createProgram } from "../main.ts";
+import { createProgram } from "../global-options.ts";
 import type { VerbModule } from "../verb.ts";
 import { verbs } from "../verbs.ts";
 

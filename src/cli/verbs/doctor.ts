@@ -1,6 +1,6 @@
-import { access, constants, mkdir, statfs } from "node:fs/promises";
+import { access, constants, statfs } from "node:fs/promises";
 import { chooseMirrors } from "../../debian/index.ts";
-import { cacheDirectory, WhittleError } from "../../io/index.ts";
+import { cacheDirectory, makeDirectories, WhittleError } from "../../io/index.ts";
 import { examineSandbox, type Finding } from "../../sandbox/index.ts";
 import { formatBytes, formatTable } from "../format.ts";
 import { paint, printable } from "../paint.ts";
@@ -51,7 +51,7 @@ function asText(findings: readonly Finding[], colour: boolean): string {
 async function examineDirectory(topic: string, directory: string): Promise<Finding> {
   const little = 1_000_000_000;
   try {
-    await mkdir(directory, { recursive: true });
+    await makeDirectories(directory);
     await access(directory, constants.W_OK);
     const { bavail, bsize } = await statfs(directory);
     const free = bavail * bsize;
