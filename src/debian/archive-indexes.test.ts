@@ -23,11 +23,10 @@ let options: ArchiveOptions;
 let secret: PrivateKey;
 let release: ReleaseParts;
 let packed: Buffer;
-let _packages: Buffer;
 
 beforeEach(async () => {
   test = await TestArchive.start();
-  ({ mirror, options, secret, release, packed, _packages } = test);
+  ({ mirror, options, secret, release, packed } = test);
 });
 
 afterEach(() => test.stop());

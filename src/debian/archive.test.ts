@@ -15,19 +15,17 @@ import { type ProgressEvent, quietWork, type Work } from "../io/index.ts";
 import { type ArchiveOptions, archiveState, openArchive } from "./index.ts";
 
 const inRelease = "dists/sample/InRelease";
-const _indexPath = "dists/sample/main/binary-amd64/Packages.gz";
 
 let test: TestArchive;
 let mirror: TestMirror;
 let options: ArchiveOptions;
 let secret: PrivateKey;
 let release: ReleaseParts;
-let _packed: Buffer;
 let packages: Buffer;
 
 beforeEach(async () => {
   test = await TestArchive.start();
-  ({ mirror, options, secret, release, _packed, packages } = test);
+  ({ mirror, options, secret, release, packages } = test);
 });
 
 afterEach(() => test.stop());
