@@ -1,4 +1,4 @@
-import type { Archive, ArchiveOptions, Resolution } from "../../debian/index.ts";
+import type { Archive, ArchiveOptions, PackageRecord, Resolution } from "../../debian/index.ts";
 import { type Digest, digestOfJson } from "../../io/index.ts";
 import { type Executor, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
@@ -74,7 +74,7 @@ export function resolveStep(archive: Step, parameters: ResolveParameters, platfo
 /** Its record is a `Resolution`. */
 export const resolveExecutor: Executor = {
   kind: "debian-resolve",
-  version: 1,
+  version: 2,
   cached: true,
   async run(step, inputs) {
     const { openIndex, resolve } = await import("../../debian/index.ts");
@@ -83,7 +83,11 @@ export const resolveExecutor: Executor = {
     const archive = await inputOf(inputs, "archive").value<Archive>();
     const files = await archive.indexes(request.architecture);
     const indexes = await Promise.all(files.map((file) => openIndex(file, options.cacheDirectory)));
-    const resolution = resolve(indexes, { ...request, packages: [...request.packages] });
+    const found = resolve(indexes, { ...request, packages: [...request.packages] });
+    const resolution: Resolution = {
+      architecture: found.architecture,
+      packages: found.packages.map(packageRecord),
+    };
     return {
       digest: resolutionDigest(resolution),
       record: resolution as unknown as Json,
@@ -91,6 +95,13 @@ export const resolveExecutor: Executor = {
     };
   },
 };
+
+/** What is kept of a package: how to fetch and name it, and none of the relations that chose it. */
+function packageRecord(one: PackageRecord): PackageRecord {
+  const { name, version, architecture, source, filename, size, sha256, installedSize, mirror, suite } = one;
+  const record = { name, version, architecture, filename, size, sha256, installedSize, mirror, suite };
+  return source === undefined ? record : { ...record, source };
+}
 
 /** A step that takes the packages which a lock file records. */
 export function lockedStep(resolution: Resolution, platform: string): Step {
