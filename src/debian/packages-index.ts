@@ -1,18 +1,11 @@
-import { closeSync, openSync, readSync, rmSync } from "node:fs";
+import { closeSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { explainSystemError, quietWork, WhittleError, type Work, writeFileAtomically } from "../io/index.ts";
+import { quietWork, WhittleError, type Work, writeFileAtomically } from "../io/index.ts";
 import type { PackageRecord } from "./package.ts";
 import { buildIndex } from "./packages-index-build.ts";
-import {
-  type BodyField,
-  bodyFields,
-  type Counts,
-  headerLength,
-  magic,
-  type TableName,
-  tableLengths,
-} from "./packages-index-format.ts";
+import { type BodyField, bodyFields, type Counts, magic, type TableName } from "./packages-index-format.ts";
+import { type OpenedIndex, openCompact } from "./packages-index-open.ts";
 import { nearMisses } from "./packages-index-suggest.ts";
 
 /** A verified `Packages` file on disk, uncompressed, and where it came from. */
@@ -52,9 +45,6 @@ export interface IndexedProvide {
   /** The version in the `Provides` field; `undefined` for an unversioned one. */
   readonly version?: string;
 }
-
-/** Far above the 150 MB that the compact form of all of Debian would take. */
-const largestTables = 512 * 1024 * 1024;
 
 /**
  * One `Packages` file in a form that opens in milliseconds: the names are in memory, a package's fields are read
@@ -254,10 +244,10 @@ export async function openIndex(
 ): Promise<PackageIndex> {
   const sha256 = file.sha256.replace(/^sha256:/, "");
   const path = join(cacheDirectory, `${sha256}.packages-v${magic.at(-1)}`);
-  const opened = open(path, sha256);
+  const opened = openCompact(path, sha256);
   if (opened !== undefined) return new PackageIndex(opened, file);
   await oneAtATime(() => makeIndex(file.path, sha256, path, work));
-  const made = open(path, sha256);
+  const made = openCompact(path, sha256);
   if (made === undefined) {
     throw new WhittleError(
       "ARCHIVE_CORRUPT",
@@ -268,7 +258,7 @@ export async function openIndex(
 }
 
 async function makeIndex(packages: string, sha256: string, path: string, work: Work): Promise<void> {
-  const opened = open(path, sha256);
+  const opened = openCompact(path, sha256);
   if (opened !== undefined) {
     closeSync(opened.file);
     return;
@@ -284,54 +274,4 @@ function oneAtATime(make: () => Promise<void>): Promise<void> {
   const made = building.then(make);
   building = made.catch(() => undefined);
   return made;
-}
-
-interface OpenedIndex {
-  readonly path: string;
-  readonly file: number;
-  readonly counts: Counts;
-  readonly tables: Record<TableName, Uint32Array>;
-  readonly text: Buffer;
-  readonly bodiesAt: number;
-}
-
-/** Opens a compact form; `undefined` when it is missing, damaged, or of another file. */
-function open(path: string, sha256: string): OpenedIndex | undefined {
-  let file: number;
-  try {
-    file = openSync(path, "r");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw explainSystemError(error, `read ${path}`);
-  }
-  const opened = readTables(file, sha256);
-  if (opened === undefined) closeSync(file);
-  return opened === undefined ? undefined : { path, file, ...opened };
-}
-
-function readTables(file: number, sha256: string): Omit<OpenedIndex, "path" | "file"> | undefined {
-  const header = Buffer.alloc(headerLength);
-  if (readSync(file, header, 0, headerLength, 0) !== headerLength) return undefined;
-  if (!header.subarray(0, magic.length).equals(magic)) return undefined;
-  if (header.toString("hex", magic.length, magic.length + 32) !== sha256) return undefined;
-  const [names = 0, versions = 0, provides = 0, essentials = 0, textLength = 0, , check] = Array.from(
-    { length: 7 },
-    (_, index) => header.readUInt32LE(magic.length + 32 + 4 * index),
-  );
-  const counts = { names, versions, provides, essentials };
-  const lengths = tableLengths(counts);
-  const entries = Object.values(lengths).reduce((sum, length) => sum + length, 0);
-  const size = 4 * entries + textLength;
-  if (size > largestTables) return undefined;
-  const hot = Buffer.from(new ArrayBuffer(size));
-  if (readSync(file, hot, 0, size, headerLength) !== size || crc32(hot) !== check) return undefined;
-  let at = 0;
-  const tables = Object.fromEntries(
-    Object.entries(lengths).map(([name, length]) => {
-      const table = new Uint32Array(hot.buffer, at, length);
-      at += 4 * length;
-      return [name, table];
-    }),
-  ) as Record<TableName, Uint32Array>;
-  return { counts, tables, text: hot.subarray(at), bodiesAt: headerLength + size };
 }
