@@ -49,7 +49,12 @@ export function containerMounts(options: RunOptions, situation: MountSituation):
       bind(`${situation.files}/${name}`, `/etc/${name}`, ["bind", "rprivate"]),
     ),
     ...(options.tmpfs ?? []).map((tmpfs) =>
-      mount("tmpfs", tmpfs.destination, "tmpfs", ["nosuid", "nodev", "noexec", ...tmpfs.options]),
+      mount("tmpfs", tmpfs.destination, "tmpfs", [
+        ...["nosuid", "nodev", "noexec"],
+        // For everybody, as /tmp is; without it runtimes take over the mode of what the image has there.
+        ...(tmpfs.options.some((option) => option.startsWith("mode=")) ? [] : ["mode=1777"]),
+        ...tmpfs.options,
+      ]),
     ),
     ...(options.volumes ?? []).map((volume) =>
       bind(volume.source, volume.destination, ["rbind", "rprivate", volume.readOnly ? "ro" : "rw"]),
