@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -31,6 +31,8 @@ beforeAll(async () => {
   for (const name of ["bin", "etc", "tmp", "var/lib/nginx", "var/log/nginx"]) {
     await mkdir(join(rootfs, name), { recursive: true });
   }
+  // runc gives a tmpfs the mode of the directory below it, whatever the options say.
+  await chmod(join(rootfs, "tmp"), 0o1777);
   await copyProgram("nginx", rootfs);
   await copyProgram("busybox", rootfs);
   await writeFile(join(rootfs, "etc/nginx.conf"), nginxConf);
