@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { chmod, cp, mkdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { rolldown } from "rolldown";
 
 // Bundles the program into dist/: one entry for the command line, one for the library, one for each worker.
@@ -8,6 +10,15 @@ const root = join(import.meta.dirname, "..");
 const dist = join(root, "dist");
 
 await rm(dist, { recursive: true, force: true });
+// The library's types, beside the bundle; whether they hold is for the type check to say.
+const compiler = join(root, "node_modules/typescript/bin/tsc");
+const declarations = promisify(execFile)(
+  process.execPath,
+  [compiler, "-p", "tsconfig.build.json", "--noCheck"],
+  {
+    cwd: root,
+  },
+);
 const bundle = await rolldown({
   cwd: root,
   input: {
@@ -32,6 +43,7 @@ await bundle.write({
   minify: { compress: true, mangle: false, codegen: { removeWhitespace: false } },
 });
 await bundle.close();
+await declarations;
 await cp(join(root, "src/cli/whittle.js"), join(dist, "whittle.js"));
 await chmod(join(dist, "whittle.js"), 0o755);
 

@@ -1,6 +1,6 @@
 import type { ContainerConfig, Healthcheck } from "../image/index.ts";
 import { parseDuration } from "./duration.ts";
-import type { ConfigRecipe, ImageRecipe } from "./schema.ts";
+import type { ConfigRecipe, ImageRecipe } from "./types.ts";
 import { fillVariables, type Variables } from "./variables.ts";
 
 /**

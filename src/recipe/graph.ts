@@ -24,7 +24,7 @@ import type { Resolution } from "../debian/index.ts";
 import { type ContainerConfig, debianArchitecture, formatPlatform, type Platform } from "../image/index.ts";
 import { WhittleError } from "../io/index.ts";
 import { containerConfig } from "./config.ts";
-import type { ImageRecipe, SuiteRecipe } from "./schema.ts";
+import type { ImageRecipe, SuiteRecipe } from "./types.ts";
 import { fillVariables, type Variables } from "./variables.ts";
 
 /** What the front end needs to know beside the recipe. */

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { digestHex, makeDirectories, sha256, writeFileAtomically } from "../io/index.ts";
-import type { ProjectRecipe } from "./schema.ts";
+import type { ProjectRecipe } from "./types.ts";
 
 /**
  * Reads a `whittle.yaml`. What was found valid once is not parsed again: the schema and the YAML parser take

@@ -1,7 +1,8 @@
 import { type Document, isMap, isNode, LineCounter, type Node, type Pair, parseDocument } from "yaml";
 import type { z } from "zod";
 import { nearest, type SourceLocation, WhittleError } from "../io/index.ts";
-import { type ProjectRecipe, projectSchema } from "./schema.ts";
+import { projectSchema } from "./schema.ts";
+import type { ProjectRecipe } from "./types.ts";
 
 /** A mistake in a recipe, at its place. */
 function mistake(message: string, at: SourceLocation, hint?: string): WhittleError {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ProjectRecipe } from "./types.ts";
 
 // The shape of whittle.yaml. Descriptions end up in the JSON Schema that editors show.
 
@@ -131,15 +132,7 @@ const project = z.strictObject({
 });
 
 /** The schema of `whittle.yaml`. */
-export const projectSchema = project;
+export const projectSchema: z.ZodType<ProjectRecipe> = project;
 
-/** A `whittle.yaml` as it was written and found valid. */
-export type ProjectRecipe = z.output<typeof project>;
-/** One image of it. */
-export type ImageRecipe = z.output<typeof image>;
-export type SuiteRecipe = z.output<typeof suiteObject>;
-export type SourceRecipe = z.output<typeof source>;
-export type FileRecipe = z.output<typeof file>;
-export type UserRecipe = z.output<typeof user>;
-export type ConfigRecipe = z.output<typeof config>;
-export type ProbeRecipe = z.output<typeof probe>;
+// Every value that the schema accepts is a recipe (above), and the other way round.
+true satisfies ProjectRecipe extends z.output<typeof project> ? true : false;

@@ -1,0 +1,98 @@
+// What a valid `whittle.yaml` holds, without the validator: what the library's face shows of it. That the two agree
+// is checked where the schema is.
+
+/** Where packages come from. */
+export interface SuiteRecipe {
+  /** Suite: bookworm, trixie, forky, … */
+  debian: string;
+  components?: string[] | undefined;
+  mirror?: string | undefined;
+  securityMirror?: string | undefined;
+  snapshot?: string | undefined;
+  updates?: boolean | undefined;
+  security?: boolean | undefined;
+  acceptExpired?: boolean | undefined;
+}
+
+/** The same, with other suites for single platforms. */
+export interface SourceRecipe extends SuiteRecipe {
+  platforms?: Record<string, string | SuiteRecipe> | undefined;
+}
+
+export interface FileRecipe {
+  from?: string | undefined;
+  content?: string | undefined;
+  to: string;
+  mode?: string | number | undefined;
+  owner?: string | number | undefined;
+  group?: string | number | undefined;
+}
+
+export interface UserRecipe {
+  name: string;
+  uid: number;
+  gid?: number | undefined;
+  group?: string | undefined;
+  home?: string | undefined;
+  shell?: string | undefined;
+}
+
+/** Durations are texts like "1m30s". */
+export interface HealthcheckRecipe {
+  test: string | string[];
+  interval?: string | undefined;
+  timeout?: string | undefined;
+  startPeriod?: string | undefined;
+  startInterval?: string | undefined;
+  retries?: number | undefined;
+}
+
+export interface ConfigRecipe {
+  entrypoint?: string[] | undefined;
+  command?: string[] | undefined;
+  user?: string | number | undefined;
+  workdir?: string | undefined;
+  environment?: Record<string, string> | undefined;
+  ports?: (string | number)[] | undefined;
+  volumes?: string[] | undefined;
+  labels?: Record<string, string> | undefined;
+  stopSignal?: string | undefined;
+  healthcheck?: HealthcheckRecipe | undefined;
+}
+
+export interface HttpProbeRecipe {
+  http: string;
+  method?: string | undefined;
+  status?: number | undefined;
+  json?: boolean | undefined;
+  contains?: string | undefined;
+  header?: Record<string, string> | undefined;
+  port?: number | undefined;
+}
+
+/** A probe as it is written: `http:/path`, or the longer forms. */
+export type ProbeRecipe = string | HttpProbeRecipe | { tcp: number } | { exec: string | string[] };
+
+/** One image of a project. */
+export interface ImageRecipe {
+  from?: SourceRecipe | undefined;
+  packages?: string[] | undefined;
+  recommends?: boolean | undefined;
+  roots?: (string | string[])[] | undefined;
+  keep?: string[] | undefined;
+  carve?: boolean | undefined;
+  simulate?: string | undefined;
+  files?: FileRecipe[] | undefined;
+  users?: UserRecipe[] | undefined;
+  config?: ConfigRecipe | undefined;
+  annotations?: Record<string, string> | undefined;
+  platforms?: string[] | undefined;
+  probes?: ProbeRecipe[] | undefined;
+}
+
+/** A `whittle.yaml` as it was written and found valid. */
+export interface ProjectRecipe {
+  $schema?: string | undefined;
+  name?: string | undefined;
+  images: Record<string, ImageRecipe>;
+}
