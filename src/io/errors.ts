@@ -13,7 +13,6 @@ export interface SourceLocation {
  */
 export const errorCodes = {
   ANSWER_NO: { status: 1, about: "the question asked has the answer no" },
-  PROBE_FAILED: { status: 1, about: "a probe of a running container failed" },
   USAGE: { status: 2, about: "the command line is not usable" },
   RECIPE_INVALID: { status: 2, about: "whittle.yaml is not valid" },
   SIMULATE_INVALID: { status: 2, about: "a folder to simulate has files that make no routes" },
