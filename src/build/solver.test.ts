@@ -109,7 +109,7 @@ describe("Solver", () => {
       version: 1,
       cached: true,
       run: async (step) => {
-        throw new WhittleError("STEP_FAILED", step.label ?? "");
+        throw new WhittleError("ROOT_MISSING", step.label ?? "");
       },
     };
     const end = text("end", {

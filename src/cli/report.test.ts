@@ -27,7 +27,6 @@ describe("renderError", () => {
 
 describe("exitStatus", () => {
   it.each([
-    [new WhittleError("ANSWER_NO", ""), 1],
     [new WhittleError("USAGE", ""), 2],
     [new WhittleError("ENVIRONMENT", ""), 3],
     [new WhittleError("PACKAGE_UNKNOWN", ""), 4],

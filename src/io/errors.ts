@@ -12,7 +12,6 @@ export interface SourceLocation {
  * added, never reused for something else.
  */
 export const errorCodes = {
-  ANSWER_NO: { status: 1, about: "the question asked has the answer no" },
   USAGE: { status: 2, about: "the command line is not usable" },
   RECIPE_INVALID: { status: 2, about: "whittle.yaml is not valid" },
   SIMULATE_INVALID: { status: 2, about: "a folder to simulate has files that make no routes" },
@@ -37,7 +36,6 @@ export const errorCodes = {
   ELF_INVALID: { status: 4, about: "an ELF file is malformed" },
   ROOT_MISSING: { status: 4, about: "a root that the image must run is not in the tree" },
   NEED_MISSING: { status: 4, about: "something a kept file needs is not in the tree" },
-  STEP_FAILED: { status: 4, about: "a step of the build failed" },
   CONTAINER_FAILED: { status: 4, about: "a container could not be started" },
   INTERRUPTED: { status: 130, about: "the person interrupted" },
   INTERNAL: { status: 4, about: "a defect in Whittle" },
