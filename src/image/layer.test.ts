@@ -3,9 +3,24 @@ import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { describeTree, trees } from "../../test/arbitrary-tree.ts";
-import { bytesContent, type ProgressEvent, quietWork, sha256 } from "../io/index.ts";
+import {
+  bytesContent,
+  type DeflatedBlock,
+  type DeflatedBlocks,
+  type ProgressEvent,
+  quietWork,
+  sha256,
+} from "../io/index.ts";
 import { indexTar, writeTar } from "../tar/index.ts";
-import { attributes, type Changes, changes, type Entry, type Tree, treeOf } from "../tree/index.ts";
+import {
+  attributes,
+  type Changes,
+  changes,
+  type Entry,
+  type FileEntry,
+  type Tree,
+  treeOf,
+} from "../tree/index.ts";
 import { applyLayer, type BlobSink, type LayerCompression, writeLayer } from "./index.ts";
 
 /** A sink that keeps the last blob in memory. */
@@ -152,13 +167,45 @@ describe("a layer", () => {
     expect(tree.get("/old")).toBe(lower.get("/old"));
   });
 
+  it("has the same bytes whether files of packages were deflated before or not, and whatever their origin", async () => {
+    const known = new Map<string, readonly DeflatedBlock[]>();
+    const deflated: DeflatedBlocks = {
+      get: ({ digest }) => known.get(digest),
+      set: async ({ digest }, blocks) => void known.set(digest, blocks),
+    };
+    const origin = { kind: "package", name: "p", version: "1", architecture: "all" } as const;
+    const large = (text: string, more: Partial<FileEntry>): Entry => {
+      const content = bytesContent(text.repeat(20_000), sha256(text.repeat(20_000)));
+      return { ...attributes(0o644), type: "file", content, ...more };
+    };
+    const tree = (more: Partial<FileEntry>): Tree =>
+      treeOf([
+        ["/a", large("first ", more)],
+        ["/b", file("small")],
+        ["/c", large(`${"x".repeat(100)} `, more)],
+      ]);
+    const layers: string[] = [];
+    for (const from of [tree({}), tree({ origin }), tree({ origin }), tree({ mode: 0o644 })]) {
+      const sink = new Memory();
+      layers.push((await writeLayer(from, sink, { deflated, work: quietWork })).descriptor.digest);
+      const tar = gunzipSync(sink.blob);
+      expect(await describeTree(await applyLayer(treeOf([]), bytesContent(tar)))).toEqual(
+        await describeTree(from),
+      );
+    }
+    expect(new Set(layers).size).toBe(1);
+    expect([...known.keys()].length).toBe(2);
+  });
+
   it("reports what it does, and stops when it is told to", async () => {
     const events: ProgressEvent[] = [];
     const tree = treeOf([["/f", file("x".repeat(3_000_000))]]);
     const abort = new AbortController();
     const progress = (event: ProgressEvent): void => void events.push(event);
     await writeLayer(tree, new Memory(), { work: { progress, signal: abort.signal } });
-    expect(events.map((event) => event.kind)).toEqual(["start", "bytes", "bytes", "bytes", "done"]);
+    expect(events[0]?.kind).toBe("start");
+    expect(events.filter(({ kind }) => kind === "bytes").length).toBeGreaterThanOrEqual(3);
+    expect(events.at(-1)?.kind).toBe("done");
     abort.abort();
     await expect(
       writeLayer(tree, new Memory(), { work: { progress, signal: abort.signal } }),

@@ -1,7 +1,26 @@
 import { createHash } from "node:crypto";
-import { bytesContent, type Digest, gzip, WhittleError, type Work, zstd } from "../io/index.ts";
-import { writeTar } from "../tar/index.ts";
-import { type Changes, childOf, type Entry, nameOf, parentOf, Tree, type TreePath } from "../tree/index.ts";
+import {
+  bytesContent,
+  type DeflatedBlocks,
+  type Digest,
+  type GzipFile,
+  type GzipPiece,
+  gzipPieces,
+  WhittleError,
+  type Work,
+  zstd,
+} from "../io/index.ts";
+import { type TarPiece, writeTarPieces } from "../tar/index.ts";
+import {
+  type Changes,
+  childOf,
+  type Entry,
+  impliedDirectory,
+  nameOf,
+  parentOf,
+  Tree,
+  type TreePath,
+} from "../tree/index.ts";
 import { type BlobSink, type LayerRecord, mediaTypes } from "./types.ts";
 
 /** How a layer is compressed; the level's meaning is the format's own. */
@@ -13,8 +32,14 @@ export interface LayerCompression {
 export interface WriteLayerOptions {
   /** Default: gzip at its own default level. */
   readonly compression?: LayerCompression;
+  /** Where deflated files of packages are remembered; the layer is the same with and without. */
+  readonly deflated?: DeflatedBlocks;
   readonly work: Work;
 }
+
+// Files from this size on are deflated each for itself, so that they come to the same bytes in every layer. What
+// smaller ones lose by that is more than what remembering them would save.
+const apart = 32 * 1024;
 
 /** What stands before the name of a path that a layer takes away (image-spec, layer, "Whiteouts"). */
 export const whiteoutPrefix = ".wh.";
@@ -44,16 +69,16 @@ export async function writeLayer(
   let unpackedSize = 0;
   const id = `layer ${layerNumber++}`;
   progress({ kind: "start", id, label: `write a layer of ${files} files`, totalBytes });
-  async function* tar(): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const chunk of writeTar(list, { signal })) {
-      hash.update(chunk);
-      unpackedSize += chunk.length;
+  async function* tar(): AsyncGenerator<TarPiece, void, undefined> {
+    for await (const piece of writeTarPieces(list, apart, { signal })) {
+      hash.update(piece.bytes);
+      unpackedSize += piece.bytes.length;
       progress({ kind: "bytes", id, bytes: Math.min(unpackedSize, totalBytes), totalBytes });
-      yield chunk;
+      yield piece;
     }
   }
   try {
-    const { digest, size } = await sink.add(compressed(tar(), compression, signal));
+    const { digest, size } = await sink.add(compressed(tar(), compression, options));
     const diffId: Digest = `sha256:${hash.digest("hex")}`;
     progress({ kind: "done", id, outcome: "done" });
     return {
@@ -76,7 +101,7 @@ export function layerMediaType(compression: LayerCompression): string {
 }
 
 /**
- * The members of a layer: what was added, and for each path that is gone an empty file `.wh.NAME` in its
+ * The members of a layer: what was added or described, and for each path that is gone an empty file `.wh.NAME` in its
  * directory, for each opaque directory `.wh..wh..opq` in it.
  *
  * @throws WhittleError `IMAGE_INVALID` when an entry has a name that would be taken for one of these
@@ -91,7 +116,7 @@ export function layerEntries(from: Changes | Tree): (readonly [TreePath, Entry])
       { hint: "rename it, or leave it out" },
     );
   }
-  if (from instanceof Tree) return added;
+  if (from instanceof Tree) return added.filter(([path, entry]) => isDescribed(from, path, entry));
   return [
     ...added,
     ...from.removed.map(
@@ -99,6 +124,14 @@ export function layerEntries(from: Changes | Tree): (readonly [TreePath, Entry])
     ),
     ...from.opaque.map((path) => [childOf(path, opaqueName), whiteout] as const),
   ];
+}
+
+/**
+ * Directories that were only made on the way to something are not written: whoever unpacks the layer makes them in
+ * the same way, and a layer below that describes them keeps its word.
+ */
+function isDescribed(tree: Tree, path: TreePath, entry: Entry): boolean {
+  return entry !== impliedDirectory || tree.children(path).length === 0;
 }
 
 const whiteout: Entry = {
@@ -111,17 +144,40 @@ const whiteout: Entry = {
 };
 
 function compressed(
-  tar: AsyncIterable<Uint8Array>,
+  tar: AsyncIterable<TarPiece>,
   compression: LayerCompression,
-  signal: AbortSignal,
+  { work, deflated }: WriteLayerOptions,
 ): AsyncIterable<Uint8Array> {
-  const options = { signal, ...(compression.level === undefined ? {} : { level: compression.level }) };
+  const { level } = compression;
+  const options = { signal: work.signal, ...(level === undefined ? {} : { level }) };
   switch (compression.type) {
     case "gzip":
-      return gzip(tar, options);
+      return gzipPieces(gzipParts(tar), {
+        ...options,
+        ...(deflated === undefined ? {} : { remembered: deflated }),
+      });
     case "zstd":
-      return zstd(tar, options);
+      return zstd(bytesOf(tar), options);
     case "none":
-      return tar;
+      return bytesOf(tar);
+  }
+}
+
+async function* bytesOf(tar: AsyncIterable<TarPiece>): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const { bytes } of tar) yield bytes;
+}
+
+/** Files of packages are remembered: many images have them, and they do not change. */
+async function* gzipParts(tar: AsyncIterable<TarPiece>): AsyncGenerator<GzipPiece, void, undefined> {
+  let last: TarPiece["file"];
+  let file: GzipFile | undefined;
+  for await (const piece of tar) {
+    if (piece.file !== last) {
+      last = piece.file;
+      const { content, origin } = last ?? {};
+      const digest = origin?.kind === "package" ? content?.digest : undefined;
+      file = content && { size: content.size, ...(digest === undefined ? {} : { digest }) };
+    }
+    yield { bytes: piece.bytes, file };
   }
 }

@@ -41,27 +41,21 @@ export function jobsAtOnce(): number {
 
 /**
  * Runs `job` on each item, several at a time, and yields the results in the order of the items. An item is only
- * taken when there is room for it; each job is told whether its item was the last.
+ * taken when there is room for it.
  */
 export async function* inOrder<Item, Result>(
   items: AsyncIterable<Item>,
-  job: (item: Item, last: boolean) => Promise<Result>,
+  job: (item: Item) => Promise<Result>,
   atOnce = jobsAtOnce(),
 ): AsyncGenerator<Result, void, undefined> {
   const running: Promise<Result>[] = [];
-  const start = (item: Item, last: boolean): void => {
-    const result = job(item, last);
+  for await (const item of items) {
+    const result = job(item);
     // A failure is seen when its turn comes; until then it must not count as unhandled.
     result.catch(() => undefined);
     running.push(result);
-  };
-  let held: { readonly item: Item } | undefined;
-  for await (const item of items) {
-    if (held !== undefined) start(held.item, false);
-    held = { item };
-    const first = running.length >= atOnce ? running.shift() : undefined;
+    const first = running.length > atOnce ? running.shift() : undefined;
     if (first !== undefined) yield await first;
   }
-  if (held !== undefined) start(held.item, true);
   for (const result of running) yield await result;
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { closeSync, openSync, readSync } from "node:fs";
 import { open } from "node:fs/promises";
 import type { Digest } from "./digest.ts";
 import { explainSystemError, WhittleError } from "./errors.ts";
@@ -25,6 +26,9 @@ export interface Content {
 }
 
 const chunkSize = 256 * 1024;
+
+// Below this a trip through the thread pool costs several times what the read itself does.
+const smallRead = 128 * 1024;
 
 /** Content of bytes in memory, or of a UTF-8 text. */
 export function bytesContent(data: Uint8Array | string, digest?: Digest): Content {
@@ -73,6 +77,10 @@ class FileContent implements Content {
     const start = this.#offset + Math.min(range?.start ?? 0, this.size);
     const end = this.#offset + Math.min(range?.end ?? this.size, this.size);
     if (end <= start) return;
+    if (end - start <= smallRead) {
+      yield readAtOnce(path, start, end);
+      return;
+    }
     const handle = await open(path, "r").catch((error: unknown) => {
       throw explainSystemError(error, `read ${path}`);
     });
@@ -81,12 +89,7 @@ class FileContent implements Content {
       while (at < end) {
         const buffer = Buffer.allocUnsafe(Math.min(chunkSize, end - at));
         const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
-        if (bytesRead === 0) {
-          throw new WhittleError(
-            "ARCHIVE_CORRUPT",
-            `Cannot read ${path}: it ends at byte ${at}, ${end} bytes are wanted; it changed while it was in use`,
-          );
-        }
+        if (bytesRead === 0) throw tooShort(path, at, end);
         at += bytesRead;
         yield buffer.subarray(0, bytesRead);
       }
@@ -94,6 +97,32 @@ class FileContent implements Content {
       await handle.close();
     }
   }
+}
+
+function readAtOnce(path: string | Buffer, start: number, end: number): Buffer {
+  const buffer = Buffer.allocUnsafe(end - start);
+  let filled = 0;
+  try {
+    const descriptor = openSync(path, "r");
+    try {
+      for (let count = -1; count !== 0 && filled < buffer.length; filled += count) {
+        count = readSync(descriptor, buffer, filled, buffer.length - filled, start + filled);
+      }
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    throw explainSystemError(error, `read ${path}`);
+  }
+  if (filled < buffer.length) throw tooShort(path, start + filled, end);
+  return buffer;
+}
+
+function tooShort(path: string | Buffer, at: number, end: number): WhittleError {
+  return new WhittleError(
+    "ARCHIVE_CORRUPT",
+    `Cannot read ${path}: it ends at byte ${at}, ${end} bytes are wanted; it changed while it was in use`,
+  );
 }
 
 /**

@@ -1,12 +1,13 @@
 export type { AtomicWriteOptions } from "./atomic.ts";
 export { syncDirectory, writeFileAtomically } from "./atomic.ts";
 export { inBlocks } from "./blocks.ts";
-export type { CompressionOptions } from "./compression.ts";
-export { gzip, zstd } from "./compression.ts";
+export type { CompressionOptions } from "./compression-options.ts";
 export type { ByteRange, Content } from "./content.ts";
 export { bytesContent, contentDigest, emptyContent, fileContent, readContent, readText } from "./content.ts";
 export type { CompressedForm, DecompressOptions } from "./decompression.ts";
 export { compressedForm, decompress } from "./decompression.ts";
+export type { DeflatedBlock, DeflatedBlocks, DeflatedKey } from "./deflated-blocks.ts";
+export { deflatedBlocks } from "./deflated-blocks.ts";
 export type { Digest } from "./digest.ts";
 export {
   canonicalJson,
@@ -20,6 +21,8 @@ export {
 export { makeDirectories } from "./directories.ts";
 export type { ErrorCode, SourceLocation, WhittleErrorOptions } from "./errors.ts";
 export { errorCodes, explainSystemError, isSystemError, redact, WhittleError } from "./errors.ts";
+export type { GzipFile, GzipPiece, GzipPiecesOptions } from "./gzip.ts";
+export { gzip, gzipPieces } from "./gzip.ts";
 export type { LockOptions } from "./lock.ts";
 export { withLock } from "./lock.ts";
 export { OpenFiles } from "./open-files.ts";
@@ -32,3 +35,4 @@ export { noProgress, quietWork } from "./progress.ts";
 export { nearest } from "./suggest.ts";
 export type { Expected } from "./verify.ts";
 export { verified } from "./verify.ts";
+export { zstd } from "./zstd.ts";

@@ -246,7 +246,7 @@ export async function plannedSimulations(
 
 function solverFor(options: BuildOptions): Solver {
   return new Solver({
-    executors: standardExecutors(options.store),
+    executors: standardExecutors(options.store, cacheDirectory(options.environment)),
     cache: outcomeCache(options.store),
     progress: options.progress,
     signal: options.signal,

@@ -4,5 +4,5 @@ export { defaultLimits } from "./member.ts";
 export { readTar } from "./read.ts";
 export type { TreeOfMembersOptions } from "./tree.ts";
 export { placeOf, treeOfMembers, treeOfTar } from "./tree.ts";
-export type { WriteTarOptions } from "./write.ts";
-export { writeTar } from "./write.ts";
+export type { TarPiece, WriteTarOptions } from "./write.ts";
+export { writeTar, writeTarPieces } from "./write.ts";

@@ -1,9 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { describeTree, trees } from "../../test/arbitrary-tree.ts";
-import { bytesContent, WhittleError } from "../io/index.ts";
+import { bytesContent, readContent, WhittleError } from "../io/index.ts";
 import { attributes, type Entry, newInode, type Tree, treeOf } from "../tree/index.ts";
-import { type IndexedMember, indexTar, readTar, treeOfMembers, treeOfTar, writeTar } from "./index.ts";
+import {
+  type IndexedMember,
+  indexTar,
+  readTar,
+  treeOfMembers,
+  treeOfTar,
+  writeTar,
+  writeTarPieces,
+} from "./index.ts";
 
 async function tarOf(tree: Tree): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
@@ -186,5 +194,41 @@ describe("writeTar", () => {
     const tree = await treeOfTar(bytesContent(Buffer.concat(chunks)));
     expect(tree.get("/")?.mode).toBe(0o700);
     expect(await tarOf(tree)).toEqual(Buffer.alloc(1024));
+  });
+});
+
+describe("writeTarPieces", () => {
+  it("writes the same bytes, with long files in pieces of their own", async () => {
+    const mebibyte = 1024 * 1024;
+    const sizes = fc.oneof(
+      fc.integer({ min: 0, max: 2000 }),
+      fc.integer({ min: mebibyte - 600, max: mebibyte + 600 }),
+      fc.constant(2 * mebibyte),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(sizes, { maxLength: 6 }), async (lengths) => {
+        const tree = treeOf(
+          lengths.map((size, index) => [`/${index}`, file(String(index).repeat(size).slice(0, size))]),
+        );
+        const whole: Uint8Array[] = [];
+        const inFiles = new Map<Entry, Buffer[]>();
+        for await (const { bytes, file: from } of writeTarPieces(tree.entries(), 1000)) {
+          whole.push(bytes);
+          if (from === undefined) continue;
+          const before = inFiles.get(from) ?? [];
+          expect(before.every(({ length }) => length === mebibyte)).toBe(true);
+          inFiles.set(from, [...before, Buffer.from(bytes)]);
+        }
+        expect(Buffer.concat(whole).equals(await tarOf(tree))).toBe(true);
+        for (const [, entry] of tree.entries()) {
+          if (entry.type !== "file") continue;
+          const pieces = inFiles.get(entry);
+          expect(pieces !== undefined).toBe(entry.content.size >= 1000);
+          if (pieces === undefined) continue;
+          expect(Buffer.concat(pieces).equals(await readContent(entry.content))).toBe(true);
+        }
+      }),
+      { numRuns: 20 },
+    );
   });
 });

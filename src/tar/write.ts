@@ -1,5 +1,12 @@
 import { type Content, OpenFiles, WhittleError } from "../io/index.ts";
-import { comparePaths, type DirectoryEntry, type Entry, type Inode, type TreePath } from "../tree/index.ts";
+import {
+  comparePaths,
+  type DirectoryEntry,
+  type Entry,
+  type FileEntry,
+  type Inode,
+  type TreePath,
+} from "../tree/index.ts";
 import { encodeHeader } from "./encode.ts";
 import { blockSize, padded } from "./header.ts";
 
@@ -7,6 +14,13 @@ export interface WriteTarOptions {
   /** Attributes of the top directory, to be written as `./`; without them the top is left out. */
   readonly top?: DirectoryEntry;
   readonly signal?: AbortSignal;
+}
+
+/** The next bytes of an archive; those of a file's contents may come apart from all others. */
+export interface TarPiece {
+  readonly bytes: Uint8Array;
+  /** Whose contents these are and nothing else. */
+  readonly file?: FileEntry;
 }
 
 // As large as a block of the gzip writer, so that it need not copy.
@@ -24,6 +38,20 @@ export async function* writeTar(
   entries: Iterable<readonly [TreePath, Entry]>,
   options: WriteTarOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const { bytes } of writeTarPieces(entries, Number.POSITIVE_INFINITY, options)) yield bytes;
+}
+
+/**
+ * Writes the same bytes as {@link writeTar}, and has the contents of long files begin and end a piece. A file's
+ * pieces are of 1 MiB, the last may be shorter.
+ *
+ * @param apart - from how many bytes on a file comes apart
+ */
+export async function* writeTarPieces(
+  entries: Iterable<readonly [TreePath, Entry]>,
+  apart: number,
+  options: WriteTarOptions = {},
+): AsyncGenerator<TarPiece, void, undefined> {
   const out = new Buffers();
   const disk = new OpenFiles();
   const names = new Map<Inode, string>();
@@ -37,7 +65,7 @@ export async function* writeTar(
       const linkTo = inode === undefined ? undefined : names.get(inode);
       if (inode !== undefined && linkTo === undefined) names.set(inode, name);
       yield* out.add(encodeHeader({ name, entry, ...(linkTo === undefined ? {} : { linkTo }) }));
-      if (entry.type === "file" && linkTo === undefined) yield* writeBody(entry.content, path, out, disk);
+      if (entry.type === "file" && linkTo === undefined) yield* writeBody(entry, path, apart, out, disk);
     }
     yield* out.fill(trailer);
     yield* out.rest();
@@ -56,11 +84,31 @@ function inByteOrder(entries: Iterable<readonly [TreePath, Entry]>): readonly (r
 }
 
 async function* writeBody(
-  content: Content,
+  entry: FileEntry,
   path: TreePath,
+  apart: number,
   out: Buffers,
   disk: OpenFiles,
-): AsyncGenerator<Uint8Array, void, undefined> {
+): AsyncGenerator<TarPiece, void, undefined> {
+  const { content } = entry;
+  if (content.size >= apart) yield* out.beginFile(entry);
+  const written = yield* copyContent(content, out, disk);
+  if (content.size >= apart) yield* out.endFile();
+  if (written !== content.size) {
+    throw new WhittleError(
+      "ARCHIVE_CORRUPT",
+      `Cannot write ${path} into the archive: its content has ${written < content.size ? `${written}` : "more than its"} bytes, ${content.size} are wanted; it changed while it was in use`,
+    );
+  }
+  yield* out.fill(padded(written) - written);
+}
+
+/** @returns how many bytes there were; as soon as there are too many it stops */
+async function* copyContent(
+  content: Content,
+  out: Buffers,
+  disk: OpenFiles,
+): AsyncGenerator<TarPiece, number, undefined> {
   let written = 0;
   if (content.file !== undefined) {
     while (written < content.size) {
@@ -77,44 +125,59 @@ async function* writeBody(
       yield* out.add(chunk);
     }
   }
-  if (written !== content.size) {
-    throw new WhittleError(
-      "ARCHIVE_CORRUPT",
-      `Cannot write ${path} into the archive: its content has ${written < content.size ? `${written}` : "more than its"} bytes, ${content.size} are wanted; it changed while it was in use`,
-    );
-  }
-  yield* out.fill(padded(written) - written);
+  return written;
 }
 
-/** Collects what is written into large buffers. */
+/** Collects what is written into large pieces. */
 class Buffers {
   #buffer: Buffer = Buffer.allocUnsafeSlow(bufferSize);
-  #filled = 0;
+  /** Where in the buffer the present piece begins and ends. */
+  #start = 0;
+  #end = 0;
+  #file: FileEntry | undefined;
+  /** How much of the file has no buffer yet. */
+  #left = 0;
+  /** What the buffer was before the file's. */
+  #before: { readonly buffer: Buffer; readonly end: number } | undefined;
+
+  /** Ends the present piece; until {@link endFile}, all that comes are the contents of a file. */
+  *beginFile(file: FileEntry): Generator<TarPiece, void, undefined> {
+    yield* this.rest();
+    this.#before = { buffer: this.#buffer, end: this.#end };
+    this.#file = file;
+    this.#left = file.content.size;
+    this.#next();
+  }
+
+  *endFile(): Generator<TarPiece, void, undefined> {
+    yield* this.rest();
+    this.#file = undefined;
+    this.#buffer = this.#before?.buffer ?? Buffer.allocUnsafeSlow(bufferSize);
+    this.#start = this.#end = this.#before?.end ?? 0;
+  }
 
   /** A part of the present buffer to be written into directly; {@link took} says how much of it was used. */
   room(most: number): Buffer {
-    return this.#buffer.subarray(this.#filled, Math.min(bufferSize, this.#filled + most));
+    return this.#buffer.subarray(this.#end, Math.min(this.#buffer.length, this.#end + most));
   }
 
-  *took(count: number): Generator<Buffer, void, undefined> {
-    this.#filled += count;
-    if (this.#filled === bufferSize) {
-      yield this.#buffer;
-      this.#buffer = Buffer.allocUnsafeSlow(bufferSize);
-      this.#filled = 0;
-    }
+  *took(count: number): Generator<TarPiece, void, undefined> {
+    this.#end += count;
+    if (this.#end < this.#buffer.length) return;
+    yield* this.rest();
+    this.#next();
   }
 
-  *add(bytes: Uint8Array): Generator<Buffer, void, undefined> {
+  *add(bytes: Uint8Array): Generator<TarPiece, void, undefined> {
     for (let rest = bytes; rest.length > 0; ) {
-      const part = rest.subarray(0, bufferSize - this.#filled);
-      this.#buffer.set(part, this.#filled);
-      rest = rest.subarray(part.length);
-      yield* this.took(part.length);
+      const room = this.room(rest.length);
+      room.set(rest.subarray(0, room.length));
+      rest = rest.subarray(room.length);
+      yield* this.took(room.length);
     }
   }
 
-  *fill(zeros: number): Generator<Buffer, void, undefined> {
+  *fill(zeros: number): Generator<TarPiece, void, undefined> {
     for (let left = zeros; left > 0; ) {
       const room = this.room(left).fill(0).length;
       left -= room;
@@ -122,7 +185,17 @@ class Buffers {
     }
   }
 
-  *rest(): Generator<Buffer, void, undefined> {
-    if (this.#filled > 0) yield this.#buffer.subarray(0, this.#filled);
+  /** Hands over what there is; the end of the buffer is still to be used. */
+  *rest(): Generator<TarPiece, void, undefined> {
+    const bytes = this.#buffer.subarray(this.#start, this.#end);
+    this.#start = this.#end;
+    if (bytes.length > 0) yield { bytes, ...(this.#file === undefined ? {} : { file: this.#file }) };
+  }
+
+  #next(): void {
+    const size = this.#file === undefined ? bufferSize : Math.min(bufferSize, this.#left);
+    this.#left -= size;
+    this.#buffer = Buffer.allocUnsafeSlow(size);
+    this.#start = this.#end = 0;
   }
 }

@@ -1,4 +1,6 @@
+import { join } from "node:path";
 import type { BlobSink, BlobSource } from "../../image/index.ts";
+import { deflatedBlocks } from "../../io/index.ts";
 import type { Executor } from "../executor.ts";
 import { archiveExecutor, lockedExecutor, resolveExecutor } from "./archive.ts";
 import { carveExecutor, surfaceExecutor } from "./carve.ts";
@@ -9,8 +11,13 @@ import { overlayExecutor } from "./overlay.ts";
 import { packagesExecutor } from "./packages.ts";
 import { simulateExecutor, simulationRootsExecutor } from "./simulate.ts";
 
-/** An executor for every kind of step that the front ends make; results go into `blobs`. */
-export function standardExecutors(blobs: BlobSink & BlobSource): Executor[] {
+/**
+ * An executor for every kind of step that the front ends make; results go into `blobs`.
+ *
+ * @param cacheDirectory - where what packages come to is kept for other stores
+ */
+export function standardExecutors(blobs: BlobSink & BlobSource, cacheDirectory: string): Executor[] {
+  const deflated = deflatedBlocks(join(cacheDirectory, "deflated"));
   return [
     archiveExecutor,
     resolveExecutor,
@@ -22,7 +29,7 @@ export function standardExecutors(blobs: BlobSink & BlobSource): Executor[] {
     overlayExecutor,
     surfaceExecutor,
     carveExecutor(blobs),
-    layerExecutor(blobs),
+    layerExecutor(blobs, deflated),
     imageExecutor(blobs),
     reasonsExecutor(blobs),
     indexExecutor(blobs),

@@ -1,5 +1,5 @@
 import type { BlobSink, LayerRecord } from "../../image/index.ts";
-import { type Progress, sha256 } from "../../io/index.ts";
+import { type DeflatedBlocks, type Progress, sha256 } from "../../io/index.ts";
 import { type Executor, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
 import { treeOfInput } from "./tree-value.ts";
@@ -18,11 +18,11 @@ export function layerStep(tree: Step, what: string, compression: Compression, pl
   };
 }
 
-/** Its record is a `LayerRecord`. */
-export function layerExecutor(sink: BlobSink): Executor {
+/** Its record is a `LayerRecord`. Deflated files of packages are taken from and put into `deflated`. */
+export function layerExecutor(sink: BlobSink, deflated: DeflatedBlocks): Executor {
   return {
     kind: "layer",
-    version: 1,
+    version: 2,
     cached: true,
     async run(step, inputs, work) {
       const { writeLayer } = await import("../../image/index.ts");
@@ -32,7 +32,11 @@ export function layerExecutor(sink: BlobSink): Executor {
       const progress: Progress = (event) => {
         if (event.kind === "bytes") work.progress({ ...event, id: work.key });
       };
-      const layer: LayerRecord = await writeLayer(tree, sink, { compression, work: { ...work, progress } });
+      const layer: LayerRecord = await writeLayer(tree, sink, {
+        compression,
+        deflated,
+        work: { ...work, progress },
+      });
       return {
         digest: sha256(`${layer.diffId} ${layer.descriptor.digest}`),
         record: layer as unknown as Json,
