@@ -15,11 +15,11 @@ import {
   type Changes,
   childOf,
   type Entry,
-  impliedDirectory,
   nameOf,
   parentOf,
   Tree,
   type TreePath,
+  unnamedDirectory,
 } from "../tree/index.ts";
 import { type BlobSink, type LayerRecord, mediaTypes } from "./types.ts";
 
@@ -101,7 +101,7 @@ export function layerMediaType(compression: LayerCompression): string {
 }
 
 /**
- * The members of a layer: what was added or described, and for each path that is gone an empty file `.wh.NAME` in its
+ * The members of a layer: what was added, and for each path that is gone an empty file `.wh.NAME` in its
  * directory, for each opaque directory `.wh..wh..opq` in it.
  *
  * @throws WhittleError `IMAGE_INVALID` when an entry has a name that would be taken for one of these
@@ -116,7 +116,7 @@ export function layerEntries(from: Changes | Tree): (readonly [TreePath, Entry])
       { hint: "rename it, or leave it out" },
     );
   }
-  if (from instanceof Tree) return added.filter(([path, entry]) => isDescribed(from, path, entry));
+  if (from instanceof Tree) return added.filter(([, entry]) => entry !== unnamedDirectory);
   return [
     ...added,
     ...from.removed.map(
@@ -124,14 +124,6 @@ export function layerEntries(from: Changes | Tree): (readonly [TreePath, Entry])
     ),
     ...from.opaque.map((path) => [childOf(path, opaqueName), whiteout] as const),
   ];
-}
-
-/**
- * Directories that were only made on the way to something are not written: whoever unpacks the layer makes them in
- * the same way, and a layer below that describes them keeps its word.
- */
-function isDescribed(tree: Tree, path: TreePath, entry: Entry): boolean {
-  return entry !== impliedDirectory || tree.children(path).length === 0;
 }
 
 const whiteout: Entry = {
@@ -178,6 +170,6 @@ async function* gzipParts(tar: AsyncIterable<TarPiece>): AsyncGenerator<GzipPiec
       const digest = origin?.kind === "package" ? content?.digest : undefined;
       file = content && { size: content.size, ...(digest === undefined ? {} : { digest }) };
     }
-    yield { bytes: piece.bytes, file };
+    yield { bytes: piece.bytes, file, release: piece.release };
   }
 }

@@ -79,7 +79,7 @@ describe("parseReference", () => {
       );
     // Without a registry, a first part with a dot would have to be one.
     const readable = reference.filter(
-      (text) => !/^(?:docker:\/\/|docker-daemon:)?[a-z0-9]+[a-z0-9_-]*\.[^/]*_/.test(text),
+      (text) => !/^(?:docker:\/\/|docker-daemon:)?(?=[^/]*\.)(?=[^/]*_)/.test(text),
     );
     fc.assert(
       fc.property(readable, (text) => {

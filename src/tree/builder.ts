@@ -31,8 +31,8 @@ export class TreeBuilder {
   }
 
   /**
-   * Puts an entry at a path, making the directories above. A directory put over a directory keeps its contents;
-   * anything else replaces what was there.
+   * Puts an entry at a path, making the directories above. A directory put over a directory keeps its contents,
+   * and its attributes too when the new one is the implied one; anything else replaces what was there.
    */
   set(path: TreePath, entry: Entry): this {
     if (path === "/") {
@@ -44,7 +44,7 @@ export class TreeBuilder {
     if (entry.type === "directory") {
       const old = above.get(name);
       const node = this.#copy(old?.children === undefined ? { entry, children: new Map() } : old);
-      node.entry = entry;
+      if (entry !== impliedDirectory || old?.children === undefined) node.entry = entry;
       above.set(name, node);
     } else {
       if (above.get(name)?.children !== undefined) this.#lastPath = undefined;

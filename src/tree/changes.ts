@@ -1,5 +1,5 @@
 import type { Content } from "../io/index.ts";
-import type { Entry } from "./entry.ts";
+import { type Entry, impliedDirectory } from "./entry.ts";
 import { childOf, type TreePath } from "./path.ts";
 import { Tree, type TreeNode } from "./tree.ts";
 
@@ -87,6 +87,9 @@ function compare(
   for (const name of lower.children.keys()) {
     if (!upper.children.has(name)) removed.push(childOf(path, name));
   }
-  if (children.size === 0 && sameEntry(lower.entry, upper.entry)) return undefined;
-  return { entry: upper.entry, children };
+  const same = sameEntry(lower.entry, upper.entry);
+  if (children.size === 0 && same) return undefined;
+  // Where attributes change, even those that nobody described are meant.
+  const entry = upper.entry === impliedDirectory && !same ? { ...upper.entry } : upper.entry;
+  return { entry, children };
 }

@@ -76,3 +76,9 @@ export type Entry = FileEntry | DirectoryEntry | SymlinkEntry | DeviceEntry | Fi
 
 /** A directory as it is made where none was described: root's, 0755, at the epoch. */
 export const impliedDirectory: DirectoryEntry = { type: "directory", mode: 0o755, uid: 0, gid: 0, mtime: 0 };
+
+/**
+ * A directory that exists because something is in it and that no layer names: whoever unpacks makes it. Only for
+ * places where no program of the image has to look, since old unpackers make such directories for root alone.
+ */
+export const unnamedDirectory: DirectoryEntry = { ...impliedDirectory };

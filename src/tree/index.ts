@@ -14,7 +14,7 @@ export type {
   Origin,
   SymlinkEntry,
 } from "./entry.ts";
-export { impliedDirectory, newInode } from "./entry.ts";
+export { impliedDirectory, newInode, unnamedDirectory } from "./entry.ts";
 export { isUtf8Name, nameBytes, nameText } from "./name-bytes.ts";
 export type { TreePath } from "./path.ts";
 export {

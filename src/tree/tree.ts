@@ -137,7 +137,8 @@ export class Tree {
 
   /**
    * This tree with `upper` laid over it: where both have a directory the contents are merged and the upper
-   * attributes win; anything else of the upper tree replaces what was there.
+   * attributes win, unless nobody described them ({@link impliedDirectory}); anything else of the upper tree
+   * replaces what was there.
    */
   overlay(upper: Tree): Tree {
     return new Tree(overlayNode(this.top, upper.top));
@@ -214,10 +215,12 @@ function* walk(node: TreeNode, path: TreePath): Generator<[TreePath, Entry], voi
 function overlayNode(lower: TreeNode | undefined, upper: TreeNode): TreeNode {
   if (lower === undefined || lower === upper) return upper;
   if (upper.children === undefined || lower.children === undefined) return upper;
-  if (upper.children.size === 0) return { entry: upper.entry, children: lower.children };
+  // A directory that was only made on the way to something says nothing of one that was described.
+  const entry = upper.entry === impliedDirectory ? lower.entry : upper.entry;
+  if (upper.children.size === 0) return { entry, children: lower.children };
   const children = new Map(lower.children);
   for (const [name, child] of upper.children) children.set(name, overlayNode(children.get(name), child));
-  return { entry: upper.entry, children };
+  return { entry, children };
 }
 
 /** Like overlay, but the first `depth` directories of the upper side only make what is missing. */

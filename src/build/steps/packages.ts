@@ -1,6 +1,6 @@
 import type { Archive, DebianPackage, Resolution } from "../../debian/index.ts";
 import { bytesContent, sha256 } from "../../io/index.ts";
-import { attributes, Tree, TreeBuilder } from "../../tree/index.ts";
+import { attributes, Tree, TreeBuilder, unnamedDirectory } from "../../tree/index.ts";
 import { type Executor, inputOf } from "../executor.ts";
 import type { Step } from "../graph.ts";
 import { settle } from "../solver.ts";
@@ -79,6 +79,12 @@ export async function withRecords(
       content: bytesContent(bytes, sha256(bytes)),
       ...attributes(0o644, { origin }),
     });
+  }
+  if (builder.names("/").length === 0) return tree;
+  // Who looks through an image for package managers takes a directory of this name for one; where there is nothing
+  // but records in it, no layer has to name it.
+  if (tree.children("/var/lib/dpkg").every((name) => name === "status.d")) {
+    for (const path of ["/var/lib/dpkg", "/var/lib/dpkg/status.d"]) builder.set(path, unnamedDirectory);
   }
   return tree.place(builder.tree(), "/");
 }
