@@ -1,5 +1,7 @@
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, Help, Option } from "commander";
+import { printable } from "./paint.ts";
 import { type ProgressMode, progressModes } from "./progress.ts";
+import { verbs } from "./verbs.ts";
 import { programVersion } from "./version.ts";
 
 /** Options that every verb takes. */
@@ -27,7 +29,16 @@ export function createProgram(): Command {
     .helpOption("-h, --help", "show this help")
     .showSuggestionAfterError(true)
     .enablePositionalOptions()
-    .exitOverride();
+    .exitOverride()
+    .configureHelp({
+      showGlobalOptions: true,
+      // A list that is empty is not worth a word.
+      optionDescription: (option) =>
+        Array.isArray(option.defaultValue) && option.defaultValue.length === 0
+          ? option.description
+          : Help.prototype.optionDescription(option),
+    })
+    .configureOutput({ outputError: (text, write) => write(usageError(text, process.argv.slice(2))) });
   program.option("--version", "print the version");
   program.on("option:version", () => {
     process.stdout.write(`${programVersion()}\n`);
@@ -38,6 +49,25 @@ export function createProgram(): Command {
     "\nExamples:\n  whittle build examples/api-simulator -t api:1\n  whittle run --rm -p 8080:8080 api:1\n",
   );
   return program;
+}
+
+/** A mistake in the command line, worded as all errors are. */
+function usageError(text: string, words: readonly string[]): string {
+  const [message = "", ...more] = text
+    .replace(/^error: /, "")
+    .trimEnd()
+    .split("\n");
+  const verb = verbs.find(({ name }) => words.includes(name))?.name;
+  const hints = more.length > 0 ? more.map((line) => line.replace(/^\((.*)\)$/, "$1")) : [helpHint(verb)];
+  const lines = [
+    `whittle: Cannot read the command line: ${message}`,
+    ...hints.map((hint) => `hint: ${hint}`),
+  ];
+  return `${printable(lines.join("\n"))}\n`;
+}
+
+function helpHint(verb: string | undefined): string {
+  return `whittle ${verb === undefined ? "" : `${verb} `}--help`;
 }
 
 /** Global options are taken after the verb as well, as docker and git have taught people to type them. */

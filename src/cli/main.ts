@@ -1,5 +1,5 @@
 import { type Command, CommanderError } from "commander";
-import { storeDirectory, WhittleError } from "../io/index.ts";
+import { explainSystemError, storeDirectory, WhittleError } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
 import { addGlobalOptions, createProgram, type GlobalOptions } from "./global-options.ts";
 import { type ProgressMode, progressView } from "./progress.ts";
@@ -52,17 +52,37 @@ async function perform(
     controller.abort(new WhittleError("INTERRUPTED", "Interrupted"));
   };
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  const output = watchOutput(controller, options);
   const view = progressView(quietByLevel(options), process.stderr, colourOn(options, process.stderr));
   const context = createContext(options, view.progress, controller.signal);
   try {
-    process.exitCode = (await action(context)) ?? 0;
+    const status = (await action(context)) ?? 0;
+    if (!output.failed()) process.exitCode = status;
   } catch (error) {
     view.stop();
+    if (output.failed()) return;
     process.exitCode = failed(controller.signal.aborted ? interruption(error) : error, options);
   } finally {
     view.stop();
     process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
   }
+}
+
+/**
+ * A reader that went away (`whittle tree … | head -1`) has what it wanted: the verb ends, quietly. Output that
+ * cannot be written for another reason is an error. Standard error that nobody reads is no reason to stop.
+ */
+function watchOutput(controller: AbortController, options: GlobalOptions): { failed(): boolean } {
+  let broken = false;
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (broken) return;
+    broken = true;
+    process.exitCode =
+      error.code === "EPIPE" ? 0 : failed(explainSystemError(error, "write to standard output"), options);
+    controller.abort(new WhittleError("INTERRUPTED", "Interrupted: nobody reads the output"));
+  });
+  process.stderr.on("error", () => undefined);
+  return { failed: () => broken };
 }
 
 function createContext(
@@ -108,7 +128,7 @@ function interruption(error: unknown): unknown {
 
 function failed(error: unknown, options: GlobalOptions): number {
   if (error instanceof CommanderError) {
-    // Commander has printed its own message (or the help that was asked for).
+    // Its message, or the help that was asked for, is printed.
     return error.exitCode === 0 ? 0 : 2;
   }
   if (process.env["WHITTLE_DEBUG"] && error instanceof Error) process.stderr.write(`${error.stack}\n`);

@@ -1,5 +1,5 @@
 import { isSystemError, redact, WhittleError } from "../io/index.ts";
-import { type Paint, paint } from "./paint.ts";
+import { type Paint, paint, printable } from "./paint.ts";
 
 /**
  * An error as a person is to see it: what was attempted, found and wanted, the place in the file with a caret,
@@ -12,16 +12,30 @@ export function renderError(error: unknown, colour: boolean): string {
   if (!(error instanceof WhittleError)) return renderForeign(error, p);
   const lines: string[] = [];
   const { at } = error;
-  if (at !== undefined) lines.push(p.bold(`${at.file}:${at.line}:${at.column}`));
-  lines.push(`${p.red("whittle:")} ${error.message}`);
+  if (at !== undefined) lines.push(p.bold(printable(`${at.file}:${at.line}:${at.column}`)));
+  lines.push(`${p.red("whittle:")} ${printable(error.message)}`);
   if (at?.text !== undefined) {
     const number = String(at.line);
     const gutter = " ".repeat(number.length);
-    const before = at.text.slice(0, at.column - 1).replace(/[^\t]/g, " ");
-    lines.push(`${p.dim(`${number} |`)} ${at.text}`, `${p.dim(`${gutter} |`)} ${before}${p.red("^")}`);
+    const { text, column } = excerpt(at.text, at.column);
+    const before = text.slice(0, column - 1).replace(/[^\t]/g, " ");
+    lines.push(`${p.dim(`${number} |`)} ${text}`, `${p.dim(`${gutter} |`)} ${before}${p.red("^")}`);
   }
-  if (error.hint !== undefined) lines.push(`${p.cyan("hint:")} ${error.hint}`);
+  if (error.hint !== undefined) lines.push(`${p.cyan("hint:")} ${printable(error.hint)}`);
   return `${lines.join("\n")}\n`;
+}
+
+const longestExcerpt = 120;
+
+/** The line around the mistake, without what a terminal would obey; a long one is cut at both ends. */
+function excerpt(line: string, column: number): { text: string; column: number } {
+  const from = column > longestExcerpt - 20 ? column - 40 : 0;
+  const cut = line.slice(from, from + longestExcerpt);
+  const text = `${from > 0 ? "…" : ""}${cut}${from + longestExcerpt < line.length ? "…" : ""}`;
+  return {
+    text: text.replace(/\p{Cc}/gu, (c) => (c === "\t" ? c : "·")),
+    column: column - from + (from > 0 ? 1 : 0),
+  };
 }
 
 /** The exit status that an error stands for. */

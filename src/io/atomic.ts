@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, open, rename, unlink } from "node:fs/promises";
+import { type FileHandle, lstat, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { makeDirectories } from "./directories.ts";
-import { explainSystemError } from "./errors.ts";
+import { explainSystemError, WhittleError } from "./errors.ts";
 
 export interface AtomicWriteOptions {
   /** Permission bits of the new file, before the umask (default 0644). */
@@ -16,13 +16,14 @@ export interface AtomicWriteOptions {
  * fsynced (rename(2), fsync(2)). Missing directories above are made.
  *
  * @returns the number of bytes written
- * @throws WhittleError `DISK_FULL`, `PERMISSION`, `ENVIRONMENT`; the temporary file is gone then
+ * @throws WhittleError `NOT_FOUND` where the name is a directory's or a device's, `DISK_FULL`, `PERMISSION`, `ENVIRONMENT`; the temporary file is gone then
  */
 export async function writeFileAtomically(
   path: string,
   data: Uint8Array | string | AsyncIterable<Uint8Array>,
   options: AtomicWriteOptions = {},
 ): Promise<number> {
+  await requireReplaceable(path);
   const directory = dirname(path);
   const temporary = join(directory, `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
   try {
@@ -42,6 +43,14 @@ export async function writeFileAtomically(
   } catch (error) {
     throw explainSystemError(error, `write ${path}`);
   }
+}
+
+/** A file is put in the place of another file only: renaming over /dev/null would take it from everybody. */
+async function requireReplaceable(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined || found.isFile() || found.isSymbolicLink()) return;
+  const kind = found.isDirectory() ? "a directory" : "a device, pipe or socket";
+  throw new WhittleError("NOT_FOUND", `Cannot write ${path}: it is ${kind}, a file is wanted`);
 }
 
 /** Makes the names inside a directory durable; file systems that cannot do that are left alone. */

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Option } from "commander";
+import { parseReference } from "../../image/index.ts";
 import { explainSystemError, WhittleError } from "../../io/index.ts";
 import { type BuildOptions, type BuiltImage, buildProject, readProject } from "../../project/index.ts";
 import { builtTable } from "../built-table.ts";
@@ -53,6 +54,7 @@ export const command: VerbModule = {
 
 async function build(directory: string, flags: Flags, context: VerbContext): Promise<number> {
   const outputs = flags.output.map(parseOutput);
+  for (const tag of flags.tag) requireName(tag);
   const project = await readProject(resolve(context.currentDirectory, directory), flags.file);
   const platforms = flags.platform.flatMap((list) => list.split(",")).filter((name) => name !== "");
   const options: BuildOptions = {
@@ -69,6 +71,12 @@ async function build(directory: string, flags: Flags, context: VerbContext): Pro
     labels: pairs(flags.label, "--label"),
     annotations: pairs(flags.annotation, "--annotation"),
   };
+  if (flags.platform.length > 0 && platforms.length === 0) {
+    throw new WhittleError(
+      "USAGE",
+      `Cannot build for --platform "${flags.platform.join(" ")}": it names none`,
+    );
+  }
   const names = flags.image.length > 0 ? flags.image : Object.keys(project.recipe.images);
   if (names.length > 1 && (flags.tag.length > 0 || outputs.some((output) => output.type !== "store"))) {
     throw new WhittleError("USAGE", `Cannot give one name to ${names.length} images: ${names.join(", ")}`, {
@@ -87,6 +95,19 @@ async function build(directory: string, flags: Flags, context: VerbContext): Pro
   await writeFiles(built, flags);
   for (const image of built) context.out(`${image.descriptor.digest}\n`);
   return 0;
+}
+
+/** Finds a name that the store cannot give before anything is built. */
+function requireName(tag: string): void {
+  const { transport } = parseReference(tag);
+  if (transport === "store") return;
+  throw new WhittleError(
+    "USAGE",
+    `Cannot give the image the name "${tag}": it is a place, a name is wanted`,
+    {
+      hint: `-o type=oci|docker|tar|local,dest=PATH writes an image elsewhere`,
+    },
+  );
 }
 
 /** Without `-t` an image is called after its project, so that it can be run and inspected. */
