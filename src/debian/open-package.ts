@@ -64,10 +64,10 @@ export async function openPackage(
 ): Promise<DebianPackage> {
   const { sha256 } = record;
   const unpacked = join(cacheDirectory, "debian", "unpacked", sha256.slice(0, 2), `${sha256}.unpacked`);
-  let table = await readTable(unpacked);
+  let table = readTable(unpacked);
   if (table === undefined) {
     await unpacking(work.signal, () => unpackInto(unpacked, path, record, cacheDirectory, work));
-    table = await readTable(unpacked);
+    table = readTable(unpacked);
   }
   if (table === undefined) {
     throw new WhittleError("INTERNAL", `Internal error: ${unpacked} cannot be read back`);

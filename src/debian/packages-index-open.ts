@@ -44,7 +44,8 @@ function readTables(file: number, sha256: string): Omit<OpenedIndex, "path" | "f
   const entries = Object.values(lengths).reduce((sum, length) => sum + length, 0);
   const size = 4 * entries + textLength;
   if (size > largestTables) return undefined;
-  const hot = Buffer.from(new ArrayBuffer(size));
+  // Has a buffer of its own from the start, as the tables below expect; every byte of it is read.
+  const hot = Buffer.allocUnsafeSlow(size);
   if (readSync(file, hot, 0, size, headerLength) !== size || crc32(hot) !== check) return undefined;
   let at = 0;
   const tables = Object.fromEntries(

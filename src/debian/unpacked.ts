@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { TreePath } from "../tree/index.ts";
 
 /** An entry of a package's data archive: a letter for the type, then what that type has. */
@@ -44,40 +44,46 @@ export function encodeTable(table: UnpackedTable, at: number): Buffer {
   return Buffer.concat([json, Buffer.from(`${footer}\n`, "latin1")]);
 }
 
-/** Reads the table of an unpacked package; nothing when the file is absent, cut short or damaged there. */
-export async function readTable(path: string): Promise<UnpackedTable | undefined> {
-  const handle = await open(path, "r").catch(() => undefined);
-  if (handle === undefined) return undefined;
+/**
+ * Reads the table of an unpacked package; nothing when the file is absent, cut short or damaged there. These are
+ * a few small reads, for which the thread pool would cost more than they do.
+ */
+export function readTable(path: string): UnpackedTable | undefined {
+  let file: number;
   try {
-    return await tableOf(handle);
+    file = openSync(path, "r");
+  } catch {
+    return undefined;
+  }
+  try {
+    return tableOf(file);
   } catch {
     return undefined;
   } finally {
-    await handle.close();
+    closeSync(file);
   }
 }
 
-async function tableOf(handle: FileHandle): Promise<UnpackedTable | undefined> {
-  const { size } = await handle.stat();
-  const tail = await readAt(handle, Math.max(0, size - firstRead), Math.min(size, firstRead));
+function tableOf(file: number): UnpackedTable | undefined {
+  const { size } = fstatSync(file);
+  const tail = readAt(file, Math.max(0, size - firstRead), Math.min(size, firstRead));
   const match = footerShape.exec(tail.subarray(-footerSize).toString("latin1"));
   const [start, length] = [Number(match?.[1]), Number(match?.[2])];
   if (match === null || start + length + footerSize !== size) return undefined;
   const json =
     length + footerSize <= tail.length
       ? tail.subarray(tail.length - footerSize - length, tail.length - footerSize)
-      : await readAt(handle, start, length);
+      : readAt(file, start, length);
   if (createHash("sha256").update(json).digest("hex") !== match[3]) return undefined;
   return JSON.parse(json.toString("utf8")) as UnpackedTable;
 }
 
-async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+function readAt(file: number, position: number, length: number): Buffer {
   const buffer = Buffer.allocUnsafe(length);
-  let at = 0;
-  while (at < length) {
-    const { bytesRead } = await handle.read(buffer, at, length - at, position + at);
-    if (bytesRead === 0) return buffer.subarray(0, at);
-    at += bytesRead;
+  for (let at = 0; at < length; ) {
+    const count = readSync(file, buffer, at, length - at, position + at);
+    if (count === 0) return buffer.subarray(0, at);
+    at += count;
   }
   return buffer;
 }

@@ -31,6 +31,8 @@ export interface GzipFile {
 export interface GzipPiece {
   readonly bytes: Uint8Array;
   readonly file?: GzipFile | undefined;
+  /** Called when the bytes are no longer looked at. */
+  readonly release?: (() => void) | undefined;
 }
 
 export interface GzipPiecesOptions extends CompressionOptions {
@@ -57,7 +59,7 @@ async function* asPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Gzip
 }
 
 interface Job {
-  readonly bytes: Uint8Array;
+  readonly piece: GzipPiece;
   /** The up to 32 KiB before the block: what deflate may refer back to. */
   readonly before: Uint8Array;
   readonly file: RememberedFile | undefined;
@@ -96,11 +98,14 @@ export async function* gzipPieces(
         index = 0;
         file = last === undefined ? undefined : rememberedFile(last, level, options.remembered);
       }
-      yield { bytes, before, file, index: index++ };
-      before = bytes.subarray(Math.max(0, bytes.length - windowSize));
+      const job = { piece, before, file, index: index++ };
+      // A copy, because the bytes may be gone when the next block comes; at the end of a file there is none.
+      before = bytes.length < gzipBlock ? nothing : Buffer.from(bytes.subarray(-windowSize));
+      yield job;
     }
   }
-  async function deflated({ bytes, before, file, index }: Job): Promise<Uint8Array> {
+  async function deflated({ piece, before, file, index }: Job): Promise<Uint8Array> {
+    const { bytes } = piece;
     const work = (): Promise<Uint8Array> =>
       deflate(bytes, {
         level,
@@ -109,7 +114,9 @@ export async function* gzipPieces(
         finishFlush: constants.Z_SYNC_FLUSH,
         ...(before.length === 0 ? {} : { dictionary: before }),
       });
-    return file === undefined ? work() : file.block(index, crc32(bytes), work);
+    const result = await (file === undefined ? work() : file.block(index, crc32(bytes), work));
+    piece.release?.();
+    return result;
   }
   yield header;
   yield* inOrder(jobs(), deflated);

@@ -21,7 +21,13 @@ import {
   surfaceStep,
 } from "../build/index.ts";
 import type { Resolution } from "../debian/index.ts";
-import { type ContainerConfig, debianArchitecture, formatPlatform, type Platform } from "../image/index.ts";
+import {
+  allPlatforms,
+  type ContainerConfig,
+  debianArchitecture,
+  formatPlatform,
+  type Platform,
+} from "../image/index.ts";
 import { WhittleError } from "../io/index.ts";
 import { containerConfig } from "./config.ts";
 import type { ImageRecipe, SuiteRecipe } from "./types.ts";
@@ -218,7 +224,7 @@ function platformGraph(
               roots: rootsOf(recipe),
               keep: recipe.keep ?? [],
               environment: recipe.config?.environment ?? {},
-              platform: platform as unknown as Json,
+              platform: packagesPlatform(platform) as unknown as Json,
             },
             name,
           );
@@ -247,6 +253,12 @@ function platformGraph(
     ...(resolution === undefined ? {} : { resolution }),
     ...(simulation === undefined ? {} : { simulation }),
   };
+}
+
+/** The first platform with the same packages: `arm/v5` and `arm/v6` share theirs, and so what is carved of them. */
+function packagesPlatform(platform: Platform): Platform {
+  const architecture = debianArchitecture(platform);
+  return allPlatforms.find((one) => debianArchitecture(one) === architecture) ?? platform;
 }
 
 function archiveName(suite: SuiteRecipe): string {

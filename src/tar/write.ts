@@ -21,11 +21,25 @@ export interface TarPiece {
   readonly bytes: Uint8Array;
   /** Whose contents these are and nothing else. */
   readonly file?: FileEntry;
+  /** To be called by a receiver that is done with the bytes, so that others can be written in their place. */
+  readonly release?: () => void;
 }
 
 // As large as a block of the gzip writer, so that it need not copy.
 const bufferSize = 1024 * 1024;
 const trailer = 2 * blockSize;
+
+// Fresh memory costs as much as the reading into it; a few buffers go round.
+const mostSpare = 8;
+const spare: Buffer[] = [];
+
+function spareBuffer(): Buffer {
+  return spare.pop() ?? Buffer.allocUnsafeSlow(bufferSize);
+}
+
+function giveBack(buffer: Buffer): void {
+  if (spare.length < mostSpare && !spare.includes(buffer)) spare.push(buffer);
+}
 
 /**
  * Writes entries as a deterministic archive: PAX, in byte order of the paths' parts, directories with a slash at
@@ -137,6 +151,8 @@ class Buffers {
   #file: FileEntry | undefined;
   /** How much of the file has no buffer yet. */
   #left = 0;
+  /** What the present buffer is a part of, while it holds a file. */
+  #whole: Buffer = this.#buffer;
   /** What the buffer was before the file's. */
   #before: { readonly buffer: Buffer; readonly end: number } | undefined;
 
@@ -189,13 +205,20 @@ class Buffers {
   *rest(): Generator<TarPiece, void, undefined> {
     const bytes = this.#buffer.subarray(this.#start, this.#end);
     this.#start = this.#end;
-    if (bytes.length > 0) yield { bytes, ...(this.#file === undefined ? {} : { file: this.#file }) };
+    if (bytes.length === 0) return;
+    const whole = this.#whole;
+    yield this.#file === undefined ? { bytes } : { bytes, file: this.#file, release: () => giveBack(whole) };
   }
 
   #next(): void {
-    const size = this.#file === undefined ? bufferSize : Math.min(bufferSize, this.#left);
-    this.#left -= size;
-    this.#buffer = Buffer.allocUnsafeSlow(size);
     this.#start = this.#end = 0;
+    if (this.#file === undefined) {
+      this.#buffer = Buffer.allocUnsafeSlow(bufferSize);
+      return;
+    }
+    const size = Math.min(bufferSize, this.#left);
+    this.#left -= size;
+    this.#whole = size === 0 ? this.#whole : spareBuffer();
+    this.#buffer = this.#whole.subarray(0, size);
   }
 }
