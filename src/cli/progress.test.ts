@@ -30,6 +30,37 @@ describe("progressView", () => {
     expect(lines[3]).toMatch(/^✗ linux\/arm64 download nginx 2\.00 kB \d+ ms$/);
   });
 
+  it("plain: one line for many tasks alike, but a line for each that failed", () => {
+    let text = "";
+    const view = progressView("plain", { write: (chunk: string) => (text += chunk) }, false);
+    const group = "download packages (amd64)";
+    for (const id of ["a", "b", "c", "d"]) {
+      view.progress({ kind: "start", id, label: `download ${id}`, totalBytes: 1000, group });
+      view.progress({ kind: "bytes", id, bytes: 500 });
+      view.progress({ kind: "bytes", id, bytes: 1000 });
+    }
+    view.progress({ kind: "done", id: "a", outcome: "done" });
+    view.progress({ kind: "done", id: "b", outcome: "failed" });
+    view.progress({ kind: "done", id: "c", outcome: "done" });
+    view.progress({ kind: "start", id: "step", label: "carve" });
+    view.progress({ kind: "done", id: "d", outcome: "cancelled" });
+    view.progress({ kind: "done", id: "step", outcome: "done" });
+    view.stop();
+    expect(text).toMatch(
+      /^✗ download b 1\.00 kB \d+ ms\n✓ download packages \(amd64\): 2 4\.00 kB \d+ ms\n✓ carve \d+ ms\n$/,
+    );
+  });
+
+  it("tty: never wider than the terminal, and nothing is written where nothing changed", async () => {
+    const written: string[] = [];
+    const output = { isTTY: true, columns: 30, write: (chunk: string) => written.push(chunk) };
+    const view = progressView("tty", output, false);
+    view.progress({ kind: "start", id: "1", label: "é".repeat(100) });
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    view.stop();
+    expect(written).toEqual([`• ${"é".repeat(27)}\n`, "\u001b[1A\u001b[0J"]);
+  });
+
   it("auto: plain without a terminal", () => {
     expect(shown("auto", false)).toContain("= carve cached\n");
   });

@@ -1,6 +1,6 @@
-import type { Progress, ProgressEvent } from "../io/index.ts";
-import { formatBytes, formatDuration } from "./format.ts";
+import type { Progress } from "../io/index.ts";
 import { paint, printable } from "./paint.ts";
+import { liveLine, Tasks } from "./progress-tasks.ts";
 
 /** How progress is shown. `auto` is `tty` on a terminal and `plain` elsewhere. */
 export type ProgressMode = "auto" | "plain" | "tty" | "json" | "quiet";
@@ -35,14 +35,6 @@ export function progressView(mode: ProgressMode, output: Output, colour: boolean
   }
 }
 
-interface Task {
-  readonly label: string;
-  readonly platform: string | undefined;
-  readonly since: number;
-  bytes: number;
-  totalBytes: number | undefined;
-}
-
 function warningsOnly(output: Output, colour: boolean): Progress {
   return (event) => {
     if (event.kind === "warning") output.write(warningLine(event.text, colour));
@@ -53,116 +45,57 @@ function warningLine(text: string, colour: boolean): string {
   return `${paint(colour).yellow("warning:")} ${printable(text)}\n`;
 }
 
-/** Follows events into tasks; the same for both views. */
-function follow(tasks: Map<string, Task>, event: ProgressEvent): Task | undefined {
-  if (event.kind === "start") {
-    const task: Task = {
-      label: event.label,
-      platform: event.platform,
-      since: performance.now(),
-      bytes: 0,
-      totalBytes: event.totalBytes,
-    };
-    tasks.set(event.id, task);
-    return task;
-  }
-  if (event.kind === "warning") return undefined;
-  const task = tasks.get(event.id);
-  if (task !== undefined && event.kind === "bytes") {
-    task.bytes = event.bytes;
-    task.totalBytes = event.totalBytes ?? task.totalBytes;
-  }
-  return task;
-}
-
-function rate(task: Task): string {
-  const elapsed = performance.now() - task.since;
-  if (task.bytes === 0) return "";
-  const perSecond = elapsed > 50 ? `, ${formatBytes((task.bytes * 1000) / elapsed)}/s` : "";
-  return ` ${formatBytes(task.bytes)}${perSecond}`;
-}
-
-const marks = { done: "✓", cached: "=", failed: "✗", cancelled: "–" } as const;
-
-/** One finished task as a line. */
-function doneLine(task: Task, event: Extract<ProgressEvent, { kind: "done" }>, colour: boolean): string {
-  const p = paint(colour);
-  const mark = event.outcome === "failed" ? p.red(marks.failed) : p.green(marks[event.outcome]);
-  const platform = task.platform === undefined ? "" : p.dim(` ${task.platform}`);
-  const detail = event.detail === undefined ? "" : ` ${printable(event.detail)}`;
-  const time =
-    event.outcome === "cached"
-      ? p.dim(" cached")
-      : p.dim(` ${formatDuration(performance.now() - task.since)}`);
-  return `${mark}${platform} ${printable(task.label)}${detail}${rate(task)}${time}\n`;
-}
-
 /** One line per finished step; lines of a step's own output as they come. */
 function plainView(output: Output, colour: boolean): ProgressView {
-  const tasks = new Map<string, Task>();
+  const tasks = new Tasks();
+  const say = (text: string): void => {
+    if (text !== "") output.write(text);
+  };
   return {
     progress(event) {
-      if (event.kind === "warning") {
-        output.write(warningLine(event.text, colour));
-        return;
-      }
-      const task = follow(tasks, event);
-      if (event.kind === "log") output.write(`${printable(event.line)}\n`);
-      if (event.kind === "done" && task !== undefined) {
-        tasks.delete(event.id);
-        output.write(doneLine(task, event, colour));
-      }
+      if (event.kind === "warning") say(warningLine(event.text, colour));
+      else if (event.kind === "log") say(`${printable(event.line)}\n`);
+      else say(tasks.follow(event, colour));
     },
-    stop: () => undefined,
+    stop: () => say(tasks.finishedGroups(colour)),
   };
 }
 
 const mostLiveLines = 8;
+const drawEvery = 100;
 
-/** Finished steps scroll by; those under way stand below and are redrawn. */
+/** Finished steps scroll by; those under way stand below and are redrawn, each change in one write. */
 function terminalView(output: Output, colour: boolean): ProgressView {
   const p = paint(colour);
-  const tasks = new Map<string, Task>();
-  let drawn = 0;
-  const erase = (): void => {
-    if (drawn > 0) output.write(`\u001b[${drawn}A\u001b[0J`);
-    drawn = 0;
+  const tasks = new Tasks();
+  let drawn: string[] = [];
+  const erased = (): string => (drawn.length > 0 ? `\u001b[${drawn.length}A\u001b[0J` : "");
+  const width = (): number => Math.max(20, (output.columns ?? 80) - 1);
+  const lines = (): string[] =>
+    tasks
+      .live()
+      .slice(0, mostLiveLines)
+      .map((task) => `${p.cyan("•")} ${[...liveLine(task)].slice(0, width() - 2).join("")}\n`);
+  /** Puts text above the live lines, which stay where they are. */
+  const show = (text: string, live: string[]): void => {
+    if (text === "" && live.join("") === drawn.join("")) return;
+    output.write(`${erased()}${text}${live.join("")}`);
+    drawn = live;
   };
-  const draw = (): void => {
-    erase();
-    const width = Math.max(20, (output.columns ?? 80) - 1);
-    const live = [...tasks.values()].slice(-mostLiveLines);
-    for (const task of live) {
-      const share = task.totalBytes ? ` ${Math.floor((100 * task.bytes) / task.totalBytes)}%` : "";
-      const platform = task.platform === undefined ? "" : `${task.platform} `;
-      const line = `${platform}${printable(task.label)}${rate(task)}${share}`;
-      output.write(`${p.cyan("•")} ${[...line].slice(0, width - 2).join("")}\n`);
-    }
-    drawn = live.length;
-  };
-  const timer = setInterval(draw, 100);
+  const timer = setInterval(() => show("", lines()), drawEvery);
   timer.unref();
   return {
     progress(event) {
-      if (event.kind === "warning") {
-        erase();
-        output.write(warningLine(event.text, colour));
-        return;
-      }
-      const task = follow(tasks, event);
-      if (event.kind === "log") {
-        erase();
-        output.write(`${p.dim(printable(event.line))}\n`);
-      }
-      if (event.kind === "done" && task !== undefined) {
-        tasks.delete(event.id);
-        erase();
-        output.write(doneLine(task, event, colour));
+      if (event.kind === "warning") show(warningLine(event.text, colour), drawn);
+      else if (event.kind === "log") show(`${p.dim(printable(event.line))}\n`, drawn);
+      else {
+        const text = tasks.follow(event, colour);
+        if (text !== "") show(text, lines());
       }
     },
     stop() {
       clearInterval(timer);
-      erase();
+      show(tasks.finishedGroups(colour), []);
     },
   };
 }

@@ -80,6 +80,7 @@ export async function openArchive(options: ArchiveOptions, work: Work): Promise<
             size: record.size,
             sha256: record.sha256,
             label: `${record.name} ${record.version} (${record.architecture})`,
+            group: `download packages (${record.architecture})`,
           },
           client,
           ownWork,

@@ -15,6 +15,8 @@ export interface WantedFile {
   readonly sha256: string;
   /** For a person: "nginx 1.26.3-3 (amd64)". */
   readonly label: string;
+  /** What it is one of many of, for a person: "download packages (amd64)". */
+  readonly group?: string;
 }
 
 /**
@@ -28,7 +30,8 @@ export async function fetchFile(file: WantedFile, client: HttpClient, work: Work
   const there = await stat(file.path).catch(() => undefined);
   if (there?.size === file.size) return;
   const id = `fetch:${file.sha256}`;
-  work.progress({ kind: "start", id, label: `download ${file.label}`, totalBytes: file.size });
+  const group = file.group === undefined ? {} : { group: file.group };
+  work.progress({ kind: "start", id, label: `download ${file.label}`, totalBytes: file.size, ...group });
   try {
     if (!(await attempt(file, client, work, id)) && !(await attempt(file, client, work, id))) {
       throw new WhittleError(

@@ -74,13 +74,18 @@ export async function fetchIndex(
   const packed = packedForm(wanted);
   const id = `index:${plain.sha256}`;
   const label = `download index ${suite}/${component} ${architecture}`;
-  work.progress({ kind: "start", id, label, totalBytes: packed.size });
+  const group = `download indexes (${architecture})`;
+  work.progress({ kind: "start", id, label, totalBytes: packed.size, group });
   try {
     await writeFileAtomically(path, plainBytes(wanted, packed, client, work, id), { signal: work.signal });
     work.progress({ kind: "done", id, outcome: "done" });
     return index;
   } catch (error) {
-    work.progress({ kind: "done", id, outcome: work.signal.aborted ? "cancelled" : "failed" });
+    work.progress({
+      kind: "done",
+      id,
+      outcome: work.signal.aborted || isNotServed(error) ? "cancelled" : "failed",
+    });
     throw error;
   }
 }

@@ -88,6 +88,7 @@ async function unpackInto(
     kind: "start",
     id,
     label: `unpack ${record.name} ${record.version} (${record.architecture})`,
+    group: `unpack packages (${record.architecture})`,
   });
   try {
     const { size } = await stat(path).catch((error: unknown) => {

@@ -11,6 +11,8 @@ export type ProgressEvent =
       /** Tasks of one platform are shown together. */
       readonly platform?: string;
       readonly totalBytes?: number;
+      /** What many tasks alike are together, where faces may show them as one: "download packages (amd64)". */
+      readonly group?: string;
     }
   | { readonly kind: "bytes"; readonly id: string; readonly bytes: number; readonly totalBytes?: number }
   | { readonly kind: "log"; readonly id: string; readonly line: string; readonly stream: "stdout" | "stderr" }
