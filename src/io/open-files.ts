@@ -1,19 +1,14 @@
-import { closeSync, openSync, read, readSync } from "node:fs";
-import { promisify } from "node:util";
+import { closeSync, openSync, readSync } from "node:fs";
 import type { Content } from "./content.ts";
 import { explainSystemError } from "./errors.ts";
 
 // Package archives that a tree is put together from take turns; a few of them stay open.
 const mostOpen = 16;
 
-const readLater = promisify(read);
-
-// Below this a trip through the thread pool costs more than the read itself.
-const smallRead = 128 * 1024;
-
 /**
  * Reads files of the host and keeps a few of them open between reads: contents that follow each other are mostly
- * slices of a few archives, and opening one for each slice would cost more than reading it.
+ * slices of a few archives, and opening one for each slice would cost more than reading it. Reads are at once: the
+ * bytes mostly are in the system's memory, from where the way through the thread pool is longer than they are.
  */
 export class OpenFiles {
   readonly #descriptors = new Map<string, number>();
@@ -23,12 +18,10 @@ export class OpenFiles {
    *
    * @returns the number of bytes read, 0 at the end of the file
    */
-  async read(file: NonNullable<Content["file"]>, into: Buffer, position: number): Promise<number> {
+  read(file: NonNullable<Content["file"]>, into: Buffer, position: number): number {
     try {
       const descriptor = this.#descriptors.get(file.path) ?? this.#open(file.path);
-      const at = file.offset + position;
-      if (into.length <= smallRead) return readSync(descriptor, into, 0, into.length, at);
-      return (await readLater(descriptor, into, 0, into.length, at)).bytesRead;
+      return readSync(descriptor, into, 0, into.length, file.offset + position);
     } catch (error) {
       throw explainSystemError(error, `read ${file.path}`);
     }

@@ -30,6 +30,7 @@ import {
 import type { Store } from "../store/index.ts";
 import { type Lock, lockedResolution, lockPath, readLock, updateLock } from "./lock.ts";
 import { outcomeCache } from "./outcomes.ts";
+import { endOf, solvePlatforms } from "./platforms.ts";
 import type { Project } from "./read.ts";
 
 /** How a project is to be built. */
@@ -143,7 +144,6 @@ export async function buildProject(project: Project, options: BuildOptions): Pro
 
 async function buildImage(solver: Solver, planned: PlannedImage): Promise<BuiltImage> {
   const { name, platforms, annotations } = planned;
-  const ends = platforms.map((graph) => graph.reasons ?? graph.image);
   const index =
     platforms.length > 1
       ? indexStep(
@@ -151,11 +151,8 @@ async function buildImage(solver: Solver, planned: PlannedImage): Promise<BuiltI
           annotations,
         )
       : undefined;
-  const all = await Promise.allSettled(
-    [...ends, ...(index === undefined ? [] : [index])].map((end) => solver.solve(end)),
-  );
-  const failed = all.find((result) => result.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
+  await solvePlatforms(solver, platforms);
+  if (index !== undefined) await solver.solve(index);
   const builtPlatforms = await Promise.all(platforms.map((graph) => builtPlatform(solver, graph)));
   const [first] = builtPlatforms;
   if (first === undefined) throw new Error("Internal error: an image without a platform was built");
@@ -221,9 +218,7 @@ async function variablesFor(
 
 /** The steps of planned images, inputs first, for showing. */
 export function plannedSteps(images: readonly PlannedImage[]): Step[] {
-  return [
-    ...stepsOf(images.flatMap((image) => image.platforms.map((graph) => graph.reasons ?? graph.image))),
-  ];
+  return [...stepsOf(images.flatMap((image) => image.platforms.map(endOf)))];
 }
 
 /** Solves the simulations of planned images, which needs nothing but their files. */

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import { writeSync } from "node:fs";
 import { type FileHandle, open, readdir, rename, stat, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { BlobSink, BlobSource, Descriptor } from "../image/index.ts";
@@ -205,9 +206,16 @@ function verifiedFile(path: string, digest: Digest, size: number): Content {
   };
 }
 
+// Up to here the way through the thread pool costs more than copying the bytes into the system's memory.
+const smallWrite = 256 * 1024;
+
 async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let at = 0; at < chunk.length; ) {
-    at += (await handle.write(chunk, at, chunk.length - at)).bytesWritten;
+    const length = chunk.length - at;
+    at +=
+      length <= smallWrite
+        ? writeSync(handle.fd, chunk, at, length)
+        : (await handle.write(chunk, at, length)).bytesWritten;
   }
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { readdir, readFile, rename, stat, unlink, utimes, writeFile } from "node:fs/promises";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readdir, stat, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
   canonicalJson,
@@ -10,7 +11,7 @@ import {
   makeDirectories,
   sha256,
 } from "../io/index.ts";
-import { emptyWhenMissing } from "./blobs.ts";
+import { emptyWhenMissing, isMissing } from "./blobs.ts";
 
 /** Whatever JSON can hold. */
 export type JsonValue =
@@ -53,7 +54,7 @@ export function openCache(storeDirectory: string): Cache {
   return {
     async get(key) {
       const path = recordPath(top, key);
-      const record = await readRecord(path);
+      const record = readRecord(path);
       if (record?.key !== key) return undefined;
       await markUsed(path);
       return record.value;
@@ -79,7 +80,7 @@ export async function* cacheRecords(storeDirectory: string): AsyncGenerator<Cach
       const path = join(top, prefix, name);
       const found = await stat(path).catch(() => undefined);
       if (found === undefined) continue;
-      const record = await readRecord(path);
+      const record = readRecord(path);
       yield {
         path,
         size: found.size,
@@ -111,9 +112,14 @@ interface Record {
 }
 
 /** A record proves itself by its first line; anything else is a miss, never an error. */
-async function readRecord(path: string): Promise<Record | undefined> {
-  const text = await readFile(path, "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
+function readRecord(path: string): Record | undefined {
+  let text: string;
+  try {
+    // A small file that is mostly not there: the way through the thread pool would cost more than the answer.
+    text = readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
   const end = text.indexOf("\n");
   const body = text.slice(end + 1);
   if (end < 0 || text.slice(0, end) !== sha256(body)) return undefined;
@@ -132,9 +138,14 @@ async function markUsed(path: string): Promise<void> {
 async function replaceLoosely(path: string, text: string): Promise<void> {
   const unfinished = `${path}.${process.pid}-${randomBytes(4).toString("hex")}`;
   try {
-    await makeDirectories(dirname(path));
-    await writeFile(unfinished, text, { flag: "wx" });
-    await rename(unfinished, path);
+    try {
+      writeFileSync(unfinished, text, { flag: "wx" });
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      await makeDirectories(dirname(path));
+      writeFileSync(unfinished, text, { flag: "wx" });
+    }
+    renameSync(unfinished, path);
   } catch (error) {
     await unlink(unfinished).catch(() => undefined);
     throw explainSystemError(error, `write to the cache at ${path}`);

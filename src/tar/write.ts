@@ -127,7 +127,7 @@ async function* copyContent(
   if (content.file !== undefined) {
     while (written < content.size) {
       const room = out.room(content.size - written);
-      const count = await disk.read(content.file, room, written);
+      const count = disk.read(content.file, room, written);
       if (count === 0) break;
       written += count;
       yield* out.took(count);
