@@ -96,13 +96,15 @@ function isParent({ from, to, how }: Reason): boolean {
 
 /** Distinct JSON values in canonical order, and where each one is. */
 function table<V>(values: Iterable<V>): { values: V[]; place(value: V | undefined): number } {
-  const byText = new Map<string, V>();
-  for (const value of values) byText.set(canonicalJson(value), value);
-  const texts = [...byText.keys()].sort();
+  // Thousands of paths share a few values, and most of them the very same object.
+  const textOf = new Map<V, string>();
+  for (const value of values) if (!textOf.has(value)) textOf.set(value, canonicalJson(value));
+  const texts = [...new Set(textOf.values())].sort();
   const places = new Map(texts.map((text, index) => [text, index]));
   return {
     values: texts.map((text) => JSON.parse(text) as V),
-    place: (value) => (value === undefined ? -1 : (places.get(canonicalJson(value)) ?? -1)),
+    place: (value) =>
+      value === undefined ? -1 : (places.get(textOf.get(value) ?? canonicalJson(value)) ?? -1),
   };
 }
 

@@ -27,9 +27,6 @@ export interface Content {
 
 const chunkSize = 256 * 1024;
 
-// Below this a trip through the thread pool costs several times what the read itself does.
-const smallRead = 128 * 1024;
-
 /** Content of bytes in memory, or of a UTF-8 text. */
 export function bytesContent(data: Uint8Array | string, digest?: Digest): Content {
   const bytes = typeof data === "string" ? Buffer.from(data, "utf8") : data;
@@ -77,7 +74,8 @@ class FileContent implements Content {
     const start = this.#offset + Math.min(range?.start ?? 0, this.size);
     const end = this.#offset + Math.min(range?.end ?? this.size, this.size);
     if (end <= start) return;
-    if (end - start <= smallRead) {
+    // What comes in one chunk is read at once: the way through the thread pool takes longer than such a read.
+    if (end - start <= chunkSize) {
       yield readAtOnce(path, start, end);
       return;
     }
