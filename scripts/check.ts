@@ -53,7 +53,11 @@ function perform(check: Check, live: boolean): Promise<boolean> {
 }
 
 await ensurePackages();
+const results: boolean[] = [];
 for (const group of groups) {
-  const results = await Promise.all(group.map((check) => perform(check, group.length === 1)));
-  if (results.includes(false)) process.exit(1);
+  results.push(...(await Promise.all(group.map((check) => perform(check, group.length === 1)))));
+  if (results.includes(false)) break;
 }
+const failed = results.filter((passed) => !passed).length;
+process.stdout.write(`${results.length - failed} passed, ${failed} failed\n`);
+process.exitCode = failed === 0 ? 0 : 1;
