@@ -11,7 +11,10 @@ export interface Peers {
 
 const native = ["--platform", "linux/amd64"];
 
-/** The API simulator: cold, for all platforms, unchanged, and with one JSON file changed. */
+/**
+ * The API simulator: with nothing but downloads, cold (packages are unpacked and their files deflated, the store is
+ * empty), for all platforms, unchanged, and with one JSON file changed.
+ */
 export async function apiSimulatorCases(work: Workplace, peers: Peers): Promise<Case[]> {
   // Downloads are warm in every case: a first build brings them.
   await measure(work.whittle("build", work.example, "-t", "bench:1"));
@@ -47,7 +50,26 @@ export async function apiSimulatorCases(work: Workplace, peers: Peers): Promise<
         ]
       : [];
   const warm = async (): Promise<void> => undefined;
+  const first = (name: string, platforms: readonly string[]): Contestant => ({
+    name,
+    prepare: () => work.onlyDownloads(),
+    command: () => work.whittleFirst("build", work.example, ...platforms, "-t", "bench:1"),
+  });
   return [
+    {
+      name: "first ever, one platform (against cold)",
+      contestants: [
+        first("whittle, nothing unpacked", native),
+        ours("whittle, cold", native, () => work.emptyStore()),
+      ],
+    },
+    {
+      name: "first ever, all platforms (against cold)",
+      contestants: [
+        first("whittle, nothing unpacked", []),
+        ours("whittle, cold", [], () => work.emptyStore()),
+      ],
+    },
     {
       name: "cold, one platform",
       contestants: [

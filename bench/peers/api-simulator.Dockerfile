@@ -1,6 +1,6 @@
 # The same image as people make it by hand: packages installed in a build stage, libraries found with ldd, packed
 # with tar, unpacked into an empty stage.
-FROM debian:trixie-slim AS build
+FROM debian:bookworm-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends nginx busybox
 RUN mkdir /out \
  && { for program in /usr/sbin/nginx /bin/busybox; do echo "$program"; ldd "$program" | grep -o '/[^ ]*'; done; \
