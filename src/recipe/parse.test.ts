@@ -61,8 +61,8 @@ images:
     ["", "1:1", '"images:" is wanted', ""],
     ["images:\n  a:\n    from: {}\n", "3:5", 'it has no "debian"', ""],
     ["images:\n  a:\n    users: [{ name: Web, uid: 1 }]\n", "3:21", "a name like web or app_1", ""],
-    ["images:\n  a: 3\n", "2:6", "expected object", ""],
-    ["images:\n  a:\n    platforms: linux/amd64\n", "3:16", "expected array", ""],
+    ["images:\n  a: 3\n", "2:6", "a mapping of keys to values is wanted", ""],
+    ["images:\n  a:\n    platforms: linux/amd64\n", "3:16", "a list is wanted", ""],
     ["images:\n  a: {}\n  a: {}\n", "3:3", "Map keys must be unique", ""],
     ["images:\n  a: &x {packages: *y}\n", "1:1", "Unresolved alias", ""],
   ])("refuses %j at %s", (source, place, message, hint) => {

@@ -25,7 +25,7 @@ export function parseRecipe(source: string, file: string): ProjectRecipe {
   };
   const [problem] = document.errors;
   if (problem !== undefined) {
-    throw mistake(`Cannot read ${file}: ${lowerFirst(problem.message)}`, locate(problem.pos[0]));
+    throw mistake(`Cannot read ${file}: ${wordingOfYaml(problem)}`, locate(problem.pos[0]));
   }
   const result = projectSchema.safeParse(plainValue(document, file, locate));
   if (result.success) return result.data;
@@ -93,10 +93,29 @@ function explain(document: Document, issue: Issue, locate: (offset: number) => S
       locate(keyOffset(document, above)),
     );
   }
-  return mistake(
-    `Cannot use ${where}: ${lowerFirst(issue.message)}`,
-    locate(valueOffset(document, issue.path)),
-  );
+  return mistake(`Cannot use ${where}: ${wordingOf(issue)}`, locate(valueOffset(document, issue.path)));
+}
+
+/** What YAML's parser says, for somebody who writes YAML and has no parser at hand. */
+function wordingOfYaml(problem: { code: string; message: string }): string {
+  if (problem.code === "MULTIPLE_DOCS") return "a second document begins here, one is wanted";
+  return lowerFirst(problem.message);
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  array: "a list",
+  boolean: "true or false",
+  int: "a whole number",
+  number: "a number",
+  object: "a mapping of keys to values",
+  record: "a mapping of names to values",
+  string: "a text",
+};
+
+/** What the schema says, in the words of YAML. */
+function wordingOf(issue: Issue): string {
+  if (issue.code !== "invalid_type") return lowerFirst(issue.message);
+  return `${kinds[issue.expected] ?? issue.expected} is wanted`;
 }
 
 /** The keys that the schema knows at a path; none where it takes any. */

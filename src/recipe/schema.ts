@@ -75,7 +75,10 @@ const config = z.strictObject({
   environment: environment.optional(),
   ports: z
     .array(
-      z.union([z.string().regex(/^\d+(\/(tcp|udp|sctp))?$/, "a port like 8080/tcp is wanted"), identifier]),
+      z.union([
+        z.string().regex(/^\d+(\/(tcp|udp|sctp))?$/, "a port like 8080/tcp is wanted"),
+        z.int().min(1).max(65535),
+      ]),
     )
     .optional(),
   volumes: z.array(absolutePath).optional(),
