@@ -274,6 +274,9 @@ function rootsOf(recipe: ImageRecipe): Json[] {
   }
   const entrypoint = recipe.config?.entrypoint ?? recipe.config?.command;
   if (entrypoint !== undefined && entrypoint.length > 0) roots.push({ command: entrypoint });
+  // A health check whose program was left out would find every container ill.
+  const check = recipe.config?.healthcheck?.test;
+  if (Array.isArray(check) && check[0] === "CMD" && check.length > 1) roots.push({ command: check.slice(1) });
   return roots;
 }
 
