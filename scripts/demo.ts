@@ -70,7 +70,7 @@ try {
 say(`
 Try next
   npx whittle run --rm -p 8080:8080 ${image}
-  npx whittle why ${image} /usr/sbin/nginx
+  npx whittle why ${image} /etc/passwd
   npx whittle tree ${image} --sort size`);
 
 /** Asks for every route of the simulation and shows what came back. */

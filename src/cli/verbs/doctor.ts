@@ -1,4 +1,5 @@
 import { access, constants, statfs } from "node:fs/promises";
+import { Option } from "commander";
 import { chooseMirrors } from "../../debian/index.ts";
 import { cacheDirectory, makeDirectories, WhittleError } from "../../io/index.ts";
 import { examineSandbox, type Finding } from "../../sandbox/index.ts";
@@ -9,7 +10,7 @@ import type { VerbContext, VerbModule } from "../verb.ts";
 export const command: VerbModule = {
   define(command, run) {
     command
-      .option("--format <form>", "table or json", "table")
+      .addOption(new Option("--format <form>", "how to print").choices(["table", "json"]).default("table"))
       .addHelpText("after", "\nExamples:\n  whittle doctor\n  whittle doctor --format json\n")
       .action((flags: { readonly format: string }) => run((context) => examine(flags.format, context)));
   },

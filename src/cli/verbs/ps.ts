@@ -1,3 +1,4 @@
+import { Option } from "commander";
 import { type ContainerState, formatPublished, listContainers } from "../../sandbox/index.ts";
 import { formatTable } from "../format.ts";
 import { printable } from "../paint.ts";
@@ -14,7 +15,7 @@ export const command: VerbModule = {
     command
       .option("-a, --all", "those that have ended as well")
       .option("-q, --quiet", "print ids only")
-      .option("--format <form>", "table or json", "table")
+      .addOption(new Option("--format <form>", "how to print").choices(["table", "json"]).default("table"))
       .addHelpText("after", "\nExamples:\n  whittle ps\n  whittle ps --all --format json\n")
       .action((flags: Flags) =>
         run(async ({ out, environment }) => {
