@@ -44,7 +44,19 @@ export async function apiSimulatorCases(work: Workplace, peers: Peers): Promise<
           peer(
             "buildah",
             peers,
-            ["buildah", "build", "-q", "--layers", "--jobs", "2", "-t", "bench:1", ...flags, work.example],
+            [
+              "buildah",
+              "build",
+              "-q",
+              "--pull=never",
+              "--layers",
+              "--jobs",
+              "2",
+              "-t",
+              "bench:1",
+              ...flags,
+              work.example,
+            ],
             prepare,
           ),
         ]

@@ -18,7 +18,7 @@ export { appliesTo, formatRelation, formatRelations, parseRelations, satisfies }
 export { archiveState } from "./release-state.ts";
 export type { IndexedResolution, ResolveRequest } from "./resolve.ts";
 export { resolve } from "./resolve.ts";
-export { copyrightOf, packagesIn, statusEntries } from "./status.ts";
+export { copyrightOf, packagesIn, statusEntries, statusPaths } from "./status.ts";
 export { unpack } from "./unpack.ts";
 export type { DebianVersion } from "./version.ts";
 export { compareVersions, parseVersion, validVersion } from "./version.ts";

@@ -17,20 +17,29 @@ export async function statusEntries(
   tree?: Tree,
 ): Promise<[TreePath, Uint8Array][]> {
   const entries: [TreePath, Uint8Array][] = [];
-  const names = new Set<string>();
-  for (const one of kept) {
-    // Several architectures of one package may be there together.
-    const name = names.has(one.name) ? `${one.name}:${one.architecture}` : one.name;
-    names.add(name);
+  const paths = statusPaths(kept);
+  for (const [index, one] of kept.entries()) {
+    const path = paths[index] ?? "";
     const sums = (await one.md5sums())
       .split("\n")
       .filter((line) => line !== "" && (tree === undefined || isKept(line, tree)))
       .map((line) => `${line}\n`)
       .join("");
-    entries.push([`${directory}/${name}`, Buffer.from(`${one.controlText.trimEnd()}\n`, "utf8")]);
-    entries.push([`${directory}/${name}.md5sums`, Buffer.from(sums, "utf8")]);
+    entries.push([path, Buffer.from(`${one.controlText.trimEnd()}\n`, "utf8")]);
+    entries.push([`${path}.md5sums`, Buffer.from(sums, "utf8")]);
   }
   return entries;
+}
+
+/** Where the control paragraphs of packages go, in their order; the sums go beside, with `.md5sums` behind. */
+export function statusPaths(packages: readonly DebianPackage[]): TreePath[] {
+  const names = new Set<string>();
+  return packages.map((one) => {
+    // Several architectures of one package may be there together.
+    const name = names.has(one.name) ? `${one.name}:${one.architecture}` : one.name;
+    names.add(name);
+    return `${directory}/${name}`;
+  });
 }
 
 function isKept(line: string, tree: Tree): boolean {

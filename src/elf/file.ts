@@ -179,7 +179,19 @@ export class ElfFile implements ElfMachine {
  * @returns `undefined` when it is not an ELF file
  * @throws WhittleError `ELF_INVALID` when it is a malformed one
  */
-export async function readElf(content: Content, what = "the file"): Promise<ElfFile | undefined> {
+export function readElf(content: Content, what = "the file"): Promise<ElfFile | undefined> {
+  let file = read.get(content);
+  if (file === undefined) {
+    file = parseElf(content, what);
+    read.set(content, file);
+  }
+  return file;
+}
+
+/** Files that were read: the loader, the evidence and the check of machines ask for the same ones. */
+const read = new WeakMap<Content, Promise<ElfFile | undefined>>();
+
+async function parseElf(content: Content, what: string): Promise<ElfFile | undefined> {
   const header = await readHeader(content, what);
   if (header === undefined) return undefined;
   return new ElfFile(header, await readDynamic(header), await readInterpreter(header));

@@ -214,7 +214,12 @@ function platformGraph(
           { architecture: debianArchitecture(platform), packages, recommends: recipe.recommends ?? false },
           name,
         );
-    const unpacked = packagesStep(archive, resolution, accounts(recipe), name);
+    const unpacked = packagesStep(
+      archive,
+      resolution,
+      { accounts: accounts(recipe), carved: recipe.carve !== false },
+      name,
+    );
     carved =
       recipe.carve === false
         ? undefined

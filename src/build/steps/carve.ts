@@ -4,7 +4,7 @@ import { type Digest, sha256, WhittleError } from "../../io/index.ts";
 import type { Tree, TreePath } from "../../tree/index.ts";
 import { type Executor, type Input, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
-import { type PackagesValue, withRecords } from "./packages.ts";
+import { type PackagesValue, withKeptRecords } from "./packages.ts";
 import { type SimulationRootsRecord, simulationRootsStep } from "./simulate.ts";
 import { treeOfInput } from "./tree-value.ts";
 
@@ -100,7 +100,7 @@ async function carveInputs(
     environment: parameters.environment,
     signal,
   });
-  return { ...carved, tree: await withRecords(carved.tree, packages, "present") };
+  return { ...carved, tree: await withKeptRecords(carved.tree, packages) };
 }
 
 /** Refuses an image that holds a program of another machine. */

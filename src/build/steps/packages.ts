@@ -1,8 +1,15 @@
 import type { Archive, DebianPackage, Resolution } from "../../debian/index.ts";
-import { bytesContent, sha256 } from "../../io/index.ts";
-import { attributes, Tree, TreeBuilder, unnamedDirectory } from "../../tree/index.ts";
+import { bytesContent, type ErrorCode, emptyContent, sha256, WhittleError } from "../../io/index.ts";
+import {
+  attributes,
+  type Origin,
+  Tree,
+  TreeBuilder,
+  type TreePath,
+  unnamedDirectory,
+} from "../../tree/index.ts";
 import { type Executor, inputOf } from "../executor.ts";
-import type { Step } from "../graph.ts";
+import type { Json, Step } from "../graph.ts";
 import { settle } from "../solver.ts";
 import { type Account, addAccounts } from "./accounts.ts";
 import { archiveOptions } from "./archive.ts";
@@ -13,17 +20,24 @@ export interface PackagesValue extends TreeValue {
   readonly packages: readonly DebianPackage[];
 }
 
+/** What a packages step is told. */
+export type PackagesParameters = {
+  readonly accounts: readonly Account[];
+  /** Whether the tree is going to be carved, which writes the package records of what is left. */
+  readonly carved: boolean;
+};
+
 /** A step that unpacks chosen packages, and adds the recipe's own users and groups. */
 export function packagesStep(
   archive: Step,
   resolution: Step,
-  accounts: readonly Account[],
+  parameters: PackagesParameters,
   platform: string,
 ): Step {
   return {
     kind: "debian-packages",
     platform,
-    parameters: { accounts: accounts.map((account) => ({ ...account })) },
+    parameters: parameters as unknown as Json,
     inputs: { archive, resolution },
   };
 }
@@ -35,7 +49,7 @@ export const packagesExecutor: Executor = {
   cached: false,
   run: async (_step, _inputs, { key }) => ({ digest: key, record: null }),
   async load(step, _outcome, inputs, context): Promise<PackagesValue> {
-    const { openPackage, packageEffects, unpack } = await import("../../debian/index.ts");
+    const { openPackage, packageEffects, statusPaths, unpack } = await import("../../debian/index.ts");
     const resolution = inputOf(inputs, "resolution").record as unknown as Resolution;
     const archiveInput = inputOf(inputs, "archive");
     const { cacheDirectory } = archiveOptions(archiveInput.step);
@@ -45,42 +59,62 @@ export const packagesExecutor: Executor = {
         // The choice may be older than this machine's mirrors.
         const mirror = archive.suites.find((suite) => suite.suite === chosen.suite) ?? archive.suites[0];
         const record = { ...chosen, mirror: mirror?.mirror ?? chosen.mirror };
-        const path = await archive.fetch(record, context);
-        return openPackage(path, record, cacheDirectory, context);
+        const open = async (): Promise<DebianPackage> =>
+          openPackage(await archive.fetch(record, context), record, cacheDirectory, context);
+        // A download that was damaged since is thrown away when it is found out; it is fetched once more.
+        return open().catch((error: unknown) => {
+          if (error instanceof WhittleError && damage.has(error.code)) return open();
+          throw error;
+        });
       }),
     );
     const unpacked = packages.length === 0 ? Tree.empty : await unpack(packages, context);
     const effects = await packageEffects(unpacked, packages);
-    const recorded = await withRecords(effects.tree, packages);
-    const { accounts } = step.parameters as unknown as { accounts: readonly Account[] };
+    const { accounts, carved } = step.parameters as unknown as PackagesParameters;
+    const recorded = carved
+      ? withRecordPlaces(effects.tree, packages, statusPaths(packages))
+      : await withRecords(effects.tree, packages);
     return { tree: await addAccounts(recorded, accounts), packages };
   },
 };
 
+const damage: ReadonlySet<ErrorCode> = new Set(["DIGEST_MISMATCH", "ARCHIVE_CORRUPT", "ARCHIVE_UNTRUSTED"]);
+const origin: Origin = { kind: "generated", what: "package records" };
+
+/** The tree with empty files where package records may go, so that a carve can decide which of them are needed. */
+function withRecordPlaces(tree: Tree, packages: readonly DebianPackage[], paths: readonly TreePath[]): Tree {
+  if (packages.length === 0) return tree;
+  const builder = new TreeBuilder();
+  for (const path of paths) {
+    for (const place of [path, `${path}.md5sums`]) {
+      builder.set(place, { type: "file", content: emptyContent, ...attributes(0o644, { origin }) });
+    }
+  }
+  return tree.place(builder.tree(), "/");
+}
+
+/** The carved tree with the records of those packages that have a place for them in it. */
+export async function withKeptRecords(tree: Tree, packages: readonly DebianPackage[]): Promise<Tree> {
+  const { statusPaths } = await import("../../debian/index.ts");
+  const paths = statusPaths(packages);
+  return withRecords(
+    tree,
+    packages.filter((_, index) => tree.has(paths[index] ?? "")),
+  );
+}
+
 /**
  * The tree with the entries by which scanners know packages in an image without a package manager. Sums are
- * recorded of those files only that are in the tree, so a carved tree gets its records again.
- *
- * @param only - leave out what is not in the tree already
+ * recorded of those files only that are in the tree.
  */
-export async function withRecords(
-  tree: Tree,
-  packages: readonly DebianPackage[],
-  only: "all" | "present" = "all",
-): Promise<Tree> {
+async function withRecords(tree: Tree, packages: readonly DebianPackage[]): Promise<Tree> {
+  if (packages.length === 0) return tree;
   const { statusEntries } = await import("../../debian/index.ts");
   const builder = new TreeBuilder();
   for (const [path, bytes] of await statusEntries(packages, tree)) {
-    const present = tree.get(path);
-    if (only === "present" && present === undefined) continue;
-    const origin = present?.origin ?? { kind: "generated" as const, what: "package records" };
-    builder.set(path, {
-      type: "file",
-      content: bytesContent(bytes, sha256(bytes)),
-      ...attributes(0o644, { origin }),
-    });
+    const content = bytesContent(bytes, sha256(bytes));
+    builder.set(path, { type: "file", content, ...attributes(0o644, { origin }) });
   }
-  if (builder.names("/").length === 0) return tree;
   // Who looks through an image for package managers takes a directory of this name for one; where there is nothing
   // but records in it, no layer has to name it.
   if (tree.children("/var/lib/dpkg").every((name) => name === "status.d")) {
