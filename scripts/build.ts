@@ -25,6 +25,7 @@ const bundle = await rolldown({
     main: "src/cli/main.ts",
     index: "src/index.ts",
     "xz-worker": "src/io/xz-worker.ts",
+    "packages-index-worker": "src/debian/packages-index-worker.ts",
     supervisor: "src/sandbox/supervisor.ts",
     forwarder: "src/sandbox/forwarder.ts",
     "plain-init": "src/sandbox/plain-init.ts",

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { quietWork, WhittleError, type Work, writeFileAtomically } from "../io/index.ts";
 import type { PackageRecord } from "./package.ts";
-import { buildIndex } from "./packages-index-build.ts";
 import { type BodyField, bodyFields, type Counts, magic, type TableName } from "./packages-index-format.ts";
 import { type OpenedIndex, openCompact } from "./packages-index-open.ts";
 import { nearMisses } from "./packages-index-suggest.ts";
@@ -263,8 +262,9 @@ async function makeIndex(packages: string, sha256: string, path: string, work: W
     closeSync(opened.file);
     return;
   }
-  const pieces = await buildIndex(packages, sha256, work.signal);
-  await writeFileAtomically(path, Buffer.concat(pieces), { signal: work.signal });
+  const { makeIndexInThread } = await import("./packages-index-thread.ts");
+  const bytes = await makeIndexInThread({ path: packages, sha256 }, work.signal);
+  await writeFileAtomically(path, bytes, { signal: work.signal });
 }
 
 let building: Promise<unknown> = Promise.resolve();

@@ -23,8 +23,10 @@ async function borrow(): Promise<Worker> {
 
 function spawn(): Worker {
   workers++;
-  // Flags of the main program (`--input-type`, `--eval`) mean nothing to the thread.
-  const worker = new Worker(workerFile, { execArgv: [] });
+  // Flags of the main program (`--input-type`, `--eval`) mean nothing to the thread. The decoder's own memory does
+  // not count here; what does is chunks on their way, which should not wait long for the collector.
+  const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 64 };
+  const worker = new Worker(workerFile, { execArgv: [], resourceLimits });
   // Whoever uses it hears of its end; an idle one that ends is simply not there any more.
   worker.on("error", () => undefined);
   worker.on("exit", () => {

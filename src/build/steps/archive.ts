@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Archive, ArchiveOptions, PackageRecord, Resolution } from "../../debian/index.ts";
 import { type Digest, digestOfJson } from "../../io/index.ts";
 import { type Executor, inputOf } from "../executor.ts";
@@ -82,7 +83,9 @@ export const resolveExecutor: Executor = {
     const options = archiveOptions(inputOf(inputs, "archive").step);
     const archive = await inputOf(inputs, "archive").value<Archive>();
     const files = await archive.indexes(request.architecture);
-    const indexes = await Promise.all(files.map((file) => openIndex(file, options.cacheDirectory)));
+    const indexes = await Promise.all(
+      files.map((file) => openIndex(file, join(options.cacheDirectory, "debian", "compiled"))),
+    );
     const found = resolve(indexes, { ...request, packages: [...request.packages] });
     const resolution: Resolution = {
       architecture: found.architecture,
