@@ -7,16 +7,21 @@ export interface Place {
   readonly endLine: number;
   /** The text of the first line, for errors. */
   readonly text: string;
+  /** Its lines, heredocs left out, so that an error can point at a word. */
+  readonly lines: readonly string[];
 }
 
 /** A heredoc behind a RUN, COPY or ADD (`<<EOF`, `<<-EOF`, `<<"EOF"`). */
 export interface Heredoc {
   readonly name: string;
+  /** Behind COPY and ADD without the tabs that `<<-` takes away; behind RUN as written. */
   readonly content: string;
   /** Whether words in it are expanded: not when the name was quoted. */
   readonly expand: boolean;
   /** `<<-`: leading tabs are taken away. */
   readonly chomp: boolean;
+  /** The number before `<<`, for the shell. */
+  readonly fileDescriptor?: number;
 }
 
 /** A command in shell form (one string for the shell) or exec form (argv). */
@@ -75,7 +80,10 @@ export type Instruction = Common &
     | {
         readonly kind: "run";
         readonly command: CommandForm;
+        /** Those whose options hold no variables; {@link readMounts} reads all of them, with the variables' values. */
         readonly mounts: readonly Mount[];
+        /** The values of `--mount` as written. */
+        readonly mountFlags: readonly string[];
         readonly network?: "default" | "none" | "host";
         readonly security?: "sandbox" | "insecure";
       }
@@ -119,5 +127,9 @@ export interface Dockerfile {
   readonly globalArguments: readonly Extract<Instruction, { kind: "arg" }>[];
   readonly stages: readonly Stage[];
   /** Things that are allowed but questionable, with their places. */
-  readonly warnings: readonly { readonly rule: string; readonly message: string; readonly at: SourceLocation }[];
+  readonly warnings: readonly {
+    readonly rule: string;
+    readonly message: string;
+    readonly at: SourceLocation;
+  }[];
 }
