@@ -27,6 +27,9 @@ function firstColumn(text: string): number {
   return text.length - text.trimStart().length + 1;
 }
 
+/** The edit distance within which BuildKit, too, suggests a word. */
+export const suggestionLimit = 2;
+
 /** What a mistake in an instruction may say besides its message. */
 export interface MistakeDetails {
   /** The words at fault, as they stand in the file. */
@@ -38,7 +41,7 @@ export interface MistakeDetails {
 
 /** The error for an instruction that is wrong, pointing at the part of it that is. */
 export function mistake(place: Place, message: string, details: MistakeDetails = {}): WhittleError {
-  const meant = details.meant === undefined ? undefined : nearest(...details.meant);
+  const meant = details.meant === undefined ? undefined : nearest(...details.meant, suggestionLimit);
   const suggestion = meant === undefined ? "" : ` (did you mean ${meant}?)`;
   return invalid(
     `Cannot build from ${place.file}: dockerfile parse error on line ${place.line}: ${message}${suggestion}`,

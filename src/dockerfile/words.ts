@@ -1,5 +1,5 @@
 import { nearest } from "../io/index.ts";
-import { invalid } from "./place.ts";
+import { invalid, suggestionLimit } from "./place.ts";
 import { ExpansionError, WordScanner } from "./word-scanner.ts";
 
 /** Where variables have their values; a `Map` is one. */
@@ -65,6 +65,6 @@ export function expandWords(
 
 /** What to say of a variable that is used and never set, with the one that was probably meant. */
 export function undefinedVariable(name: string, known: Iterable<string>): string {
-  const meant = nearest(name, known);
+  const meant = nearest(name, known, suggestionLimit);
   return `Usage of undefined variable '$${name}'${meant === undefined ? "" : ` (did you mean $${meant}?)`}`;
 }
