@@ -3,11 +3,15 @@ import type { PatternStep } from "./ignore-syntax.ts";
 /** States that are kept before the table starts anew. */
 const stateLimit = 500;
 
+/** Code points whose successors are kept: those of most alphabets. */
+const tableLimit = 0x800;
+
 interface State {
   /** Steps that may come next, as positions in the pattern; the position behind the last one accepts. */
   readonly positions: readonly number[];
   readonly accepts: boolean;
-  readonly next: Map<string, State>;
+  /** By code point: most of those that occur are small numbers. */
+  readonly next: (State | undefined)[];
 }
 
 /**
@@ -40,16 +44,19 @@ export class PathAutomaton {
       this.#start = this.#stateOf(this.#closure([0]));
     }
     let state = this.#start;
-    for (const character of path) {
-      if (state.positions.length === 0) break;
-      let next = state.next.get(character);
-      if (next === undefined) {
-        next = this.#stateOf(this.#closure(this.#moved(state, character)));
-        state.next.set(character, next);
-      }
-      state = next;
+    for (let at = 0; at < path.length && state.positions.length > 0; at++) {
+      const code = path.codePointAt(at) ?? 0;
+      state = state.next[code] ?? this.#after(state, code);
+      if (code > 0xffff) at++;
     }
     return state;
+  }
+
+  #after(state: State, code: number): State {
+    const next = this.#stateOf(this.#closure(this.#moved(state, String.fromCodePoint(code))));
+    // A table with an entry far behind the others would be slow for all of them.
+    if (code < tableLimit) state.next[code] = next;
+    return next;
   }
 
   /*
@@ -95,7 +102,7 @@ export class PathAutomaton {
     const key = positions.join();
     let state = this.#states.get(key);
     if (state === undefined) {
-      state = { positions, accepts: positions.includes(this.#steps.length * 2), next: new Map() };
+      state = { positions, accepts: positions.includes(this.#steps.length * 2), next: [] };
       this.#states.set(key, state);
     }
     return state;

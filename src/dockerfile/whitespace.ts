@@ -8,6 +8,9 @@ const spaces = new Set(
 
 /** Whether a character is white space. */
 export function isSpace(character: string): boolean {
+  const code = character.charCodeAt(0);
+  // Nearly every character is one of these.
+  if (code > 0x20 && code < 0x85) return false;
   return spaces.has(character);
 }
 

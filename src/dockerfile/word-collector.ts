@@ -9,10 +9,14 @@ export class WordCollector {
   /** Adds text that is split at its white space. */
   addSplit(text: string): void {
     this.#text += text;
-    for (const character of text) {
-      if (!isSpace(character)) this.#word += character;
-      else this.#endWord();
+    let start = 0;
+    for (let at = 0; at < text.length; at++) {
+      if (!isSpace(text.charAt(at))) continue;
+      this.#word += text.slice(start, at);
+      this.#endWord();
+      start = at + 1;
     }
+    this.#word += text.slice(start);
   }
 
   /** Adds text that belongs to one word, whatever it holds. */
