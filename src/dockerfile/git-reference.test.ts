@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { formatGitReference, type GitReference, parseGitReference } from "./git-reference.ts";
-import { describeWithTables, rowsOf } from "./tables.fixture.ts";
+import { describeWithTables, rowsOf } from "./tables-fixture.ts";
 
 const tables = "buildkit-dfgitutil-tables.json";
 

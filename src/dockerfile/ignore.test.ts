@@ -4,7 +4,7 @@ import { ignoreMatcher, parseIgnoreFile } from "./ignore.ts";
 import { pathPattern } from "./ignore-pattern.ts";
 import { patternSteps } from "./ignore-syntax.ts";
 import { PathAutomaton } from "./path-automaton.ts";
-import { describeWithTables, rowsOf } from "./tables.fixture.ts";
+import { describeWithTables, rowsOf } from "./tables-fixture.ts";
 
 const tables = "patternmatcher-tables.json";
 

@@ -50,9 +50,13 @@ const readers: Readonly<Record<Instruction["kind"], Reader>> = {
 export function readInstruction(statement: Statement): Instruction {
   const kind = statement.command.toLowerCase();
   if (!isKind(kind)) {
-    throw mistake(statement.place, `unknown instruction: ${statement.command}`, {
-      part: statement.command,
-      meant: [statement.command.toUpperCase(), keywords],
+    const { command } = statement;
+    const isLower = command === kind;
+    throw mistake(statement.place, `unknown instruction: ${command}`, {
+      part: command,
+      meant: isLower
+        ? [command, keywords.map((word) => word.toLowerCase())]
+        : [command.toUpperCase(), keywords],
     });
   }
   return readers[kind](statement, { place: statement.place, original: trim(statement.original) });

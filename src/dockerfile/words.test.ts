@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ShellPattern } from "./shell-pattern.ts";
-import { describeWithTables, rowsOf, tableText } from "./tables.fixture.ts";
+import { describeWithTables, rowsOf, tableText } from "./tables-fixture.ts";
 import { expand, expandWord, expandWords, undefinedVariable } from "./words.ts";
 
 const shell = "buildkit-shell-tables.json";
@@ -160,6 +160,19 @@ describe("words", () => {
       "Usage of undefined variable '$VERSON' (did you mean $VERSION?)",
     );
     expect(undefinedVariable("ZZZZ", ["VERSION"])).toBe("Usage of undefined variable '$ZZZZ'");
+  });
+
+  it("point at the instruction that holds them when they fail", () => {
+    const lines = ["ENV A=b \\", "  C='d"];
+    const place = { file: "D", line: 3, endLine: 4, text: "ENV A=b \\", lines };
+    expect(() => expandWord("'d", variables, { place })).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining(
+          "unexpected end of statement while looking for matching single-quote",
+        ),
+        at: { file: "D", line: 4, column: 5, text: "  C='d" },
+      }),
+    );
   });
 
   it("stay quick and upright with hostile input", () => {

@@ -1,5 +1,6 @@
 import { nearest } from "../io/index.ts";
-import { invalid, suggestionLimit } from "./place.ts";
+import type { Place } from "./instruction.ts";
+import { invalid, mistake, suggestionLimit } from "./place.ts";
 import { ExpansionError, WordScanner } from "./word-scanner.ts";
 
 /** Where variables have their values; a `Map` is one. */
@@ -19,6 +20,8 @@ export interface ExpansionOptions {
   readonly ignoreQuotes?: boolean;
   /** References to variables without a value stay as they are. */
   readonly keepUnset?: boolean;
+  /** The instruction that holds the text, so that an error can point at it. */
+  readonly place?: Place;
 }
 
 /** A text with its variables filled in. */
@@ -45,7 +48,9 @@ export function expand(text: string, variables: Variables, options: ExpansionOpt
     return { ...scanner.scan(), used: scanner.used, unset: scanner.unset };
   } catch (error) {
     if (!(error instanceof ExpansionError)) throw error;
-    throw invalid(`Cannot expand variables: failed to process ${JSON.stringify(text)}: ${error.message}`);
+    const message = `failed to process ${JSON.stringify(text)}: ${error.message}`;
+    if (options.place !== undefined) throw mistake(options.place, message, { part: text });
+    throw invalid(`Cannot expand variables: ${message}`);
   }
 }
 
