@@ -51,7 +51,7 @@ describe("a mistake in a Dockerfile", () => {
   });
 
   it("may be its size", () => {
-    expect(failureOf("").message).toContain("file with no instructions");
+    expect(failureOf("").message).toContain("the Dockerfile cannot be empty");
     expect(failureOf("# only\n").message).toContain("file with no instructions");
     expect(failureOf("ARG x").message).toContain("dockerfile contains no stages to build");
     expect(failureOf(`FROM a\nLABEL x=${"a".repeat(65_536)}`)).toMatchObject({

@@ -71,6 +71,7 @@ function setValue(mount: Draft, key: string, text: string, field: string, place:
       break;
     case "from":
     case "id":
+    case "env":
       mount[key] = text;
       break;
     case "source":
@@ -81,10 +82,6 @@ function setValue(mount: Draft, key: string, text: string, field: string, place:
     case "dst":
     case "destination":
       mount.target = text;
-      break;
-    case "env":
-      if (mount.type !== "secret") refuse(misplaced(key, mount));
-      mount.env = text;
       break;
     case "size":
       if (mount.type !== "tmpfs") refuse(misplaced(key, mount));

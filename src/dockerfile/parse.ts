@@ -23,6 +23,8 @@ const stageLimit = 10_000;
  *   that cannot be taken apart comes before an instruction that is used wrongly, wherever the two stand.
  */
 export function parseDockerfile(source: string, file: string): Dockerfile {
+  if (source === "")
+    throw invalid(`Cannot build from ${file}: the Dockerfile cannot be empty, FROM is wanted`);
   const lines = sourceLines(source, file);
   const directives = readDirectives(lines, file);
   const reader = new StatementReader(lines, file, directives.escape);

@@ -80,11 +80,11 @@ export const readWorkdir: Reader = (statement, common) => ({
   path: singleArgument(statement),
 });
 
-/** Reads STOPSIGNAL. */
+/** Reads STOPSIGNAL. Flags before the signal have never been looked at, and are not here. */
 export const readStopsignal: Reader = (statement, common) => ({
   ...common,
   kind: "stopsignal",
-  signal: singleArgument(statement),
+  signal: oneArgument(statement),
 });
 
 /** Reads MAINTAINER. */

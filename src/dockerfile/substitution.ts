@@ -132,6 +132,6 @@ function finished(scanner: WordScanner, stop: "}" | "/", rawEscapes: boolean): s
     return scanner.scan(stop, rawEscapes).text;
   } catch (error) {
     if (!(error instanceof ExpansionError) || scanner.peek() !== undefined) throw error;
-    throw new ExpansionError(`syntax error: missing '${stop}'${stop === "/" ? " in the braces" : ""}`);
+    throw new ExpansionError(`syntax error: missing '${stop}'${stop === "/" ? ` in \${}` : ""}`);
   }
 }
