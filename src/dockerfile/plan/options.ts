@@ -1,4 +1,4 @@
-import type { BaseLayer, Compression, Json, Step } from "../../build/index.ts";
+import type { BaseLayer, Compression, Step } from "../../build/index.ts";
 import type { ImageConfig, Platform } from "../../image/index.ts";
 import type { Environment } from "../../io/index.ts";
 
@@ -37,8 +37,6 @@ export interface PlanOptions {
   readonly environment: Environment;
   readonly cacheDirectory: string;
   readonly secret: (id: string) => Promise<Uint8Array | undefined>;
-  /** Part of the keys of steps that are to be run again. */
-  readonly fresh?: (stage: string) => Json | undefined;
 }
 
 /** One platform's image as a graph. */
