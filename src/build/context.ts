@@ -37,12 +37,14 @@ export interface ContextFiles {
  * content to its end proves that it is still what was digested.
  *
  * @param path - relative to the context
+ * @param filter - what is left out
  * @throws WhittleError `OUTSIDE_CONTEXT`, `NOT_FOUND`, `PERMISSION`
  */
 export async function readContext(
   context: Context,
   path: string,
   signal: AbortSignal,
+  filter: ContextFilter = {},
 ): Promise<ContextFiles> {
   const top = await within(context, path);
   const cache = await DigestCache.open(context.cacheDirectory, top);
@@ -51,6 +53,7 @@ export async function readContext(
     cache,
     builder: new TreeBuilder(),
     signal,
+    filter,
     nowNs: BigInt(Date.now()) * 1_000_000n,
   };
   const stat = await stampOf(top);
@@ -61,7 +64,15 @@ export async function readContext(
   return { tree: scan.builder.tree(), isFile };
 }
 
+/** What is left out of a context; paths are relative to what is read and have no slash in front. */
+export interface ContextFilter {
+  readonly ignored?: (path: string) => boolean;
+  /** Whether something below a directory that is left out may be wanted: then it is looked into. */
+  readonly entered?: (directory: string) => boolean;
+}
+
 interface Scan {
+  readonly filter: ContextFilter;
   readonly context: Context;
   readonly cache: DigestCache;
   readonly builder: TreeBuilder;
@@ -107,8 +118,16 @@ async function scanDirectory(scan: Scan, directory: string, below: TreePath): Pr
       const path = join(directory, name);
       const stat = await stampOf(path);
       if (stat.isSocket()) return;
-      scan.builder.set(`${below}/${name}`, await entryOf(scan, path, `${below}/${name}`, stat));
-      if (stat.isDirectory()) await scanDirectory(scan, path, `${below}/${name}`);
+      const at = `${below}/${name}`;
+      const ignored = scan.filter.ignored?.(at.slice(1)) === true;
+      if (stat.isDirectory()) {
+        if (ignored && scan.filter.entered?.(at.slice(1)) !== true) return;
+        // Above something that is wanted a directory is there, with its own attributes.
+        const entry = await entryOf(scan, path, at, stat);
+        if (!ignored) scan.builder.set(at, entry);
+        await scanDirectory(scan, path, at);
+        if (ignored && scan.builder.get(at) !== undefined) scan.builder.set(at, entry);
+      } else if (!ignored) scan.builder.set(at, await entryOf(scan, path, at, stat));
     }),
   );
 }

@@ -18,7 +18,9 @@ export interface ImageParts {
   readonly platform: Platform;
   readonly config: ContainerConfig;
   /** From the lowest up. */
-  readonly layers: readonly LayerRecord[];
+  readonly layers: readonly Pick<LayerRecord, "descriptor" | "diffId">[];
+  /** Leave an image without layers as it is, as BuildKit does; else it gets an empty one. */
+  readonly bare?: boolean;
   /** As many lines without `empty_layer` as there are layers; none at all is possible. */
   readonly history?: readonly History[];
   /** RFC 3339; by default the epoch, which everybody reads as "no date", so that equal images are equal. */
@@ -30,8 +32,9 @@ export interface ImageParts {
 
 /** Writes configuration and manifest; the answer names the manifest and states its platform. */
 export async function writeImage(sink: BlobSink, parts: ImageParts): Promise<Descriptor> {
-  const layers = parts.layers.length > 0 ? parts.layers : [await writeEmptyLayer(sink)];
-  const history = parts.layers.length > 0 ? parts.history : undefined;
+  const asGiven = parts.bare === true || parts.layers.length > 0;
+  const layers = asGiven ? parts.layers : [await writeEmptyLayer(sink)];
+  const history = asGiven ? parts.history : undefined;
   const filled = history?.filter((line) => line.empty_layer !== true).length ?? layers.length;
   if (filled !== layers.length) {
     throw new WhittleError(

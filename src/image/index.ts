@@ -6,6 +6,7 @@ export type { LayerCompression, WriteLayerOptions } from "./layer.ts";
 export { layerEntries, layerMediaType, writeLayer } from "./layer.ts";
 export type { ApplyLayerOptions } from "./layer-apply.ts";
 export { applyLayer } from "./layer-apply.ts";
+export { changesOfLayer } from "./layer-changes.ts";
 export {
   documentLimits,
   isIndexType,

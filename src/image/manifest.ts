@@ -74,8 +74,8 @@ const ociManifest = members({ ...manifestMembers, layers: list(descriptor, 1) },
   "config",
   "layers",
 ]);
-// Docker writes an image of nothing but configuration with no layer at all.
-const dockerManifest = members({ ...manifestMembers, layers: list(descriptor) }, [
+// Docker and BuildKit write an image of nothing but configuration with no layer at all.
+const bareManifest = members({ ...manifestMembers, layers: list(descriptor) }, [
   "schemaVersion",
   "config",
   "layers",
@@ -146,14 +146,19 @@ const config = members(
  * Reads an image manifest (image-spec, "OCI Image Manifest Specification"; Docker's schema 2 likewise).
  *
  * @param what - its name in an error
+ * @param options - `bare`: take an image without layers, which the specification forbids and builders make
  * @throws WhittleError `IMAGE_INVALID`
  */
-export function parseManifest(bytes: Uint8Array, what = "the manifest"): Manifest {
+export function parseManifest(
+  bytes: Uint8Array,
+  what = "the manifest",
+  options: { readonly bare?: boolean } = {},
+): Manifest {
   const value = parseJson(bytes, what, documentLimits);
   checkDocument(value, what, (document, at) => {
     unambiguous(document, ["config", "layers"], ["manifests", "fsLayers"]);
     const docker = (document as Partial<Manifest> | null)?.mediaType === mediaTypes.dockerManifest;
-    (docker ? dockerManifest : ociManifest)(document, at);
+    (docker || options.bare === true ? bareManifest : ociManifest)(document, at);
     const { artifactType, config: about } = document as Manifest;
     if (about.mediaType === mediaTypes.empty && artifactType === undefined) {
       refuse(undefined, "artifactType", "a media type beside an empty config");
@@ -207,7 +212,8 @@ export function serializeDocument(document: Manifest | Index | ImageConfig): Uin
 
 /** Reads and checks the manifest that a descriptor names. */
 export async function readManifest(source: BlobSource, about: Descriptor): Promise<Manifest> {
-  const manifest = parseManifest(await readDocument(source, about), `the manifest ${about.digest}`);
+  const bytes = await readDocument(source, about);
+  const manifest = parseManifest(bytes, `the manifest ${about.digest}`, { bare: true });
   sameType(about, manifest.mediaType);
   return manifest;
 }

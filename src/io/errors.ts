@@ -14,6 +14,7 @@ export interface SourceLocation {
 export const errorCodes = {
   USAGE: { status: 2, about: "the command line is not usable" },
   RECIPE_INVALID: { status: 2, about: "whittle.yaml is not valid" },
+  DOCKERFILE_INVALID: { status: 2, about: "a Dockerfile, or a .dockerignore beside it, is not valid" },
   SIMULATE_INVALID: { status: 2, about: "a folder to simulate has files that make no routes" },
   REFERENCE_INVALID: { status: 2, about: "an image reference or transport is malformed" },
   NOT_FOUND: { status: 2, about: "a file, image or container that was named does not exist" },
@@ -36,6 +37,7 @@ export const errorCodes = {
   ELF_INVALID: { status: 4, about: "an ELF file is malformed" },
   ROOT_MISSING: { status: 4, about: "a root that the image must run is not in the tree" },
   NEED_MISSING: { status: 4, about: "something a kept file needs is not in the tree" },
+  STEP_FAILED: { status: 4, about: "a step of the build failed" },
   CONTAINER_FAILED: { status: 4, about: "a container could not be started" },
   INTERRUPTED: { status: 130, about: "the person interrupted" },
   INTERNAL: { status: 4, about: "a defect in Whittle" },

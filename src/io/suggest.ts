@@ -1,9 +1,14 @@
 /**
  * The candidate that a misspelt word most probably meant: the nearest by edit distance with transpositions
  * (Damerau–Levenshtein, restricted), if it is near enough to be no guess.
+ *
+ * @param limit - the distance that is still near enough
  */
-export function nearest(word: string, candidates: Iterable<string>): string | undefined {
-  const limit = Math.max(1, Math.floor(word.length / 3));
+export function nearest(
+  word: string,
+  candidates: Iterable<string>,
+  limit: number = Math.max(1, Math.floor(word.length / 3)),
+): string | undefined {
   let best: string | undefined;
   let bestDistance = limit + 1;
   for (const candidate of candidates) {

@@ -16,6 +16,12 @@ export interface Bundle {
   readonly uid: number;
   readonly gid: number;
   readonly namespaces: readonly SpecNamespace[];
+  /**
+   * A file that gets, when the program has ended, a tar of what it left in the container's upper directory, with
+   * the file system's own marks for what it took away; beside it `.kind` says `upper`, or `whole` where the tree
+   * had to be copied and the tar holds all of it.
+   */
+  readonly harvest?: string;
   /** A process whose user namespace is used instead of a new one: that of a pod's other container. */
   readonly joinUser?: number;
 }

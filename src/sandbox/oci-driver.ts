@@ -8,15 +8,23 @@ import { inUserNamespaceOf, userNamespaceOptions } from "./privilege.ts";
  */
 const launchScript = `
 set -e
-cd "$1"; overlay=$2; hide=$3; shift 3
+cd "$1"; overlay=$2; hide=$3; harvest=$4; shift 4
 [ -z "$hide" ] || mount -t tmpfs tmpfs "$hide"
 lay() { mount -t overlay overlay -o "$overlay,lowerdir=lower,upperdir=$1/upper,workdir=$1/work" root 2>/dev/null; }
 in_memory() { mkdir -p memory && mount -t tmpfs tmpfs memory && mkdir memory/upper memory/work && lay memory; }
-lay . || in_memory || { mount -t tmpfs tmpfs root && cp -a lower/. root/; }
+if lay .; then left=upper
+elif in_memory; then left=memory/upper
+else mount -t tmpfs tmpfs root && cp -a lower/. root/; left=root
+fi
 for file in owners/*; do
   [ ! -f "$file" ] || (cd root && xargs -0 chown -h -- "\${file##*/}") < "$file"
 done
-exec "$@"
+[ -n "$harvest" ] || exec "$@"
+status=0; "$@" || status=$?
+if [ "$left" = root ]; then kind=whole; else kind=upper; fi
+tar --xattrs --xattrs-include='*' --numeric-owner --format=posix --warning=no-file-ignored -C "$left" -cf "$harvest" .
+echo "$kind" > "$harvest.kind"
+exit "$status"
 `;
 
 const joinScript = `
@@ -86,6 +94,7 @@ function runCommand(runtime: OciRuntime, bundle: Bundle): CommandLine {
     // A user namespace may not write trusted.* attributes; the overlay then keeps its notes in user.*.
     rootless ? "userxattr" : "redirect_dir=off",
     runtime.hide,
+    bundle.harvest ?? "",
     ...runtimeWords(runtime, bundle, `${bundle.directory}/runtime.log`),
     "run",
     "--bundle",

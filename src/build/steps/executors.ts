@@ -3,13 +3,20 @@ import type { BlobSink, BlobSource } from "../../image/index.ts";
 import { deflatedBlocks } from "../../io/index.ts";
 import type { Executor } from "../executor.ts";
 import { archiveExecutor, lockedExecutor, resolveExecutor } from "./archive.ts";
+import { assembleExecutor } from "./assemble.ts";
+import { baseExecutor, scratchExecutor } from "./base.ts";
 import { carveExecutor, surfaceExecutor } from "./carve.ts";
+import { contextExecutor } from "./context-tree.ts";
+import { copyExecutor } from "./copy.ts";
 import { filesExecutor } from "./files.ts";
 import { imageExecutor, indexExecutor, reasonsExecutor } from "./image.ts";
+import { inlineExecutor } from "./inline.ts";
 import { layerExecutor } from "./layer.ts";
 import { overlayExecutor } from "./overlay.ts";
 import { packagesExecutor } from "./packages.ts";
+import { runExecutor } from "./run.ts";
 import { simulateExecutor, simulationRootsExecutor } from "./simulate.ts";
+import { workdirExecutor } from "./workdir.ts";
 
 /**
  * An executor for every kind of step that the front ends make; results go into `blobs`.
@@ -27,6 +34,14 @@ export function standardExecutors(blobs: BlobSink & BlobSource, cacheDirectory: 
     simulateExecutor,
     simulationRootsExecutor,
     overlayExecutor,
+    scratchExecutor,
+    baseExecutor,
+    contextExecutor,
+    inlineExecutor,
+    workdirExecutor,
+    copyExecutor,
+    runExecutor(blobs),
+    assembleExecutor(blobs),
     surfaceExecutor,
     carveExecutor(blobs),
     layerExecutor(blobs, deflated),

@@ -3,14 +3,20 @@ import { resolve } from "node:path";
 import { Option } from "commander";
 import { parseReference } from "../../image/index.ts";
 import { explainSystemError, WhittleError } from "../../io/index.ts";
-import { type BuildOptions, type BuiltImage, buildProject, readProject } from "../../project/index.ts";
+import {
+  type BuildOptions,
+  type BuiltImage,
+  buildDockerfile,
+  buildProject,
+  readProject,
+} from "../../project/index.ts";
 import { builtTable } from "../built-table.ts";
+import { chosenDockerfile, type DockerfileFlags, dockerfileOptions } from "../dockerfile-options.ts";
 import { pairs, repeated } from "../options.ts";
 import { type Output, parseOutput, writeOutput } from "../output.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
 
-interface Flags {
-  readonly file?: string;
+interface Flags extends DockerfileFlags {
   readonly tag: readonly string[];
   readonly image: readonly string[];
   readonly platform: readonly string[];
@@ -30,12 +36,28 @@ export const command: VerbModule = {
   define(command, run) {
     command
       .argument("[context]", "directory that holds what is built", ".")
-      .option("-f, --file <file>", "the whittle.yaml to build (default: whittle.yaml in the context)")
+      .option("-f, --file <file>", "the whittle.yaml or Dockerfile to build (default: that of the context)")
       .option("-t, --tag <reference>", "name the image gets in the store; repeatable", repeated, [])
       .option("--image <name>", "build this image of the recipe only; repeatable", repeated, [])
       .option("--platform <list>", "platforms to build for, separated by commas; repeatable", repeated, [])
       .option("--label <name=value>", "add a label; repeatable", repeated, [])
       .option("--annotation <name=value>", "add an annotation; repeatable", repeated, [])
+      .option("--target <stage>", "stage of the Dockerfile to build")
+      .option("--build-arg <name=value>", "value of an ARG of the Dockerfile; repeatable", repeated, [])
+      .option(
+        "--build-context <name=where>",
+        "directory or docker-image://NAME for a name; repeatable",
+        repeated,
+        [],
+      )
+      .option(
+        "--secret <spec>",
+        "id=ID[,src=FILE|,env=NAME], for RUN --mount=type=secret; repeatable",
+        repeated,
+        [],
+      )
+      .option("--network <mode>", "network of RUN: default, none or host")
+      .option("--add-host <host:address>", "line in /etc/hosts of RUN; repeatable", repeated, [])
       .option("-o, --output <spec>", "type=store|oci|docker|tar|local[,dest=PATH]; repeatable", repeated, [])
       .option("--no-cache", "run every step again")
       .option("--pull", "ask the archive for newer packages now")
@@ -55,9 +77,9 @@ export const command: VerbModule = {
 async function build(directory: string, flags: Flags, context: VerbContext): Promise<number> {
   const outputs = flags.output.map(parseOutput);
   for (const tag of flags.tag) requireName(tag);
-  const project = await readProject(resolve(context.currentDirectory, directory), flags.file);
+  const place = resolve(context.currentDirectory, directory);
   const platforms = flags.platform.flatMap((list) => list.split(",")).filter((name) => name !== "");
-  const options: BuildOptions = {
+  const options: BuildOptions & { readonly labels: Record<string, string> } = {
     store: await context.store(),
     environment: context.environment,
     progress: context.progress,
@@ -77,6 +99,19 @@ async function build(directory: string, flags: Flags, context: VerbContext): Pro
       `Cannot build for --platform "${flags.platform.join(" ")}": it names none`,
     );
   }
+  const dockerfile = chosenDockerfile(place, flags.file, context.currentDirectory);
+  if (dockerfile !== undefined) {
+    const own = dockerfileOptions(flags, place, context.currentDirectory, context.environment);
+    const image = await buildDockerfile({ ...options, ...own, context: place, file: dockerfile });
+    return finish(
+      [image],
+      flags.tag.length > 0 ? () => flags.tag : () => [`${own.name}:latest`],
+      outputs,
+      flags,
+      context,
+    );
+  }
+  const project = await readProject(place, flags.file);
   const names = flags.image.length > 0 ? flags.image : Object.keys(project.recipe.images);
   if (names.length > 1 && (flags.tag.length > 0 || outputs.some((output) => output.type !== "store"))) {
     throw new WhittleError("USAGE", `Cannot give one name to ${names.length} images: ${names.join(", ")}`, {
@@ -89,8 +124,18 @@ async function build(directory: string, flags: Flags, context: VerbContext): Pro
     return 0;
   }
   const built = await buildProject(project, options);
-  for (const image of built)
-    await deliver(image, tagsOf(project.name, image, names.length, flags), outputs, context);
+  return finish(built, (image) => tagsOf(project.name, image, names.length, flags), outputs, flags, context);
+}
+
+/** Names, writes out and reports what was built. */
+async function finish(
+  built: readonly BuiltImage[],
+  tags: (image: BuiltImage) => readonly string[],
+  outputs: readonly Output[],
+  flags: Flags,
+  context: VerbContext,
+): Promise<number> {
+  for (const image of built) await deliver(image, tags(image), outputs, context);
   context.err(builtTable(built, context.colour));
   await writeFiles(built, flags);
   for (const image of built) context.out(`${image.descriptor.digest}\n`);

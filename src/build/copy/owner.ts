@@ -1,0 +1,37 @@
+import { readText } from "../../io/index.ts";
+import type { Tree } from "../../tree/index.ts";
+import type { Owner } from "./target.ts";
+
+/**
+ * Who `--chown=USER[:GROUP]` names: numbers as they are, names by the tree's own /etc/passwd and /etc/group. A
+ * number without a group is the group's number too; a name without a group has its own one. A name that the tree
+ * does not know stands for root, as it does in BuildKit.
+ */
+export async function findOwner(text: string, tree: Tree): Promise<Owner> {
+  const colon = text.indexOf(":");
+  const user = colon < 0 ? text : text.slice(0, colon);
+  const group = colon < 0 ? "" : text.slice(colon + 1);
+  const found = await findUser(user, tree);
+  return group === "" ? found : { uid: found.uid, gid: await findGroup(group, tree) };
+}
+
+async function findUser(user: string, tree: Tree): Promise<Owner> {
+  if (user === "") return { uid: 0, gid: 0 };
+  if (/^\d+$/.test(user)) return { uid: Number(user), gid: Number(user) };
+  for (const [name, , uid, gid] of await fields(tree, "/etc/passwd")) {
+    if (name === user) return { uid: Number(uid), gid: Number(gid) };
+  }
+  return { uid: 0, gid: 0 };
+}
+
+async function findGroup(group: string, tree: Tree): Promise<number> {
+  if (/^\d+$/.test(group)) return Number(group);
+  for (const [name, , gid] of await fields(tree, "/etc/group")) if (name === group) return Number(gid);
+  return 0;
+}
+
+async function fields(tree: Tree, path: string): Promise<string[][]> {
+  const { entry } = tree.resolve(path);
+  if (entry?.type !== "file") return [];
+  return (await readText(entry.content, 4 * 1024 * 1024)).split("\n").map((line) => line.split(":"));
+}

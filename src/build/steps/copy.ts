@@ -1,0 +1,147 @@
+import { WhittleError } from "../../io/index.ts";
+import { treeOfMembers } from "../../tar/index.ts";
+import { changes, nameOf, Tree, treePath } from "../../tree/index.ts";
+import { findOwner } from "../copy/owner.ts";
+import { matchesParents } from "../copy/pattern.ts";
+import { findSources } from "../copy/sources.ts";
+import { type CopyRules, CopyTarget } from "../copy/target.ts";
+import { archiveMembers } from "../copy/unpack.ts";
+import { type Executor, type ExecutorContext, type Input, inputOf } from "../executor.ts";
+import type { Step } from "../graph.ts";
+import { parseMode } from "../mode.ts";
+import { type LayeredValue, layered, layeredDigest } from "./layered-value.ts";
+import { treeOfInput } from "./tree-value.ts";
+
+/** One source of a copy: a path or pattern in the tree of an input. */
+export type CopiedSource = {
+  readonly input: string;
+  /** Absolute and clean. */
+  readonly path: string;
+  /** Take archives apart instead of copying them. */
+  readonly unpack: boolean;
+  /** With `--parents`: what below `path` is wanted; its directories come along. */
+  readonly include?: string;
+  /** Nothing of the path is a pattern. */
+  readonly exact?: boolean;
+};
+
+/** What a copying step is told. */
+export type CopyParameters = {
+  readonly sources: readonly CopiedSource[];
+  /** Absolute; a trailing slash says that it is a directory. */
+  readonly destination: string;
+  /** As `--chown` takes it. */
+  readonly owner?: string;
+  /** As `--chmod` takes it. */
+  readonly mode?: string;
+  readonly excludes: readonly string[];
+  /** `--link`: the layer is made over nothing, so that it does not depend on what is below. */
+  readonly alone?: boolean;
+  /** Seconds since the epoch, for directories that are made on the way. */
+  readonly mtime: number;
+};
+
+/** What a copying step needs that is no part of its key. */
+export interface CopyLocal {
+  /** Patterns of `--exclude` made into a question. */
+  readonly excluded: (patterns: readonly string[]) => (path: string) => boolean;
+  /** Where archives are unpacked to. */
+  readonly cacheDirectory: string;
+}
+
+/** A step that copies from trees into the tree `lower`. */
+export function copyStep(
+  lower: Step,
+  sources: Readonly<Record<string, Step>>,
+  parameters: CopyParameters,
+  local: CopyLocal,
+  label?: string,
+): Step {
+  return {
+    kind: "copy",
+    ...(label === undefined ? {} : { label }),
+    parameters,
+    inputs: { lower, ...sources },
+    local,
+  };
+}
+
+export const copyExecutor: Executor = {
+  kind: "copy",
+  version: 1,
+  cached: true,
+  async run(step, inputs, context) {
+    const value = await copied(step, inputs, context);
+    return { digest: await layeredDigest(inputOf(inputs, "lower"), value.changes), record: null, value };
+  },
+  load: (step, _outcome, inputs, context) => copied(step, inputs, context),
+};
+
+async function copied(
+  step: Step,
+  inputs: Readonly<Record<string, Input>>,
+  work: ExecutorContext,
+): Promise<LayeredValue> {
+  const parameters = step.parameters as CopyParameters;
+  const local = step.local as CopyLocal;
+  const lower = await treeOfInput(inputOf(inputs, "lower"));
+  const rules = await rulesOf(parameters, local, lower);
+  const start = parameters.alone === true ? Tree.empty : lower;
+  let target = new CopyTarget(start, rules);
+  for (const source of parameters.sources) {
+    const tree = await treeOfInput(inputOf(inputs, source.input));
+    const found = source.exact ? [{ path: source.path, real: source.path }] : findSources(tree, source.path);
+    if (source.include !== undefined) target = target.with(includeRules(rules, source.include));
+    for (const { path, real } of found) {
+      const unpacked = source.unpack ? await unpack(tree, real, target, parameters, local, work) : undefined;
+      if (unpacked !== undefined) target = new CopyTarget(unpacked, rules);
+      else target.copy(tree, real, nameOf(path), parameters.destination);
+    }
+    if (source.include !== undefined) target = target.with(rules);
+  }
+  return layered(lower, changes(start, target.builder.tree()));
+}
+
+async function rulesOf(parameters: CopyParameters, local: CopyLocal, lower: Tree): Promise<CopyRules> {
+  const { owner, mode, excludes, mtime } = parameters;
+  return {
+    now: mtime,
+    ...(owner === undefined ? {} : { owner: await findOwner(owner, lower) }),
+    ...(mode === undefined ? {} : { mode: parseMode(mode) }),
+    ...(excludes.length === 0 ? {} : { excluded: local.excluded(excludes) }),
+  };
+}
+
+function includeRules(rules: CopyRules, include: string): CopyRules {
+  const expressions = [include, `${include}/**`];
+  return { ...rules, included: (path) => expressions.some((pattern) => matchesParents(pattern, path)) };
+}
+
+/** The tree with an archive taken apart in it, or undefined when the source is no archive. */
+async function unpack(
+  tree: Tree,
+  real: string,
+  target: CopyTarget,
+  parameters: CopyParameters,
+  local: CopyLocal,
+  work: ExecutorContext,
+): Promise<Tree | undefined> {
+  const entry = tree.get(real);
+  if (entry?.type !== "file") return undefined;
+  const members = await archiveMembers(entry.content, `${local.cacheDirectory}/unpacked`, work);
+  if (members === undefined) return undefined;
+  const directory = target.makeDirectories(treePath(parameters.destination));
+  const lower = target.builder.tree();
+  const prefix = directory === "/" ? "" : directory;
+  // A file without a name has no place.
+  const named = members.filter(({ name, type }) => type === "directory" || treePath(name) !== "/");
+  const placed = named.map((member) => ({
+    ...member,
+    name: `${prefix}/${member.name}`,
+    ...(member.type === "hardlink" ? { linkName: `${prefix}/${member.linkName}` } : {}),
+  }));
+  if (lower.get(directory)?.type === "file") {
+    throw new WhittleError("STEP_FAILED", `Cannot unpack ${real} to ${directory}: a file is there`);
+  }
+  return treeOfMembers(placed, { lower });
+}

@@ -1,0 +1,2 @@
+/** Why a text cannot be expanded, in the reference implementation's words. */
+export class ExpansionError extends Error {}

@@ -1,0 +1,27 @@
+export { formatGitReference, type GitReference, parseGitReference } from "./git-reference.ts";
+export { type HeredocMark, parseHeredoc, withoutLeadingTabs } from "./heredoc.ts";
+export { type IgnoreMatcher, ignoreMatcher, parseIgnoreFile } from "./ignore.ts";
+export type {
+  CommandForm,
+  CopySource,
+  Dockerfile,
+  Heredoc,
+  Instruction,
+  Mount,
+  Place,
+  Stage,
+} from "./instruction.ts";
+export { parseDockerfile, parseTrigger } from "./parse.ts";
+export { type MistakeDetails, mistake, pointAt } from "./place.ts";
+export { type BaseImage, type PlannedDockerfile, type PlanOptions, planDockerfile } from "./plan/index.ts";
+export { parsePorts } from "./ports.ts";
+export { readMounts } from "./read-run.ts";
+export {
+  type Expansion,
+  type ExpansionOptions,
+  expand,
+  expandWord,
+  expandWords,
+  undefinedVariable,
+  type Variables,
+} from "./words.ts";

@@ -1,0 +1,2 @@
+export type { BaseImage, PlannedDockerfile, PlanOptions } from "./options.ts";
+export { planDockerfile } from "./plan.ts";

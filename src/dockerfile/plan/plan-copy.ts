@@ -1,0 +1,138 @@
+import { copyStep, inlineStep, type Step } from "../../build/index.ts";
+import type { WhittleError } from "../../io/index.ts";
+import { ignoreMatcher } from "../ignore.ts";
+import type { Heredoc, Instruction } from "../instruction.ts";
+import { mistake } from "../place.ts";
+import { expandWord } from "../words.ts";
+import type { Expand } from "./metadata.ts";
+import type { PlanOptions } from "./options.ts";
+import { destinationPath, normalized } from "./paths.ts";
+import { commit, type StageState } from "./stage-state.ts";
+
+type Copy = Extract<Instruction, { kind: "copy" | "add" }>;
+type Sources = Parameters<typeof copyStep>[2]["sources"];
+
+/** COPY and ADD: `source` comes to the tree that paths are taken from. */
+export function planCopy(
+  state: StageState,
+  instruction: Copy,
+  source: Step,
+  options: PlanOptions,
+  expand: Expand,
+): void {
+  const given = expandedParts(instruction, expand);
+  const mode = given.chmod === undefined ? undefined : checkedMode(instruction, given.chmod);
+  const inputs: Record<string, Step> = {};
+  const sources: Sources[number][] = [];
+  for (const path of given.paths) {
+    if (isRemote(path)) throw unsupportedSource(instruction, path);
+    inputs["source"] = source;
+    sources.push(localSource(instruction, path));
+  }
+  const files = instruction.sources.flatMap((one) => (one.kind === "heredoc" ? [one.heredoc] : []));
+  if (files.length > 0) {
+    inputs["inline"] = inlineStep(
+      files.map((file) => ({ name: file.name, content: heredocContent(file, state), mode: 0o644 })),
+      options.epoch ?? 0,
+    );
+    sources.push(
+      ...files.map(({ name }) => ({ input: "inline", path: `/${name}`, unpack: false, exact: true })),
+    );
+  }
+  const parameters = {
+    sources,
+    destination: destinationPath(slashed(state), given.destination),
+    ...(given.chown === undefined || given.chown === "" ? {} : { owner: given.chown }),
+    ...(mode === undefined ? {} : { mode }),
+    excludes: given.excludes,
+    ...(instruction.link === true && mode === undefined ? { alone: true } : {}),
+    mtime: options.epoch ?? 0,
+  };
+  const local = {
+    excluded: (patterns: readonly string[]) => {
+      const matcher = ignoreMatcher(patterns, "--exclude");
+      return (path: string) => matcher.matches(path);
+    },
+    cacheDirectory: options.cacheDirectory,
+  };
+  const step = copyStep(state.tree, inputs, parameters, local, labelOf(state, instruction));
+  state.tree = step;
+  state.layers.push(step);
+  const words = [
+    instruction.kind.toUpperCase(),
+    ...(instruction.parents === true ? ["--parents"] : []),
+    ...(given.chown === undefined || given.chown === "" ? [] : [`--chown=${given.chown}`]),
+    ...(given.chmod === undefined || given.chmod === "" ? [] : [`--chmod=${given.chmod}`]),
+    ...given.paths,
+    ...files.map((file) => `<<${file.name}`),
+    given.destination,
+  ];
+  commit(state, `${words.join(" ")} # whittle`, "layer");
+}
+
+/** A stage's working directory with slashes, whatever its platform writes. */
+export function slashed(state: StageState): string {
+  const directory = state.config.WorkingDir || "/";
+  return state.platform.os === "windows" ? directory.replaceAll("\\", "/") : directory;
+}
+
+/** How a step is announced. */
+export function labelOf(state: StageState, instruction: Instruction): string {
+  const [line = ""] = instruction.original.split("\n");
+  return state.name === "" ? line : `[${state.name}] ${line}`;
+}
+
+function expandedParts(instruction: Copy, expand: Expand) {
+  const optional = (text: string | undefined): string | undefined =>
+    text === undefined ? undefined : expand(text);
+  return {
+    paths: instruction.sources.flatMap((one) => (one.kind === "path" ? [expand(one.path)] : [])),
+    destination: expand(instruction.destination),
+    chown: optional(instruction.chown),
+    chmod: optional(instruction.chmod),
+    excludes: instruction.excludes.map(expand),
+  };
+}
+
+function localSource(instruction: Copy, path: string): Sources[number] {
+  const unpack = instruction.unpack ?? instruction.kind === "add";
+  if (instruction.parents !== true) {
+    return { input: "source", path: normalized("/", path, "no slash"), unpack };
+  }
+  // Directories before the pivot "/./" do not come along.
+  const pivot = path.indexOf("/./");
+  const [above, below] = pivot < 0 ? ["/", path] : [path.slice(0, pivot), path.slice(pivot + 3)];
+  return {
+    input: "source",
+    path: normalized("/", above, "no slash"),
+    include: normalized("/", below, "no slash").slice(1),
+    unpack,
+  };
+}
+
+function checkedMode(instruction: Copy, mode: string): string {
+  if (mode === "") return "0";
+  if (/^[0-7]+$/.test(mode)) {
+    if (Number.parseInt(mode, 8) <= 0o7777) return Number.parseInt(mode, 8).toString(8);
+  } else if (/^(?:[ugoa]*[-+=][rwxXstugo]*)(?:,[ugoa]*[-+=][rwxXstugo]*)*$/.test(mode)) return mode;
+  throw mistake(
+    instruction.place,
+    `invalid chmod parameter: '${mode}'. it should be octal string and between 0 and 07777, or symbols like u=rwX,go=rX`,
+    { part: mode },
+  );
+}
+
+function heredocContent(heredoc: Heredoc, state: StageState): string {
+  if (!heredoc.expand) return heredoc.content;
+  return expandWord(heredoc.content, state.variables, { ignoreQuotes: true });
+}
+
+function isRemote(path: string): boolean {
+  return /^(?:https?|git|ssh):\/\//i.test(path) || /^git@[^/]+:/.test(path);
+}
+
+function unsupportedSource(instruction: Copy, path: string): WhittleError {
+  if (instruction.kind === "copy")
+    return mistake(instruction.place, `source can't be a URL for COPY`, { part: path });
+  return mistake(instruction.place, "ADD cannot fetch from addresses yet", { part: path });
+}

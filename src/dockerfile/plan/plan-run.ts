@@ -1,0 +1,165 @@
+import { posix } from "node:path";
+import { inlineStep, type RunMount, runStep, type Step } from "../../build/index.ts";
+import { parseHeredoc, withoutLeadingTabs } from "../heredoc.ts";
+import type { Instruction, Mount } from "../instruction.ts";
+import { mistake } from "../place.ts";
+import { readMounts } from "../read-run.ts";
+import type { Expand } from "./metadata.ts";
+import { commandLine, shellOf } from "./metadata.ts";
+import type { PlanOptions } from "./options.ts";
+import { labelOf } from "./plan-copy.ts";
+import { commit, type StageState } from "./stage-state.ts";
+import { proxyEnvironment } from "./variables.ts";
+
+type Run = Extract<Instruction, { kind: "run" }>;
+
+/**
+ * RUN.
+ *
+ * @param from - comes to the tree that a mount's `from` names; without one, to the context
+ */
+export async function planRun(
+  state: StageState,
+  instruction: Run,
+  from: (name: string | undefined) => Promise<Step>,
+  options: PlanOptions,
+  expand: Expand,
+): Promise<void> {
+  const inputs: Record<string, Step> = {};
+  const mounts: RunMount[] = [];
+  const { args, script } = runArguments(state, instruction);
+  if (script !== undefined) {
+    inputs["script"] = inlineStep([script], 0);
+    mounts.push({ type: "bind", target: "/dev/pipes", input: "script", source: "/", readOnly: true });
+  }
+  for (const [index, mount] of readMounts(instruction, expand).entries()) {
+    const planned = plannedMount(state, instruction, mount, `mount${index}`);
+    if (planned === undefined) continue;
+    mounts.push(planned);
+    if (planned.type === "bind") inputs[planned.input] = await from(mount.from);
+  }
+  if (instruction.security === "insecure" && !options.allowInsecure) {
+    throw mistake(instruction.place, "security.insecure is not allowed", {
+      hint: "--allow security.insecure",
+    });
+  }
+  const step = runStep(
+    state.tree,
+    inputs,
+    {
+      args,
+      env: [...state.variables].map(([name, value]) => `${name}=${value}`),
+      cwd: state.config.WorkingDir || "/",
+      user: state.config.User ?? "",
+      platform: state.platform,
+      network: instruction.network ?? options.network,
+      insecure: instruction.security === "insecure",
+      mounts,
+      extraHosts: options.extraHosts,
+    },
+    {
+      environment: options.environment,
+      cacheDirectory: options.cacheDirectory,
+      extraEnv: proxyEnvironment(options.buildArguments).filter(
+        (line) => !state.variables.has(line.split("=", 1)[0] ?? ""),
+      ),
+      secret: options.secret,
+      shown: `${instruction.place.file}:${instruction.place.line}: RUN ${args.join(" ")}`,
+    },
+    labelOf(state, instruction),
+  );
+  state.tree = step;
+  state.layers.push(step);
+  commit(state, `RUN ${[...argumentWords(state), ...args].join(" ")} # whittle`, "layer");
+}
+
+/** `|2 a=1 b=2`: the arguments that a command could see, as history tells of them. */
+function argumentWords(state: StageState): string[] {
+  const words = new Map<string, string>();
+  for (const { name, value } of state.declared) {
+    words.set(name, `${name}=${state.variables.get(name) ?? value ?? ""}`);
+  }
+  return words.size === 0 ? [] : [`|${words.size}`, ...words.values()];
+}
+
+interface Script {
+  readonly name: string;
+  readonly content: string;
+  readonly mode: number;
+}
+
+/** What is run. A heredoc alone is the script itself; one with `#!` in front becomes a file that is run. */
+function runArguments(state: StageState, { command }: Run): { args: string[]; script?: Script } {
+  if (command.form === "exec" || command.heredocs.length === 0) return { args: commandLine(state, command) };
+  const [first] = command.heredocs;
+  const shell = shellOf(state);
+  if (first !== undefined && parseHeredoc(command.command) !== undefined) {
+    const content = first.chomp ? withoutLeadingTabs(first.content) : first.content;
+    if (state.platform.os === "windows" || !content.startsWith("#!")) return { args: [...shell, content] };
+    const script = { name: first.name, content, mode: 0o755 };
+    return { args: [...shell, `/dev/pipes/${first.name}`], script };
+  }
+  const documents = command.heredocs.map(({ name, content }) => `\n${content}${name}`).join("");
+  return { args: [...shell, command.command + documents] };
+}
+
+function plannedMount(
+  state: StageState,
+  instruction: Run,
+  mount: Mount,
+  input: string,
+): RunMount | undefined {
+  const target = mount.target === undefined ? undefined : absolute(state, mount.target);
+  if (mount.type === "secret") return secretMount(mount, target);
+  // Without an agent there is nothing to forward.
+  if (mount.type === "ssh") return undefined;
+  if (target === undefined || target === "/") {
+    throw mistake(instruction.place, `invalid mount target ${JSON.stringify(mount.target ?? "")}`);
+  }
+  if (mount.type === "tmpfs") {
+    return { type: "tmpfs", target, ...(mount.size === undefined ? {} : { size: mount.size }) };
+  }
+  if (mount.type === "bind") {
+    const source = posix.normalize(`/${mount.source ?? ""}`);
+    return { type: "bind", target, input, source, readOnly: mount.readOnly ?? true };
+  }
+  return {
+    type: "cache",
+    target,
+    id: `${mount.id ?? posix.normalize(mount.target ?? "")}${ownership(mount)}`,
+    sharing: mount.sharing ?? "shared",
+    mode: mount.mode ?? 0o755,
+    uid: mount.uid ?? 0,
+    gid: mount.gid ?? 0,
+    readOnly: mount.readOnly ?? false,
+  };
+}
+
+/** Caches of different owners are different caches. */
+function ownership({ mode, uid, gid, source }: Mount): string {
+  return [mode, uid, gid, source].every((part) => part === undefined)
+    ? ""
+    : ` ${mode} ${uid} ${gid} ${source}`;
+}
+
+function secretMount(mount: Mount, target: string | undefined): RunMount {
+  const id = mount.id || mount.source || posix.basename(mount.target ?? "");
+  // With `env` alone the secret is in the environment only.
+  const place = target ?? (mount.env === undefined ? `/run/secrets/${posix.basename(id)}` : undefined);
+  return {
+    type: "secret",
+    id,
+    ...(place === undefined ? {} : { target: place }),
+    ...(mount.env === undefined ? {} : { env: mount.env }),
+    required: mount.required ?? false,
+    mode: mount.mode ?? 0o400,
+    uid: mount.uid ?? 0,
+    gid: mount.gid ?? 0,
+  };
+}
+
+function absolute(state: StageState, path: string): string {
+  return posix
+    .normalize(path.startsWith("/") ? path : `/${state.config.WorkingDir ?? ""}/${path}`)
+    .replace(/(.)\/+$/, "$1");
+}

@@ -1,0 +1,133 @@
+import type { SourceLocation } from "../io/index.ts";
+import { heredocsOf } from "./heredoc.ts";
+import type { Heredoc, Place } from "./instruction.ts";
+import { invalid, mistake } from "./place.ts";
+import { withoutLineEnd } from "./source-lines.ts";
+import { parseStatement, type Statement, takesHeredocs } from "./statement.ts";
+import { trimStart } from "./whitespace.ts";
+
+/** Instructions that a Dockerfile may have. */
+const statementLimit = 10_000;
+
+/** Something that is allowed but questionable. */
+export interface Warning {
+  readonly rule: string;
+  readonly message: string;
+  readonly at: SourceLocation;
+}
+
+/** Reads the physical lines of a Dockerfile as statements: comments, continuation lines and heredocs are dealt with. */
+export class StatementReader {
+  readonly warnings: Warning[] = [];
+  readonly #lines: readonly string[];
+  readonly #file: string;
+  readonly #token: string;
+  #position = 0;
+
+  /**
+   * @param lines - with their ends
+   * @param token - the escape character
+   */
+  constructor(lines: readonly string[], file: string, token: string) {
+    this.#lines = lines;
+    this.#file = file;
+    this.#token = token;
+  }
+
+  /** @throws WhittleError `DOCKERFILE_INVALID` */
+  readAll(): Statement[] {
+    const statements: Statement[] = [];
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      if (statements.length === statementLimit) {
+        throw mistake(next.place, `it has more than ${statementLimit} instructions`);
+      }
+      statements.push(next);
+    }
+    if (statements.length === 0) {
+      throw invalid(`Cannot build from ${this.#file}: file with no instructions, FROM is wanted`);
+    }
+    return statements;
+  }
+
+  #next(): Statement | undefined {
+    while (this.#position < this.#lines.length) {
+      const start = this.#position;
+      const text = withoutComment(trimStart(this.#take()));
+      const continued = beforeContinuation(text, this.#token);
+      if (continued === undefined && text === "") continue;
+      const line = continued === undefined ? text : this.#continue(continued);
+      const statement = parseStatement(line, this.#placeFrom(start), this.#token);
+      if (!takesHeredocs(statement)) return statement;
+      const heredocs = this.#heredocs(statement);
+      if (heredocs.length === 0) return statement;
+      return { ...statement, heredocs, place: { ...statement.place, endLine: this.#position } };
+    }
+    return undefined;
+  }
+
+  /** A line with those that continue it; comments among them are left out, and so are blank ones. */
+  #continue(first: string): string {
+    const parts = [first];
+    let blank: number | undefined;
+    while (this.#position < this.#lines.length) {
+      const text = this.#take();
+      const trimmed = trimStart(text);
+      if (trimmed.startsWith("#")) continue;
+      if (trimmed === "") {
+        blank ??= this.#position;
+        continue;
+      }
+      const continued = beforeContinuation(text, this.#token);
+      parts.push(continued ?? text);
+      if (continued === undefined) break;
+    }
+    const line = parts.join("");
+    if (blank !== undefined) {
+      const message = `Empty continuation line found in: ${line}`;
+      const at = { file: this.#file, line: blank, column: 1, text: "" };
+      this.warnings.push({ rule: "NoEmptyContinuation", message, at });
+    }
+    return line;
+  }
+
+  #heredocs(statement: Statement): Heredoc[] {
+    return heredocsOf(statement.original).map((mark) => {
+      const content: string[] = [];
+      while (this.#position < this.#lines.length) {
+        const line = this.#lines[this.#position] ?? "";
+        const text = this.#take();
+        if ((mark.chomp ? text.replace(/^\t+/, "") : text) === mark.name) {
+          return { ...mark, content: content.join("") };
+        }
+        content.push(line);
+      }
+      throw mistake(statement.place, `unterminated heredoc, a line that holds only ${mark.name} is wanted`, {
+        part: mark.name,
+      });
+    });
+  }
+
+  #take(): string {
+    return withoutLineEnd(this.#lines[this.#position++] ?? "");
+  }
+
+  #placeFrom(start: number): Place {
+    const lines = this.#lines.slice(start, this.#position).map(withoutLineEnd);
+    return { file: this.#file, line: start + 1, endLine: this.#position, text: lines[0] ?? "", lines };
+  }
+}
+
+function withoutComment(text: string): string {
+  return text.startsWith("#") ? "" : text;
+}
+
+/**
+ * A line without the escape character that continues it, or undefined when it is not continued: an escape that is
+ * escaped itself does not count.
+ */
+function beforeContinuation(line: string, token: string): string | undefined {
+  let end = line.length;
+  while (end > 0 && (line[end - 1] === " " || line[end - 1] === "\t")) end--;
+  if (line[end - 1] !== token || line[end - 2] === token) return undefined;
+  return line.slice(0, end - 1);
+}
