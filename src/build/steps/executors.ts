@@ -7,6 +7,7 @@ import { carveExecutor, surfaceExecutor } from "./carve.ts";
 import { contextExecutor } from "./context-tree.ts";
 import { copyExecutor } from "./copy.ts";
 import { filesExecutor } from "./files.ts";
+import { httpExecutors } from "./http.ts";
 import { imageExecutor, indexExecutor, reasonsExecutor } from "./image.ts";
 import { inlineExecutor } from "./inline.ts";
 import { layerExecutor } from "./layer.ts";
@@ -34,6 +35,7 @@ export function standardExecutors(blobs: BlobSink & BlobSource): Executor[] {
     workdirExecutor,
     copyExecutor,
     runExecutor(blobs),
+    ...httpExecutors(blobs),
     assembleExecutor(blobs),
     surfaceExecutor,
     carveExecutor(blobs),
