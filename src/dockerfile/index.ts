@@ -13,6 +13,7 @@ export type {
 } from "./instruction.ts";
 export { parseDockerfile, parseTrigger } from "./parse.ts";
 export { type MistakeDetails, mistake, pointAt } from "./place.ts";
+export { type BaseImage, type PlannedDockerfile, type PlanOptions, planDockerfile } from "./plan/index.ts";
 export { parsePorts } from "./ports.ts";
 export { readMounts } from "./read-run.ts";
 export {

@@ -11,8 +11,15 @@ import {
   type Step,
   standardExecutors,
 } from "../build/index.ts";
-import { type Dockerfile, ignoreMatcher, parseDockerfile, parseIgnoreFile } from "../dockerfile/index.ts";
-import { type BaseImage, type PlanOptions, planDockerfile } from "../dockerfile/plan/index.ts";
+import {
+  type BaseImage,
+  type Dockerfile,
+  ignoreMatcher,
+  type PlanOptions,
+  parseDockerfile,
+  parseIgnoreFile,
+  planDockerfile,
+} from "../dockerfile/index.ts";
 import {
   type Descriptor,
   formatPlatform,
