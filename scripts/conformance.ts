@@ -40,7 +40,16 @@ const wanted = cases.filter(
     (values.only === undefined || id.includes(values.only)),
 );
 const figures = new Map<string, { right: number; all: number }>();
-const pending = [...wanted];
+// Cases of one test follow each other: some show what the cache keeps of the one before.
+const tests = new Map<string, typeof wanted>();
+for (const one of wanted) {
+  const test = `${one.suite}/${one.id.replace(/_\d+$/, "")}`;
+  tests.set(
+    test,
+    [...(tests.get(test) ?? []), one].sort((a, b) => lineOf(a.id) - lineOf(b.id)),
+  );
+}
+const pending = [...tests.values()];
 const failures: { name: string; outcome: Outcome }[] = [];
 await Promise.all([worker(), worker()]);
 for (const { name, outcome } of failures.sort((a, b) => (a.name < b.name ? -1 : 1))) {
@@ -56,16 +65,23 @@ process.exitCode = right === wanted.length ? 0 : 1;
 
 async function worker(): Promise<void> {
   for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
-    const { suite, id, directory } = next;
-    const golden = JSON.parse(readFileSync(join(directory, "golden.json"), "utf8"));
-    const outcome = await conformance.build(directory, golden);
-    const figure = figures.get(suite) ?? { right: 0, all: 0 };
-    figure.all++;
-    if (outcome.differences.length === 0) figure.right++;
-    else failures.push({ name: `${suite}/${id}`, outcome });
-    figures.set(suite, figure);
-    if (values.verbose) console.log(`${outcome.differences.length === 0 ? "ok  " : "FAIL"} ${suite}/${id}`);
+    for (const one of next) await build(one);
   }
+}
+
+async function build({ suite, id, directory }: (typeof wanted)[number]): Promise<void> {
+  const golden = JSON.parse(readFileSync(join(directory, "golden.json"), "utf8"));
+  const outcome = await conformance.build(directory, golden);
+  const figure = figures.get(suite) ?? { right: 0, all: 0 };
+  figure.all++;
+  if (outcome.differences.length === 0) figure.right++;
+  else failures.push({ name: `${suite}/${id}`, outcome });
+  figures.set(suite, figure);
+  if (values.verbose) console.log(`${outcome.differences.length === 0 ? "ok  " : "FAIL"} ${suite}/${id}`);
+}
+
+function lineOf(id: string): number {
+  return Number(/_(\d+)$/.exec(id)?.[1] ?? 0);
 }
 
 function run(file: string, args: readonly string[]): void {

@@ -74,9 +74,10 @@ export async function buildDockerfile(options: DockerfileOptions): Promise<Built
   const dockerfile = parseDockerfile(await readDockerfile(options.file), options.file);
   const platforms = (options.platforms ?? [formatPlatform(hostPlatform())]).map(parsePlatform);
   const cache = cacheDirectory(options.environment);
-  const context = contextStep("context", await filteredContext(options, cache));
+  const filtered = await filteredContext(options, cache);
+  const context = contextStep("context", filtered);
   const planned = await Promise.all(
-    platforms.map((platform) => planOne(dockerfile, platform, context, cache, options)),
+    platforms.map((platform) => planOne(dockerfile, platform, context, filtered.ignored, cache, options)),
   );
   const solver = new Solver({
     executors: standardExecutors(options.store, cache),
@@ -109,6 +110,7 @@ function planOne(
   dockerfile: Dockerfile,
   platform: Platform,
   context: Step,
+  hidden: FilteredContext["ignored"],
   cache: string,
   options: DockerfileOptions,
 ): ReturnType<typeof planDockerfile> {
@@ -128,6 +130,7 @@ function planOne(
     platform,
     buildPlatform: hostPlatform(),
     context,
+    ...(hidden === undefined ? {} : { hidden }),
     contexts,
     imageContexts,
     base: (name, wanted) => baseImage(name, wanted, cache, options),

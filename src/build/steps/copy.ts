@@ -1,4 +1,4 @@
-import { WhittleError } from "../../io/index.ts";
+import { type SourceLocation, WhittleError } from "../../io/index.ts";
 import { treeOfMembers } from "../../tar/index.ts";
 import { changes, nameOf, Tree, treePath } from "../../tree/index.ts";
 import { findOwner } from "../copy/owner.ts";
@@ -45,6 +45,10 @@ export type CopyParameters = {
 export interface CopyLocal {
   /** Patterns of `--exclude` made into a question. */
   readonly excluded: (patterns: readonly string[]) => (path: string) => boolean;
+  /** Where the instruction stands, for errors. */
+  readonly at?: SourceLocation;
+  /** Whether a path of the context was left out of it. */
+  readonly hidden?: (path: string) => boolean;
   /** Where archives are unpacked to. */
   readonly cacheDirectory: string;
 }
@@ -71,11 +75,27 @@ export const copyExecutor: Executor = {
   version: 1,
   cached: true,
   async run(step, inputs, context) {
-    const value = await copied(step, inputs, context);
+    const value = await copied(step, inputs, context).catch((error: unknown) => {
+      throw located(error, step);
+    });
     return { digest: await layeredDigest(inputOf(inputs, "lower"), value.changes), record: null, value };
   },
   load: (step, _outcome, inputs, context) => copied(step, inputs, context),
 };
+
+/** The error with its place, and with the reason where a source was left out of the context. */
+function located(error: unknown, step: Step): unknown {
+  const { at, hidden } = step.local as CopyLocal;
+  if (!(error instanceof WhittleError) || error.at !== undefined) return error;
+  const { sources } = step.parameters as CopyParameters;
+  const ignored = sources.find(({ path }) => error.message.includes(`${path}:`) && hidden?.(path.slice(1)));
+  const hint = ignored === undefined ? error.hint : `.dockerignore leaves ${ignored.path} out of the context`;
+  return new WhittleError(error.code, error.message, {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+    ...(at === undefined ? {} : { at }),
+  });
+}
 
 async function copied(
   step: Step,

@@ -9,6 +9,7 @@ import { carveExecutor, surfaceExecutor } from "./carve.ts";
 import { contextExecutor } from "./context-tree.ts";
 import { copyExecutor } from "./copy.ts";
 import { filesExecutor } from "./files.ts";
+import { httpExecutors } from "./http.ts";
 import { imageExecutor, indexExecutor, reasonsExecutor } from "./image.ts";
 import { inlineExecutor } from "./inline.ts";
 import { layerExecutor } from "./layer.ts";
@@ -41,6 +42,7 @@ export function standardExecutors(blobs: BlobSink & BlobSource, cacheDirectory: 
     workdirExecutor,
     copyExecutor,
     runExecutor(blobs),
+    ...httpExecutors(blobs),
     assembleExecutor(blobs),
     surfaceExecutor,
     carveExecutor(blobs),

@@ -13,6 +13,8 @@ export { copyStep } from "./copy.ts";
 export { standardExecutors } from "./executors.ts";
 export type { PlacedFile } from "./files.ts";
 export { filesStep } from "./files.ts";
+export type { HttpParameters } from "./http.ts";
+export { httpStep } from "./http.ts";
 export type { ImageRecord } from "./image.ts";
 export { imageStep, indexStep, reasonsStep } from "./image.ts";
 export type { InlineFile } from "./inline.ts";

@@ -9,6 +9,7 @@ import {
   makeDirectories,
   noProgress,
   runtimeDirectory,
+  type SourceLocation,
   sha256,
   WhittleError,
 } from "../../io/index.ts";
@@ -72,6 +73,8 @@ export interface RunLocal {
   readonly extraEnv: readonly string[];
   /** The bytes of a secret, or undefined when nobody gave it. */
   readonly secret: (id: string) => Promise<Uint8Array | undefined>;
+  /** Where the instruction stands, for errors. */
+  readonly at?: SourceLocation;
   /** The instruction as it is shown when it fails. */
   readonly shown: string;
 }
@@ -196,6 +199,7 @@ class Running {
       "STEP_FAILED",
       `Cannot build: ${shown} did not complete successfully, exit status ${result.status}${why}` +
         (lines.length === 0 ? "" : `\n${lines.map((line) => `  | ${line}`).join("\n")}`),
+      this.#local.at === undefined ? {} : { at: this.#local.at },
     );
   }
 

@@ -22,6 +22,8 @@ export interface PlanOptions {
   readonly buildPlatform: Platform;
   /** The directory that COPY and ADD read when they name nothing else. */
   readonly context: Step;
+  /** Whether a path of the context was left out of it. */
+  readonly hidden?: (path: string) => boolean;
   /** Named contexts that are directories. */
   readonly contexts: ReadonlyMap<string, Step>;
   /** Finds an image by the name that FROM, `--from` or a named context gives it. */

@@ -1,8 +1,9 @@
-import { copyStep, inlineStep, type Step } from "../../build/index.ts";
-import type { WhittleError } from "../../io/index.ts";
+import { posix } from "node:path";
+import { copyStep, httpStep, inlineStep, type Step } from "../../build/index.ts";
+import { parseGitReference } from "../git-reference.ts";
 import { ignoreMatcher } from "../ignore.ts";
 import type { Heredoc, Instruction } from "../instruction.ts";
-import { mistake } from "../place.ts";
+import { mistake, pointAt } from "../place.ts";
 import { expandWord } from "../words.ts";
 import type { Expand } from "./metadata.ts";
 import type { PlanOptions } from "./options.ts";
@@ -24,8 +25,14 @@ export function planCopy(
   const mode = given.chmod === undefined ? undefined : checkedMode(instruction, given.chmod);
   const inputs: Record<string, Step> = {};
   const sources: Sources[number][] = [];
-  for (const path of given.paths) {
-    if (isRemote(path)) throw unsupportedSource(instruction, path);
+  for (const [index, path] of given.paths.entries()) {
+    if (isRemote(path)) {
+      const name = `remote${index}`;
+      const remote = remoteSource(instruction, path, given.checksum, options.epoch ?? 0);
+      inputs[name] = remote.step;
+      sources.push({ ...remote.source, input: name });
+      continue;
+    }
     inputs["source"] = source;
     sources.push(localSource(instruction, path));
   }
@@ -53,6 +60,8 @@ export function planCopy(
       const matcher = ignoreMatcher(patterns, "--exclude");
       return (path: string) => matcher.matches(path);
     },
+    at: pointAt(instruction.place),
+    ...(instruction.from === undefined && options.hidden !== undefined ? { hidden: options.hidden } : {}),
     cacheDirectory: options.cacheDirectory,
   };
   const step = copyStep(state.tree, inputs, parameters, local, labelOf(state, instruction));
@@ -90,6 +99,7 @@ function expandedParts(instruction: Copy, expand: Expand) {
     destination: expand(instruction.destination),
     chown: optional(instruction.chown),
     chmod: optional(instruction.chmod),
+    checksum: optional(instruction.checksum),
     excludes: instruction.excludes.map(expand),
   };
 }
@@ -131,8 +141,31 @@ function isRemote(path: string): boolean {
   return /^(?:https?|git|ssh):\/\//i.test(path) || /^git@[^/]+:/.test(path);
 }
 
-function unsupportedSource(instruction: Copy, path: string): WhittleError {
+/** A file that ADD fetches; what it holds is taken apart only when `--unpack` says so. */
+function remoteSource(
+  instruction: Copy,
+  url: string,
+  checksum: string | undefined,
+  mtime: number,
+): { readonly step: Step; readonly source: Omit<Sources[number], "input"> } {
+  const { place } = instruction;
   if (instruction.kind === "copy")
-    return mistake(instruction.place, `source can't be a URL for COPY`, { part: path });
-  return mistake(instruction.place, "ADD cannot fetch from addresses yet", { part: path });
+    throw mistake(place, "source can't be a URL for COPY", { part: url, hint: "ADD fetches" });
+  const git = parseGitReference(url);
+  if (git !== undefined && git.looksLocal !== true) {
+    throw mistake(place, "ADD cannot fetch git repositories yet", { part: url });
+  }
+  if (checksum !== undefined && !/^sha256:[0-9a-f]{64}$/.test(checksum)) {
+    throw mistake(
+      place,
+      `invalid checksum ${JSON.stringify(checksum)}: sha256: and 64 hex digits are wanted`,
+      { part: checksum },
+    );
+  }
+  const name = posix.basename(URL.canParse(url) ? new URL(url).pathname : "") || "__unnamed__";
+  const parameters = { url, name, mtime, ...(checksum === undefined ? {} : { checksum }) };
+  return {
+    step: httpStep(parameters, pointAt(place, url)),
+    source: { path: `/${name}`, unpack: instruction.unpack ?? false, exact: true },
+  };
 }

@@ -2,7 +2,7 @@ import { posix } from "node:path";
 import { inlineStep, type RunMount, runStep, type Step } from "../../build/index.ts";
 import { parseHeredoc, withoutLeadingTabs } from "../heredoc.ts";
 import type { Instruction, Mount } from "../instruction.ts";
-import { mistake } from "../place.ts";
+import { mistake, pointAt } from "../place.ts";
 import { readMounts } from "../read-run.ts";
 import type { Expand } from "./metadata.ts";
 import { commandLine, shellOf } from "./metadata.ts";
@@ -64,7 +64,8 @@ export async function planRun(
         (line) => !state.variables.has(line.split("=", 1)[0] ?? ""),
       ),
       secret: options.secret,
-      shown: `${instruction.place.file}:${instruction.place.line}: RUN ${args.join(" ")}`,
+      at: pointAt(instruction.place),
+      shown: `RUN ${args.join(" ")}`,
     },
     labelOf(state, instruction),
   );
