@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { ensurePackages } from "./system-packages.ts";
 
 // Everything that has to hold, in one run: types, lint and format, floors, the generated schema, the bundle, unit
-// tests, end-to-end tests. What is independent runs side by side; the first failure of a group ends the run after
+// tests, end-to-end tests, recorded builds of others. What is independent runs side by side; the first failure of a group ends the run after
 // the group.
 const root = join(import.meta.dirname, "..");
 const options: SpawnOptions = { cwd: root, stdio: ["ignore", "pipe", "pipe"] };
@@ -23,6 +23,7 @@ const groups: readonly (readonly Check[])[] = [
   ],
   [{ name: "unit tests", command: ["vitest", "run", "--project", "unit"] }],
   [{ name: "end-to-end tests", command: ["vitest", "run", "--project", "e2e"] }],
+  [{ name: "conformance with BuildKit", command: ["node", "scripts/conformance.ts"] }],
 ];
 
 /** Runs a check, keeping what it prints; tests print as they go. */
