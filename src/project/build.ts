@@ -4,9 +4,8 @@ import {
   indexStep,
   type Json,
   type SimulationRecord,
-  Solver,
+  type Solver,
   type Step,
-  standardExecutors,
   stepsOf,
 } from "../build/index.ts";
 import type { Resolution } from "../debian/index.ts";
@@ -29,9 +28,9 @@ import {
 } from "../recipe/index.ts";
 import type { Store } from "../store/index.ts";
 import { type Lock, lockedResolution, lockPath, readLock, updateLock } from "./lock.ts";
-import { outcomeCache } from "./outcomes.ts";
 import { endOf, solvePlatforms } from "./platforms.ts";
 import type { Project } from "./read.ts";
+import { solverFor } from "./solver.ts";
 
 /** How a project is to be built. */
 export interface BuildOptions extends Work {
@@ -237,16 +236,6 @@ export async function plannedSimulations(
       simulation: await recordOf<SimulationRecord>(solver, step),
     })),
   );
-}
-
-function solverFor(options: BuildOptions): Solver {
-  return new Solver({
-    executors: standardExecutors(options.store, cacheDirectory(options.environment)),
-    cache: outcomeCache(options.store),
-    progress: options.progress,
-    signal: options.signal,
-    ...(options.noCache === undefined ? {} : { noCache: options.noCache }),
-  });
 }
 
 async function wantedLock(project: Project): Promise<Lock> {

@@ -7,9 +7,7 @@ import {
   type FilteredContext,
   type ImageRecord,
   indexStep,
-  Solver,
   type Step,
-  standardExecutors,
 } from "../build/index.ts";
 import {
   type BaseImage,
@@ -38,7 +36,7 @@ import {
 } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
 import { type BuiltImage, sourceDateEpoch } from "./build.ts";
-import { outcomeCache } from "./outcomes.ts";
+import { solverFor } from "./solver.ts";
 
 /** How a Dockerfile is to be built. */
 export interface DockerfileOptions extends Work {
@@ -79,13 +77,7 @@ export async function buildDockerfile(options: DockerfileOptions): Promise<Built
   const planned = await Promise.all(
     platforms.map((platform) => planOne(dockerfile, platform, context, filtered.ignored, cache, options)),
   );
-  const solver = new Solver({
-    executors: standardExecutors(options.store, cache),
-    cache: outcomeCache(options.store),
-    progress: options.progress,
-    signal: options.signal,
-    ...(options.noCache === undefined ? {} : { noCache: options.noCache }),
-  });
+  const solver = solverFor(options);
   const images = planned.map(({ image }) => image);
   const index = images.length > 1 ? indexStep(images, options.annotations) : undefined;
   const settled = await Promise.allSettled(
