@@ -62,7 +62,9 @@ export interface PlatformGraph {
 
 /** The port and user of a simulation, where the recipe does not say otherwise. */
 const simulationDefaults = { port: 8080, uid: 10001 };
-const simulationPackages = ["nginx", "busybox"];
+const simulationPackages = ["nginx", "busybox", "dumb-init"];
+/** The package that lets SIGTERM stop a simulation gracefully, and its program. */
+const initPackage = { name: "dumb-init", program: "/usr/bin/dumb-init" };
 /** Says which distribution this is, without which scanners cannot read package records; has the licence texts. */
 const alwaysAtHand = "base-files";
 
@@ -96,7 +98,10 @@ function applicationSteps(recipe: ImageRecipe, options: GraphOptions): Applicati
       { files: [{ from: recipe.simulate, to: "/", uid: 0, gid: 0 }], mtime },
       options.context,
     );
-    simulation = simulateStep(directory, simulationDefaults);
+    simulation = simulateStep(directory, {
+      ...simulationDefaults,
+      ...(hasInit(recipe) ? { init: initPackage.program } : {}),
+    });
     trees.unshift(simulation);
   }
   const tree = trees.length > 1 ? overlayStep(trees) : trees[0];
@@ -105,6 +110,11 @@ function applicationSteps(recipe: ImageRecipe, options: GraphOptions): Applicati
     ...(simulation === undefined ? {} : { simulation }),
     surface: surfaceStep(tree ?? overlayStep([])),
   };
+}
+
+/** Whether a simulation's packages hold dumb-init, whatever version or suite it is wanted from. */
+function hasInit({ packages = simulationPackages }: ImageRecipe): boolean {
+  return packages.some((wanted) => wanted.split(/[=/:]/)[0] === initPackage.name);
 }
 
 function placedFile(recipe: ImageRecipe, file: NonNullable<ImageRecipe["files"]>[number]): PlacedFile {

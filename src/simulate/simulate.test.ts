@@ -72,6 +72,18 @@ describe("simulate", () => {
     expect(roots.map(({ command }) => command[0])).toEqual(["/usr/sbin/nginx", "/bin/busybox"]);
   });
 
+  it("puts dumb-init before nginx where the packages have it", async () => {
+    const { config, roots } = await simulate(folder({ "a.json": "1" }), { init: "/usr/bin/dumb-init" });
+    expect(config.Entrypoint?.join(" ")).toBe(
+      "/usr/bin/dumb-init --single-child --rewrite 15:3 -- /usr/sbin/nginx -e stderr",
+    );
+    expect(roots.map(({ command }) => command[0])).toEqual([
+      "/usr/bin/dumb-init",
+      "/usr/sbin/nginx",
+      "/bin/busybox",
+    ]);
+  });
+
   it("leaves a carve nothing to miss", async () => {
     const { tree, roots } = await simulate(folder({ "a.json": "1", "a.POST.201.json": "2" }));
     const packages = treeOf([

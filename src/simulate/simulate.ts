@@ -25,6 +25,11 @@ export interface SimulateOptions {
   readonly nginx?: TreePath;
   /** Where the packages have busybox, which asks for the health: `/bin/busybox`. */
   readonly busybox?: TreePath;
+  /**
+   * Where the packages have dumb-init: `/usr/bin/dumb-init`, or nothing when they have none. It hands SIGTERM to nginx
+   * as SIGQUIT; without it SIGTERM cuts off answers that are on their way, and no configuration of nginx helps.
+   */
+  readonly init?: TreePath;
 }
 
 /** A folder as a web server. */
@@ -46,6 +51,8 @@ export interface Simulation {
 // Bodies are read and compressed side by side.
 const side = 8;
 const second = 1_000_000_000;
+// dumb-init(1): SIGTERM (15) is handed on as SIGQUIT (3), and only to nginx's master, which tells its worker itself.
+const gracefully = ["--single-child", "--rewrite", "15:3", "--"];
 
 /**
  * Makes a web server of a folder: static nginx configuration, the files with times by which nginx makes right
@@ -129,14 +136,15 @@ async function addBodies(builder: TreeBuilder, files: ReadonlyMap<string, FileEn
 
 function running(options: SimulateOptions, port: number, uid: number): Pick<Simulation, "config" | "roots"> {
   const nginx = [options.nginx ?? "/usr/sbin/nginx", "-e", "stderr"];
+  const entrypoint = options.init === undefined ? nginx : [options.init, ...gracefully, ...nginx];
   const busybox = options.busybox ?? "/bin/busybox";
   const health = [busybox, "wget", "-q", "-O", "/dev/null", `http://127.0.0.1:${port}/healthz`];
   return {
     config: {
       User: `${uid}:${uid}`,
       ExposedPorts: { [`${port}/tcp`]: {} },
-      Entrypoint: nginx,
-      // SIGTERM stops nginx at once, SIGQUIT when the answers that are on their way are out.
+      Entrypoint: entrypoint,
+      // For nginx itself SIGTERM means at once, SIGQUIT when the answers that are on their way are out.
       StopSignal: "SIGQUIT",
       Healthcheck: {
         Test: ["CMD", ...health],
@@ -147,6 +155,7 @@ function running(options: SimulateOptions, port: number, uid: number): Pick<Simu
       },
     },
     roots: [
+      ...(entrypoint === nginx ? [] : [{ command: entrypoint, by: "config", what: "entrypoint" } as const]),
       { command: nginx, by: "config", what: "entrypoint" },
       { command: health, by: "config", what: "health check" },
     ],

@@ -1,4 +1,4 @@
-import { sha256 } from "../../io/index.ts";
+import { canonicalJson, sha256 } from "../../io/index.ts";
 import type { Simulation } from "../../simulate/index.ts";
 import { type Executor, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
@@ -6,7 +6,7 @@ import { treeDigest } from "../tree-digest.ts";
 import { treeOfInput } from "./tree-value.ts";
 
 /** What a simulating step is told beside the files. */
-export type SimulateParameters = { readonly port: number; readonly uid: number };
+export type SimulateParameters = { readonly port: number; readonly uid: number; readonly init?: string };
 
 /** A step that makes a web server's files and configuration of a directory. */
 export function simulateStep(files: Step, parameters: SimulateParameters): Step {
@@ -18,14 +18,15 @@ export type SimulationRecord = Pick<Simulation, "config" | "roots" | "routes" | 
 
 export const simulateExecutor: Executor = {
   kind: "simulate",
-  version: 1,
+  version: 2,
   cached: true,
   async run(step, inputs) {
     const simulation = await simulated(step, inputs);
     const { config, roots, routes, nginxConf } = simulation;
     const record: SimulationRecord = { config, roots, routes, nginxConf };
     return {
-      digest: await treeDigest(simulation.tree),
+      // The same files may be run in two ways.
+      digest: sha256(`${await treeDigest(simulation.tree)} ${canonicalJson({ config, roots })}`),
       record: record as unknown as Json,
       value: simulation,
     };
