@@ -12,6 +12,8 @@ export type { LogLine, ReadLogOptions } from "./log.ts";
 export { readLog } from "./log.ts";
 export type { DriverName, NetworkMode, RunnableImage, RunOptions } from "./options.ts";
 export { driverNames } from "./options.ts";
+export type { Outbound, OutboundProgram } from "./outbound.ts";
+export { connectOutside, findOutbound } from "./outbound.ts";
 export type { PublishedPort } from "./ports.ts";
 export { formatPublished, parsePublish } from "./ports.ts";
 export type { Reach } from "./reach.ts";
