@@ -37,8 +37,8 @@ describe("a network namespace's way out", () => {
     const server = createServer((socket) => socket.end("the machine")).listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as { port: number };
-    const reach = `timeout 2 sh -c 'exec 3<>/dev/tcp/10.0.2.2/${port}' || echo kept out`;
-    const shell = await shellInNetwork(`cat /proc/net/route; bash -c '${reach.replaceAll("'", "'\\''")}'`);
+    const reach = `timeout 2 bash -c 'exec 3<>/dev/tcp/10.0.2.2/${port}' 2>&1 || echo kept out`;
+    const shell = await shellInNetwork(`cat /proc/net/route; ${reach}`);
     const outbound = await connectOutside(program, shell.pid, new AbortController().signal);
     const printed = await shell.go();
     await outbound.stop();

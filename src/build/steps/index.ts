@@ -1,3 +1,4 @@
+export type { RunLocal, RunMount, RunParameters } from "../run/parameters.ts";
 export type { Account } from "./accounts.ts";
 export type { ArchiveLocal, ArchiveParameters, ResolveParameters } from "./archive.ts";
 export { archiveStep, lockedStep, resolveStep } from "./archive.ts";
@@ -23,7 +24,6 @@ export type { Compression } from "./layer.ts";
 export { layerStep } from "./layer.ts";
 export { overlayStep } from "./overlay.ts";
 export { packagesStep } from "./packages.ts";
-export type { RunLocal, RunMount, RunParameters } from "./run.ts";
 export { runStep } from "./run.ts";
 export type { SimulationRecord } from "./simulate.ts";
 export { simulateStep } from "./simulate.ts";

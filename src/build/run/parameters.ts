@@ -1,0 +1,51 @@
+import type { Environment, SourceLocation } from "../../io/index.ts";
+import type { BuildStep } from "../../sandbox/index.ts";
+
+/** Something that is shown to a command while it runs; `target` is absolute. */
+export type RunMount =
+  | {
+      readonly type: "bind";
+      readonly target: string;
+      /** The input whose tree it shows a part of. */
+      readonly input: string;
+      readonly source: string;
+      readonly readOnly: boolean;
+    }
+  | {
+      readonly type: "cache";
+      readonly target: string;
+      readonly id: string;
+      readonly sharing: "shared" | "private" | "locked";
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+      readonly readOnly: boolean;
+    }
+  | { readonly type: "tmpfs"; readonly target: string; readonly size?: number }
+  | {
+      readonly type: "secret";
+      readonly target?: string;
+      readonly env?: string;
+      readonly id: string;
+      readonly required: boolean;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+    };
+
+/** What a running step is told. */
+export type RunParameters = Omit<BuildStep, "mounts"> & { readonly mounts: readonly RunMount[] };
+
+/** What a running step needs that must not change its key. */
+export interface RunLocal {
+  readonly environment: Environment;
+  readonly cacheDirectory: string;
+  /** `NAME=value` of proxies and their like. */
+  readonly extraEnv: readonly string[];
+  /** The bytes of a secret, or undefined when nobody gave it. */
+  readonly secret: (id: string) => Promise<Uint8Array | undefined>;
+  /** Where the instruction stands, for errors. */
+  readonly at?: SourceLocation;
+  /** The instruction as it is shown when it fails. */
+  readonly shown: string;
+}
