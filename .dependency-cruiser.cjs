@@ -2,6 +2,7 @@
 // folder only through that folder's index.ts.
 const floors = [
   ["io"],
+  ["http"],
   ["tree"],
   ["tar"],
   ["image"],

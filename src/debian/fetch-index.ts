@@ -6,7 +6,7 @@ import type { IndexFile } from "./archive-options.ts";
 import type { HttpClient } from "./http.ts";
 import type { LoadedRelease } from "./load-release.ts";
 import type { Release, ReleaseFile } from "./release.ts";
-import { isNotServed } from "./retry.ts";
+import { isNotServed } from "./not-served.ts";
 
 /** A `Packages` file that a release vouches for. */
 export interface WantedIndex {

@@ -1,16 +1,18 @@
-import type { Dispatcher } from "undici";
-import { type Environment, WhittleError } from "../io/index.ts";
 import {
+  type Answer,
+  type Attempt,
   HttpStatus,
   networkError,
-  OtherLength,
+  openSender,
   pauseBeforeRetry,
   type RetryPolicy,
   retrying,
+  type Send,
+  slots,
   Transient,
-} from "./retry.ts";
-import { openSender, type Send } from "./send.ts";
-import { slots } from "./slots.ts";
+} from "../http/index.ts";
+import { type Environment, WhittleError } from "../io/index.ts";
+import { OtherLength } from "./not-served.ts";
 
 /** How a client behaves; every member has a usual value. */
 export interface HttpOptions extends Partial<RetryPolicy> {
@@ -58,16 +60,23 @@ export function httpClient(environment: Environment, options: HttpOptions = {}):
   const settings = { ...usual, ...options };
   const slot = slots(settings.connections);
   let opening: Promise<Send> | undefined;
-  const send: Send = async (url, headers, signal) => {
+  const send: Send = async (url, request) => {
     opening ??= openSender(environment, settings.stall);
-    return (await opening)(url, headers, signal);
+    return (await opening)(url, request);
   };
   return {
     document: (url, request) =>
-      retrying(url, settings, request.signal, () =>
+      retrying(downloading(url), settings, request.signal, () =>
         slot(request.signal, () => readDocument(send, url, request)),
       ),
     download: (url, request) => resumed(send, slot, url, request, settings),
+  };
+}
+
+function downloading(url: string): Attempt {
+  return {
+    doing: `download ${url}`,
+    hint: "check the connection and the proxy variables, or choose another mirror with DEBIAN_MIRROR or `mirror:`",
   };
 }
 
@@ -77,15 +86,14 @@ async function readDocument(
   request: { readonly limit: number; readonly validators?: Validators; readonly signal: AbortSignal },
 ): Promise<DocumentAnswer> {
   const { etag, lastModified } = request.validators ?? {};
-  const response = await send(
-    url,
-    {
+  const response = await send(url, {
+    headers: {
       "cache-control": "max-age=0",
       ...(etag === undefined ? {} : { "if-none-match": etag }),
       ...(lastModified === undefined ? {} : { "if-modified-since": lastModified }),
     },
-    request.signal,
-  );
+    signal: request.signal,
+  });
   if (response.statusCode !== 200) await response.body.dump();
   if (response.statusCode === 304) return { kind: "unchanged" };
   if (response.statusCode === 404 || response.statusCode === 410) return { kind: "absent" };
@@ -129,7 +137,7 @@ async function* resumed(
       // A transfer that keeps moving may break as often as it likes.
       failures = at > before ? 1 : failures + 1;
       release();
-      await pauseBeforeRetry(error, { url, failures, policy, signal: request.signal });
+      await pauseBeforeRetry(error, { ...downloading(url), failures, policy, signal: request.signal });
     } finally {
       release();
     }
@@ -142,7 +150,10 @@ async function* bodyFrom(
   at: number,
   request: DownloadRequest,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const response = await send(url, at === 0 ? {} : { range: `bytes=${at}-` }, request.signal);
+  const response = await send(url, {
+    headers: at === 0 ? {} : { range: `bytes=${at}-` },
+    signal: request.signal,
+  });
   if (response.statusCode !== 200 && response.statusCode !== 206) {
     await response.body.dump();
     throw HttpStatus.of(response);
@@ -157,7 +168,10 @@ async function* bodyFrom(
     throw otherLength(url, `it is ${total} bytes long`, request.size);
   }
   if (partial && !(header(response, "content-range") ?? "").startsWith(`bytes ${at}-`)) {
-    throw networkError(url, new HttpStatus(206, "answers with another range than was asked for"));
+    throw networkError(
+      downloading(url),
+      new HttpStatus(206, "answers with another range than was asked for"),
+    );
   }
   for await (const chunk of response.body as AsyncIterable<Buffer>) {
     const fresh = chunk.subarray(Math.min(skip, chunk.length));
@@ -179,12 +193,12 @@ function otherLength(url: string, found: string, size: number): WhittleError {
   );
 }
 
-function header(response: Dispatcher.ResponseData, name: string): string | undefined {
+function header(response: Answer, name: string): string | undefined {
   const value = response.headers[name];
   return typeof value === "string" ? value : undefined;
 }
 
-function validatorsOf(response: Dispatcher.ResponseData): Validators {
+function validatorsOf(response: Answer): Validators {
   const etag = header(response, "etag");
   const lastModified = header(response, "last-modified");
   return {

@@ -1,5 +1,6 @@
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { slots } from "../http/index.ts";
 import {
   contentDigest,
   explainSystemError,
@@ -22,7 +23,6 @@ import { packagePath } from "./archive.ts";
 import { openDeb, readControl } from "./deb.ts";
 import { type Paragraph, parseParagraphs } from "./deb822.ts";
 import type { DebianArchitecture, PackageRecord } from "./package.ts";
-import { slots } from "./slots.ts";
 import { unpackedBytes } from "./unpack-data.ts";
 import { readTable, type UnpackedTable } from "./unpacked.ts";
 

@@ -9,6 +9,14 @@ export interface RetryPolicy {
   readonly delay: number;
 }
 
+/** What is attempted, in words for the error that ends it. */
+export interface Attempt {
+  /** As the words after "Cannot": `download https://…`. */
+  readonly doing: string;
+  /** What a person can do about it. */
+  readonly hint?: string;
+}
+
 /** A failure of the transfer itself, worth another try. */
 export class Transient extends Error {}
 
@@ -37,26 +45,13 @@ export class HttpStatus extends Error {
   }
 }
 
-/** The server has another version of the file: one of another length. */
-export class OtherLength extends Error {}
-
-/** Whether an error says that the server does not have what was asked for: nothing, or another version of it. */
-export function isNotServed(error: unknown): boolean {
-  if (!(error instanceof WhittleError)) return false;
-  const { cause } = error;
-  return (
-    cause instanceof OtherLength ||
-    (cause instanceof HttpStatus && (cause.status === 404 || cause.status === 410))
-  );
-}
-
 /**
  * Runs a request again while its failure may pass.
  *
  * @throws WhittleError `NETWORK` once it is final
  */
 export async function retrying<T>(
-  url: string,
+  about: Attempt,
   policy: RetryPolicy,
   signal: AbortSignal,
   request: () => Promise<T>,
@@ -65,7 +60,7 @@ export async function retrying<T>(
     try {
       return await request();
     } catch (error) {
-      await pauseBeforeRetry(error, { url, failures, policy, signal });
+      await pauseBeforeRetry(error, { ...about, failures, policy, signal });
     }
   }
 }
@@ -73,8 +68,7 @@ export async function retrying<T>(
 /** Waits as the policy says; throws instead when the failure is final, the last allowed, or of our own making. */
 export async function pauseBeforeRetry(
   error: unknown,
-  about: {
-    readonly url: string;
+  about: Attempt & {
     readonly failures: number;
     readonly policy: RetryPolicy;
     readonly signal: AbortSignal;
@@ -82,7 +76,7 @@ export async function pauseBeforeRetry(
 ): Promise<void> {
   about.signal.throwIfAborted();
   if (error instanceof WhittleError || !ofTransfer(error)) throw error;
-  if (!passes(error) || about.failures >= about.policy.attempts) throw networkError(about.url, error);
+  if (!passes(error) || about.failures >= about.policy.attempts) throw networkError(about, error);
   const after = error instanceof HttpStatus ? Math.min(error.after, 30) * 1000 : 0;
   const backOff = about.policy.delay * 2 ** (about.failures - 1) * (0.5 + Math.random());
   await sleep(Math.max(after, backOff), undefined, { signal: about.signal }).catch(() => {
@@ -101,9 +95,9 @@ function passes(error: unknown): boolean {
 }
 
 /** Says for a person why a request failed. */
-export function networkError(url: string, error: unknown): WhittleError {
-  return new WhittleError("NETWORK", `Cannot download ${url}: ${explain(error)}`, {
-    hint: "check the connection and the proxy variables, or choose another mirror with DEBIAN_MIRROR or `mirror:`",
+export function networkError({ doing, hint }: Attempt, error: unknown): WhittleError {
+  return new WhittleError("NETWORK", `Cannot ${doing}: ${explain(error)}`, {
+    hint: hint ?? "check the connection and the proxy variables",
     cause: error,
   });
 }

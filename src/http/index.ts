@@ -1,0 +1,7 @@
+export { proxyAddress } from "./proxy.ts";
+export type { Attempt, RetryPolicy } from "./retry.ts";
+export { HttpStatus, networkError, pauseBeforeRetry, retrying, Transient } from "./retry.ts";
+export type { Answer, Send, SendRequest, TlsOptions } from "./send.ts";
+export { openSender } from "./send.ts";
+export type { Slots } from "./slots.ts";
+export { slots } from "./slots.ts";

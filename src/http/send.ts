@@ -1,0 +1,113 @@
+import type { Dispatcher } from "undici";
+import type { Environment } from "../io/index.ts";
+import { proxyAddress } from "./proxy.ts";
+import { HttpStatus } from "./retry.ts";
+
+/** An answer; its body has yet to be read. */
+export type Answer = Dispatcher.ResponseData;
+
+/** What a request says. */
+export interface SendRequest {
+  readonly method?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Bytes that are at hand, or a stream, which cannot be sent a second time. */
+  readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
+  readonly signal: AbortSignal;
+  /** Sends after the whole body was read may take long; what silence means then (default: the sender's). */
+  readonly stall?: number;
+}
+
+/** Sends one request, following the redirects of those that have no body. */
+export type Send = (url: string, request: SendRequest) => Promise<Answer>;
+
+/** How servers are trusted, and how the client shows who it is; PEM texts. */
+export interface TlsOptions {
+  readonly ca?: readonly string[];
+  readonly cert?: string;
+  readonly key?: string;
+  /** Accept any certificate. */
+  readonly insecure?: boolean;
+}
+
+const mostRedirects = 5;
+
+/**
+ * Opens what sends requests with their redirects, through the proxies that the environment names. Credentials of
+ * an address, and an Authorization header, go to their own origin only.
+ *
+ * @param stall - milliseconds of silence after which a request fails
+ */
+export async function openSender(
+  environment: Environment,
+  stall: number,
+  tls: TlsOptions = {},
+): Promise<Send> {
+  const { Agent, EnvHttpProxyAgent, request: send } = await import("undici");
+  const { ca, cert, key, insecure } = tls;
+  const { rootCertificates } = ca === undefined ? { rootCertificates: [] } : await import("node:tls");
+  const trust = {
+    ...(ca === undefined ? {} : { ca: [...rootCertificates, ...ca] }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(insecure === true ? { rejectUnauthorized: false } : {}),
+  };
+  const timeouts = {
+    headersTimeout: stall,
+    bodyTimeout: stall,
+    connect: { timeout: Math.min(stall, 10_000), ...trust },
+  };
+  const httpsProxy = proxyAddress(environment, "https_proxy");
+  const direct = new Agent(timeouts);
+  const proxied = new EnvHttpProxyAgent({
+    ...timeouts,
+    requestTls: trust,
+    httpProxy: proxyAddress(environment, "http_proxy"),
+    httpsProxy,
+    noProxy: environment["no_proxy"] ?? environment["NO_PROXY"] ?? "",
+  });
+  return async (start, request) => {
+    let url = new URL(start);
+    let { authorization, ...headers } = request.headers ?? {};
+    for (let hop = 0; hop <= mostRedirects; hop++) {
+      const answer = await send(`${url.origin}${url.pathname}${url.search}`, {
+        dispatcher: url.protocol === "https:" && httpsProxy === "" ? direct : proxied,
+        method: request.method ?? "GET",
+        signal: request.signal,
+        headers: {
+          "user-agent": "whittle",
+          "accept-encoding": "identity",
+          ...credentialsOf(url),
+          ...(authorization === undefined ? {} : { authorization }),
+          ...headers,
+        },
+        ...(request.body === undefined
+          ? {}
+          : { body: request.body as Dispatcher.DispatchOptions["body"] & {} }),
+        ...(request.stall === undefined ? {} : { headersTimeout: request.stall }),
+      });
+      const { location } = answer.headers;
+      const redirected =
+        [301, 302, 303, 307, 308].includes(answer.statusCode) && typeof location === "string";
+      if (!redirected || request.body !== undefined) return answer;
+      await answer.body.dump();
+      const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
+      if (next === undefined || !isSafe(url, next)) {
+        throw new HttpStatus(answer.statusCode, "redirects to an address that is not safe to follow");
+      }
+      if (next.origin !== url.origin) authorization = undefined;
+      url = next;
+    }
+    throw new HttpStatus(310, `redirects more than ${mostRedirects} times`);
+  };
+}
+
+/** Never from https to http, and nowhere but to http servers. */
+function isSafe(from: URL, to: URL): boolean {
+  return /^https?:$/.test(to.protocol) && !(from.protocol === "https:" && to.protocol === "http:");
+}
+
+function credentialsOf({ username, password }: URL): { readonly authorization?: string } {
+  if (username === "") return {};
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { authorization: `Basic ${Buffer.from(credentials).toString("base64")}` };
+}
