@@ -5,8 +5,8 @@ import { decompress, verified, WhittleError, type Work, writeFileAtomically } fr
 import type { IndexFile } from "./archive-options.ts";
 import type { HttpClient } from "./http.ts";
 import type { LoadedRelease } from "./load-release.ts";
-import type { Release, ReleaseFile } from "./release.ts";
 import { isNotServed } from "./not-served.ts";
+import type { Release, ReleaseFile } from "./release.ts";
 
 /** A `Packages` file that a release vouches for. */
 export interface WantedIndex {
