@@ -1,11 +1,17 @@
-// Builds recorded cases and compares what comes out with what BuildKit made of them:
-// npm run conformance [-- --only ID] [--suite NAME] [--verbose]
+// Builds Dockerfiles whose result with BuildKit is recorded, and compares what comes out:
+// npm run conformance [-- --only WORDS] [--suite NAME] [--verbose]
+// The suite "own" is test/conformance/cases, built by the bundled program (npm run build); the others are recordings
+// beside the repository.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { baseName, Conformance, type Outcome } from "../test/conformance/runner.ts";
+import { ownCases } from "../test/conformance/own-case.ts";
+import { ownDifferences, prepareStore } from "../test/conformance/own-runner.ts";
+import { baseName, Conformance } from "../test/conformance/runner.ts";
+import { openSite } from "../test/conformance/site.ts";
 
 const { values } = parseArgs({
   options: {
@@ -14,74 +20,101 @@ const { values } = parseArgs({
     verbose: { type: "boolean", default: false },
   },
 });
-const shared = join(import.meta.dirname, "../../shared");
-const packed = join(shared, "corpora/build-cases.tar.gz");
+const root = join(import.meta.dirname, "..");
+const shared = join(root, "../shared");
 const home = process.env["WHITTLE_CONFORMANCE"] ?? join(tmpdir(), "whittle-conformance");
-if (!existsSync(packed) && !existsSync(join(home, "build-cases"))) {
-  console.log(`no cases: ${packed} is absent`);
-  process.exit(0);
-}
 mkdirSync(home, { recursive: true });
-if (!existsSync(join(home, "build-cases"))) run("tar", ["-xpzf", packed, "-C", home]);
-const base = join(home, "base.tar");
-if (!existsSync(base)) run(join(shared, "tools/busybox-base"), [base]);
 
-const conformance = await Conformance.open(join(home, "work"), base);
-const cases = readdirSync(join(home, "build-cases")).flatMap((suite) =>
-  readdirSync(join(home, "build-cases", suite)).map((id) => ({
-    suite,
-    id,
-    directory: join(home, "build-cases", suite, id),
-  })),
-);
-const wanted = cases.filter(
-  ({ suite, id }) =>
-    (values.suite === undefined || suite === values.suite) &&
-    (values.only === undefined || id.includes(values.only)),
-);
+/** One build and how to find what is different. */
+interface Check {
+  readonly suite: string;
+  readonly name: string;
+  readonly differences: () => Promise<readonly string[]>;
+}
+
 const figures = new Map<string, { right: number; all: number }>();
-// Cases of one test follow each other: some show what the cache keeps of the one before.
-const tests = new Map<string, typeof wanted>();
-for (const one of wanted) {
-  const test = `${one.suite}/${one.id.replace(/_\d+$/, "")}`;
-  tests.set(
-    test,
-    [...(tests.get(test) ?? []), one].sort((a, b) => lineOf(a.id) - lineOf(b.id)),
+const failures: string[] = [];
+const site = await openSite(join(root, "test/conformance/site"));
+try {
+  await perform([...(await recordedChecks()), ...(await ownChecks())]);
+} finally {
+  await site.close();
+}
+for (const failure of failures.sort()) console.log(failure);
+for (const [suite, figure] of figures) console.log(`${suite.padEnd(24)} ${figure.right} of ${figure.all}`);
+const sums = ["recorded", "own"].map((kind) => {
+  const counted = [...figures].filter(([suite]) => (suite === "own") === (kind === "own"));
+  const sum = (part: "right" | "all"): number =>
+    counted.reduce((total, [, figure]) => total + figure[part], 0);
+  return `${kind} ${sum("right")} of ${sum("all")}`;
+});
+console.log(sums.join(", "));
+process.exitCode = failures.length === 0 ? 0 : 1;
+
+/** Checks side by side; those in one list follow each other. */
+async function perform(lists: readonly (readonly Check[])[]): Promise<void> {
+  const pending = lists.map((list) => list.filter(wanted)).filter((list) => list.length > 0);
+  const worker = async (): Promise<void> => {
+    for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
+      for (const check of next) await note(check);
+    }
+  };
+  await Promise.all([worker(), worker()]);
+}
+
+function wanted({ suite, name }: Check): boolean {
+  return (
+    (values.suite === undefined || suite === values.suite) &&
+    (values.only === undefined || name.includes(values.only))
   );
 }
-const pending = [...tests.values()];
-const failures: { name: string; outcome: Outcome }[] = [];
-await Promise.all([worker(), worker()]);
-for (const { name, outcome } of failures.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-  console.log(`${name}\n${outcome.differences.map((line) => `    ${line}`).join("\n")}`);
-}
-let right = 0;
-for (const [suite, figure] of [...figures].sort()) {
-  console.log(`${suite.padEnd(24)} ${figure.right} of ${figure.all}`);
-  right += figure.right;
-}
-console.log(`${"all".padEnd(24)} ${right} of ${wanted.length}`);
-process.exitCode = right === wanted.length ? 0 : 1;
 
-async function worker(): Promise<void> {
-  for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
-    for (const one of next) await build(one);
-  }
-}
-
-async function build({ suite, id, directory }: (typeof wanted)[number]): Promise<void> {
-  const golden = JSON.parse(readFileSync(join(directory, "golden.json"), "utf8"));
-  const outcome = await conformance.build(directory, golden);
+async function note({ suite, name, differences }: Check): Promise<void> {
   const figure = figures.get(suite) ?? { right: 0, all: 0 };
-  figure.all++;
-  if (outcome.differences.length === 0) figure.right++;
-  else failures.push({ name: `${suite}/${id}`, outcome });
   figures.set(suite, figure);
-  if (values.verbose) console.log(`${outcome.differences.length === 0 ? "ok  " : "FAIL"} ${suite}/${id}`);
+  figure.all++;
+  const found = await differences();
+  if (found.length === 0) figure.right++;
+  else failures.push(`${suite}/${name}\n${found.map((line) => `    ${line}`).join("\n")}`);
+  if (values.verbose) console.log(`${found.length === 0 ? "ok  " : "FAIL"} ${suite}/${name}`);
 }
 
-function lineOf(id: string): number {
-  return Number(/_(\d+)$/.exec(id)?.[1] ?? 0);
+async function ownChecks(): Promise<Check[][]> {
+  const directory = join(home, "own");
+  await rm(directory, { recursive: true, force: true });
+  await prepareStore(directory);
+  const program = [process.execPath, join(root, "dist/whittle.js")] as const;
+  return (await ownCases()).map((one) => [
+    { suite: "own", name: one.name, differences: () => ownDifferences(one, { program, directory, site }) },
+  ]);
+}
+
+async function recordedChecks(): Promise<Check[][]> {
+  const packed = join(shared, "corpora/build-cases.tar.gz");
+  const unpacked = join(home, "build-cases");
+  if (!existsSync(packed) && !existsSync(unpacked)) {
+    console.log(`no recorded builds: ${packed} is absent`);
+    return [];
+  }
+  if (!existsSync(unpacked)) run("tar", ["-xpzf", packed, "-C", home]);
+  const base = join(home, "base.tar");
+  if (!existsSync(base)) run(join(shared, "tools/busybox-base"), [base]);
+  const conformance = await Conformance.open(join(home, "work"), base);
+  // Cases of one test follow each other: some show what the cache keeps of the one before.
+  const tests = new Map<string, (Check & { readonly line: number })[]>();
+  for (const suite of readdirSync(unpacked)) {
+    for (const name of readdirSync(join(unpacked, suite))) {
+      const directory = join(unpacked, suite, name);
+      const differences = async (): Promise<readonly string[]> => {
+        const golden = JSON.parse(readFileSync(join(directory, "golden.json"), "utf8"));
+        return (await conformance.build(directory, golden)).differences;
+      };
+      const test = `${suite}/${name.replace(/_\d+$/, "")}`;
+      const line = Number(/_(\d+)$/.exec(name)?.[1] ?? 0);
+      tests.set(test, [...(tests.get(test) ?? []), { suite, name, differences, line }]);
+    }
+  }
+  return [...tests.values()].map((test) => test.sort((a, b) => a.line - b.line));
 }
 
 function run(file: string, args: readonly string[]): void {

@@ -1,37 +1,17 @@
-import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { hostPlatform, type ImageConfig, openImage, platformsOf, writeImage } from "../../src/image/index.ts";
-import { decompress, fileContent, WhittleError } from "../../src/io/index.ts";
+import { openImage, platformsOf } from "../../src/image/index.ts";
+import { WhittleError } from "../../src/io/index.ts";
 import { buildDockerfile } from "../../src/project/index.ts";
 import { openStore, type Store } from "../../src/store/index.ts";
-import { readTar } from "../../src/tar/index.ts";
-
-/** A layer's member as the recordings name its parts. */
-export interface RecordedEntry {
-  readonly n: string;
-  readonly t: string;
-  readonly m: string;
-  readonly u: number;
-  readonly g: number;
-  readonly s?: number;
-  readonly l?: string;
-  readonly h?: string;
-  readonly x?: Readonly<Record<string, string>>;
-}
+import { addBase } from "./base.ts";
+import { entriesOf, imageDifferences, type RecordedImage } from "./recording.ts";
 
 /** What BuildKit made of a case. */
-export interface Golden {
+export interface Golden extends RecordedImage {
   readonly rc: number;
   readonly error?: string;
-  readonly config?: Readonly<Record<string, unknown>>;
-  readonly history?: readonly {
-    readonly created_by?: string;
-    readonly comment?: string;
-    readonly empty_layer?: boolean;
-  }[];
-  readonly layers?: readonly { readonly base: boolean; readonly entries: readonly RecordedEntry[] }[];
 }
 
 /** How a build compares: every line is one difference. */
@@ -56,20 +36,7 @@ export class Conformance {
   static async open(directory: string, base: string): Promise<Conformance> {
     await mkdir(directory, { recursive: true });
     const store = await openStore(join(directory, "store"), { create: true });
-    const content = fileContent(base, statSync(base).size);
-    const layer = await store.add(content.open());
-    const descriptor = await writeImage(store, {
-      platform: hostPlatform(),
-      config: { Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"], Cmd: ["sh"] },
-      layers: [
-        {
-          descriptor: { mediaType: "application/vnd.oci.image.layer.v1.tar", ...layer },
-          diffId: layer.digest,
-        },
-      ],
-      history: [{ comment: "Imported from -" }],
-    });
-    await store.tag(baseName, descriptor);
+    await addBase(store, base, baseName);
     return new Conformance(anyName(store), directory);
   }
 
@@ -99,7 +66,14 @@ export class Conformance {
       const text = readFileSync(resolve(directory, recorded.dockerfile), "utf8");
       // What a build takes from chance or the clock was something else when it was recorded.
       const contents = !/\/dev\/u?random|\bdate\b/.test(text);
-      return { differences: await this.#compare(await image.config(), image, golden, contents) };
+      const layers = (await image.layers()).map(
+        ({ descriptor }) =>
+          async () =>
+            entriesOf(await this.#store.blob(descriptor)),
+      );
+      return {
+        differences: await imageDifferences({ config: await image.config(), layers }, golden, contents),
+      };
     } catch (error) {
       // A defect of ours is no answer, even where BuildKit fails.
       if (golden.rc !== 0 && error instanceof WhittleError && error.code !== "INTERNAL")
@@ -107,35 +81,6 @@ export class Conformance {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       return { differences: text.split("\n").slice(0, 8) };
     }
-  }
-
-  async #compare(
-    config: ImageConfig,
-    image: Awaited<ReturnType<typeof openImage>>,
-    golden: Golden,
-    contents: boolean,
-  ): Promise<string[]> {
-    const differences: string[] = [];
-    compare("config", sorted(config.config ?? {}), sorted(golden.config ?? {}), differences);
-    const history = (config.history ?? []).map(({ created: _created, ...line }) => sorted(line));
-    const expected = (golden.history ?? []).map((line) => sorted(ours(line)));
-    for (let i = 0; i < Math.max(history.length, expected.length); i++) {
-      compare(`history ${i}`, history[i], expected[i], differences);
-    }
-    const layers = await image.layers();
-    const goldenLayers = golden.layers ?? [];
-    if (layers.length !== goldenLayers.length) {
-      differences.push(`${layers.length} layers instead of ${goldenLayers.length}`);
-    }
-    for (const [index, layer] of goldenLayers.entries()) {
-      const own = layers[index];
-      if (layer.base || own === undefined) continue;
-      const blob = await this.#store.blob(own.descriptor);
-      const seen = (entries: readonly RecordedEntry[]): RecordedEntry[] =>
-        contents ? [...entries] : entries.map(({ h: _content, ...entry }) => entry);
-      compareEntries(index, seen(await entriesOf(blob)), seen(layer.entries), differences);
-    }
-    return differences;
   }
 }
 
@@ -191,84 +136,4 @@ function readArguments(args: readonly string[]) {
     ...(target === undefined ? {} : { target }),
     ...(platforms === undefined ? {} : { platforms }),
   };
-}
-
-/** A recorded history line with our name where BuildKit writes its own. */
-function ours(line: { readonly created_by?: string; readonly comment?: string }): object {
-  return {
-    ...line,
-    ...(line.created_by === undefined
-      ? {}
-      : { created_by: line.created_by.replace(/# buildkit$/, "# whittle") }),
-    ...(line.comment === undefined
-      ? {}
-      : { comment: line.comment.replace("buildkit.dockerfile.v0", "whittle.dockerfile.v0") }),
-  };
-}
-
-async function entriesOf(blob: Awaited<ReturnType<Store["blob"]>>): Promise<RecordedEntry[]> {
-  const entries: RecordedEntry[] = [];
-  const types = {
-    file: "0",
-    hardlink: "1",
-    symlink: "2",
-    character: "3",
-    block: "4",
-    directory: "5",
-    fifo: "6",
-  };
-  for await (const member of readTar(decompress(blob.open()))) {
-    const hash = createHash("sha256");
-    for await (const chunk of member.body) hash.update(chunk);
-    const xattrs = Object.fromEntries(
-      [...(member.xattrs ?? [])].map(([name, value]) => [name, Buffer.from(value).toString("latin1")]),
-    );
-    entries.push({
-      n: member.name.replace(/^\.?\//, "").replace(/\/$/, ""),
-      t: types[member.type],
-      m: `0o${member.mode.toString(8)}`,
-      u: member.uid,
-      g: member.gid,
-      ...(member.type === "file" ? { s: member.size, h: hash.digest("hex").slice(0, 16) } : {}),
-      ...(member.linkName === ""
-        ? {}
-        : { l: member.linkName.replace(member.type === "hardlink" ? /^\.?\// : /^$/, "") }),
-      ...(Object.keys(xattrs).length === 0 ? {} : { x: xattrs }),
-    });
-  }
-  return entries;
-}
-
-function compareEntries(
-  index: number,
-  own: readonly RecordedEntry[],
-  golden: readonly RecordedEntry[],
-  differences: string[],
-): void {
-  const ownByName = new Map(own.map((entry) => [entry.n, entry]));
-  const goldenByName = new Map(golden.map((entry) => [entry.n, entry]));
-  for (const name of new Set([...ownByName.keys(), ...goldenByName.keys()])) {
-    compare(
-      `layer ${index} ${name}`,
-      sorted(ownByName.get(name)),
-      sorted(goldenByName.get(name)),
-      differences,
-    );
-  }
-}
-
-function compare(what: string, own: unknown, golden: unknown, differences: string[]): void {
-  const [left, right] = [JSON.stringify(own), JSON.stringify(golden)];
-  if (left !== right) differences.push(`${what}: ${left ?? "absent"} instead of ${right ?? "absent"}`);
-}
-
-function sorted(value: unknown): unknown {
-  if (value === undefined) return undefined;
-  return JSON.parse(
-    JSON.stringify(value, (_key, member: unknown) =>
-      member !== null && typeof member === "object" && !Array.isArray(member)
-        ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
-        : member,
-    ),
-  );
 }

@@ -123,5 +123,8 @@ class Running {
   }
 }
 
-/** Places that every container has something mounted at. */
-const machinePaths = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev", "/proc", "/sys"];
+/**
+ * Files that every container has something mounted at. Where a tree has no /dev, /proc or /sys, the first RUN leaves
+ * them, as BuildKit does.
+ */
+const machinePaths = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
