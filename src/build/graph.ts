@@ -28,6 +28,8 @@ export interface Step {
    * secret, a proxy.
    */
   readonly local?: unknown;
+  /** Run it whatever is known of it; what it comes to is kept. */
+  readonly fresh?: boolean;
 }
 
 /** What a step came to: kept in the cache under the step's key. */

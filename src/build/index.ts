@@ -1,5 +1,6 @@
 export type { Context } from "./context.ts";
 export { readContext } from "./context.ts";
+export { startsAsTar } from "./copy/unpack.ts";
 export type { Executor, ExecutorContext, Input } from "./executor.ts";
 export { type FetchedGit, fetchGit } from "./git/fetch.ts";
 export type { AgentSocket, GitLocal, GitRequest, GitRevision } from "./git/request.ts";

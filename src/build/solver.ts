@@ -106,7 +106,7 @@ export class Solver {
     const platform = step.platform === undefined ? {} : { platform: step.platform };
     const label = step.label ?? "";
     const tell: Progress = step.label === undefined ? noProgress : progress;
-    if (executor.cached && noCache !== true) {
+    if (executor.cached && noCache !== true && step.fresh !== true) {
       const known = await cache.get(key);
       if (known !== undefined) {
         tell({ kind: "start", id: key, label, ...platform });

@@ -14,6 +14,8 @@ export interface IgnoreMatcher {
    * need not be walked.
    */
   couldMatchBelow(directory: string): boolean;
+  /** The pattern that leaves a path out, as it is in {@link patterns}; undefined for a path that stays. */
+  deciding(path: string): string | undefined;
 }
 
 /** Bytes that a `.dockerignore` may have. */
@@ -104,6 +106,12 @@ class PatternList implements IgnoreMatcher {
 
   matches(path: string): boolean {
     return this.#evaluate(path, new Uint8Array(this.#rules.length));
+  }
+
+  deciding(path: string): string | undefined {
+    const results = new Uint8Array(this.#rules.length);
+    if (!this.#evaluate(path, results)) return undefined;
+    return this.#rules[results.lastIndexOf(1)]?.text;
   }
 
   couldMatchBelow(directory: string): boolean {

@@ -1,6 +1,7 @@
 export { formatGitReference, type GitReference, parseGitReference } from "./git-reference.ts";
 export { type HeredocMark, parseHeredoc, withoutLeadingTabs } from "./heredoc.ts";
 export { type IgnoreMatcher, ignoreMatcher, parseIgnoreFile } from "./ignore.ts";
+export { type IgnoreFile, readIgnoreFile } from "./ignore-file.ts";
 export type {
   CommandForm,
   CopySource,
@@ -13,7 +14,16 @@ export type {
 } from "./instruction.ts";
 export { parseDockerfile, parseTrigger } from "./parse.ts";
 export { type MistakeDetails, mistake, pointAt } from "./place.ts";
-export { type BaseImage, type PlannedDockerfile, type PlanOptions, planDockerfile } from "./plan/index.ts";
+export {
+  type Asked,
+  type BaseImage,
+  type ImageForm,
+  type NamedContext,
+  type PlannedDockerfile,
+  type PlanOptions,
+  type PlanWarning,
+  planDockerfile,
+} from "./plan/index.ts";
 export { parsePorts } from "./ports.ts";
 export { readMounts } from "./read-run.ts";
 export {

@@ -28,7 +28,14 @@ export interface ImageParts {
   readonly author?: string;
   /** Of the manifest. */
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Name documents and layers by Docker's media types (manifest version 2, schema 2) instead of OCI's. */
+  readonly docker?: boolean;
 }
+
+const dockerLayerTypes: Readonly<Record<string, string>> = {
+  [mediaTypes.layer]: mediaTypes.dockerLayer,
+  [mediaTypes.layerGzip]: mediaTypes.dockerLayerGzip,
+};
 
 /** Writes configuration and manifest; the answer names the manifest and states its platform. */
 export async function writeImage(sink: BlobSink, parts: ImageParts): Promise<Descriptor> {
@@ -53,14 +60,20 @@ export async function writeImage(sink: BlobSink, parts: ImageParts): Promise<Des
     // Optional as it is, umoci fails without it.
     ...(history === undefined ? {} : { history: history.map((line) => ({ created, ...line })) }),
   };
+  const docker = parts.docker === true;
+  const mediaType = docker ? mediaTypes.dockerManifest : mediaTypes.manifest;
+  const configType = docker ? mediaTypes.dockerConfig : mediaTypes.config;
   const manifest: Manifest = {
     schemaVersion: 2,
-    mediaType: mediaTypes.manifest,
-    config: await writeBlob(sink, mediaTypes.config, serializeDocument(config)),
-    layers: layers.map((layer) => layer.descriptor),
+    mediaType,
+    config: await writeBlob(sink, configType, serializeDocument(config)),
+    layers: layers.map(({ descriptor }) => ({
+      ...descriptor,
+      mediaType: (docker ? dockerLayerTypes[descriptor.mediaType] : undefined) ?? descriptor.mediaType,
+    })),
     ...someAnnotations(parts.annotations),
   };
-  return { ...(await writeBlob(sink, mediaTypes.manifest, serializeDocument(manifest))), platform };
+  return { ...(await writeBlob(sink, mediaType, serializeDocument(manifest))), platform };
 }
 
 /** Writes an index over manifests, in the order given. */
@@ -68,14 +81,10 @@ export async function writeIndex(
   sink: BlobSink,
   manifests: readonly Descriptor[],
   annotations?: Readonly<Record<string, string>>,
+  mediaType: string = mediaTypes.index,
 ): Promise<Descriptor> {
-  const index = {
-    schemaVersion: 2,
-    mediaType: mediaTypes.index,
-    manifests,
-    ...someAnnotations(annotations),
-  } as const;
-  return writeBlob(sink, mediaTypes.index, serializeDocument(index));
+  const index = { schemaVersion: 2, mediaType, manifests, ...someAnnotations(annotations) } as const;
+  return writeBlob(sink, mediaType, serializeDocument(index));
 }
 
 /** Something that is said about an image without being part of it: reasons, a bill of materials, a signature. */

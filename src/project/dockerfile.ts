@@ -1,65 +1,52 @@
-import { readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { type ImageRecord, indexStep, type Solver, type Step } from "../build/index.ts";
 import {
-  baseStep,
-  type Compression,
-  contextStep,
-  type FilteredContext,
-  type ImageRecord,
-  indexStep,
-  type Step,
-} from "../build/index.ts";
-import {
+  type Asked,
   type BaseImage,
   type Dockerfile,
-  ignoreMatcher,
-  type PlanOptions,
+  type PlannedDockerfile,
+  type PlanWarning,
   parseDockerfile,
-  parseIgnoreFile,
   planDockerfile,
 } from "../dockerfile/index.ts";
 import {
   type Descriptor,
   formatPlatform,
   hostPlatform,
-  openImage,
   type Platform,
   parsePlatform,
 } from "../image/index.ts";
-import {
-  cacheDirectory,
-  type Environment,
-  explainSystemError,
-  parseDigest,
-  WhittleError,
-  type Work,
-} from "../io/index.ts";
-import type { Store } from "../store/index.ts";
+import { cacheDirectory } from "../io/index.ts";
+import { located, missingBase, openBase } from "./base-image.ts";
 import { type BuiltImage, sourceDateEpoch } from "./build.ts";
+import type { DockerfileOptions } from "./dockerfile-options.ts";
+import { type MainContext, openMainContext } from "./main-context.ts";
+import { NamedContexts } from "./named-contexts.ts";
 import { solverFor } from "./solver.ts";
 
-/** How a Dockerfile is to be built. */
-export interface DockerfileOptions extends Work {
-  readonly store: Store;
-  readonly environment: Environment;
-  /** Absolute path of the context. */
-  readonly context: string;
-  /** Absolute path of the Dockerfile. */
-  readonly file: string;
-  /** What the built image is called in reports. */
-  readonly name: string;
-  readonly target?: string;
-  readonly buildArguments: ReadonlyMap<string, string>;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly platforms?: readonly string[];
-  /** Directories, or images as `docker-image://NAME`, by the name that the Dockerfile uses. */
-  readonly contexts?: ReadonlyMap<string, string>;
-  readonly secrets?: ReadonlyMap<string, () => Promise<Uint8Array | undefined>>;
-  readonly network?: "default" | "none" | "host";
-  readonly extraHosts?: readonly (readonly [string, string])[];
-  readonly noCache?: boolean;
-  readonly compression?: Compression;
+/** A Dockerfile's graphs, one a platform, and what they are solved with. */
+export interface PlannedBuild {
+  readonly solver: Solver;
+  readonly platforms: readonly PlannedDockerfile[];
+}
+
+/**
+ * Finds the context, reads the Dockerfile and makes its graph; nothing is built.
+ *
+ * @throws WhittleError `DOCKERFILE_INVALID`, `NOT_FOUND` for a base image or context that is not there
+ */
+export async function planBuild(options: DockerfileOptions): Promise<PlannedBuild> {
+  const cache = cacheDirectory(options.environment);
+  const solver = solverFor(options);
+  const context = await openMainContext(options, solver, cache);
+  const dockerfile = parseDockerfile(context.dockerfile.text, context.dockerfile.name);
+  const warn = tellOnce(options);
+  for (const warning of dockerfile.warnings) warn(warning);
+  const names = options.platforms ?? [formatPlatform(hostPlatform())];
+  const planner = new PlatformPlanner(dockerfile, context, options, cache, warn, names.length > 1);
+  return {
+    solver,
+    platforms: await Promise.all(names.map((name) => planner.plan(parsePlatform(name)))),
+  };
 }
 
 /**
@@ -69,121 +56,111 @@ export interface DockerfileOptions extends Work {
  *   a step fails with
  */
 export async function buildDockerfile(options: DockerfileOptions): Promise<BuiltImage> {
-  const dockerfile = parseDockerfile(await readDockerfile(options.file), options.file);
-  const platforms = (options.platforms ?? [formatPlatform(hostPlatform())]).map(parsePlatform);
-  const cache = cacheDirectory(options.environment);
-  const filtered = await filteredContext(options, cache);
-  const context = contextStep("context", filtered);
-  const planned = await Promise.all(
-    platforms.map((platform) => planOne(dockerfile, platform, context, filtered.ignored, cache, options)),
-  );
-  const solver = solverFor(options);
-  const images = planned.map(({ image }) => image);
-  const index = images.length > 1 ? indexStep(images, options.annotations) : undefined;
+  const { solver, platforms } = await planBuild(options);
+  const images = platforms.flatMap((platform) => platform.images);
+  const index = images.length > 1 ? indexStep(images, options.indexAnnotations) : undefined;
   const settled = await Promise.allSettled(
     [...images, ...(index === undefined ? [] : [index])].map((step) => solver.solve(step)),
   );
   const failed = settled.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
   const built = await Promise.all(
-    planned.map(async ({ platform, image }) => ({
+    platforms.map(async ({ platform, images: [image] }) => ({
       platform,
-      ...((await solver.solve(image)).record as unknown as ImageRecord),
+      ...(await recordOf<ImageRecord>(solver, image)),
     })),
   );
   const [first] = built;
   if (first === undefined) throw new Error("Internal error: an image without a platform was built");
-  const descriptor =
-    index === undefined ? first.descriptor : ((await solver.solve(index)).record as unknown as Descriptor);
-  return { name: options.name, descriptor, platforms: built, referrers: [] };
-}
-
-function planOne(
-  dockerfile: Dockerfile,
-  platform: Platform,
-  context: Step,
-  hidden: FilteredContext["ignored"],
-  cache: string,
-  options: DockerfileOptions,
-): ReturnType<typeof planDockerfile> {
-  const epoch = sourceDateEpoch(options.environment);
-  const contexts = new Map<string, Step>();
-  const imageContexts = new Map<string, string>();
-  for (const [name, value] of options.contexts ?? []) {
-    const image = /^docker-image:\/\/(.+)$/.exec(value)?.[1];
-    if (image !== undefined) imageContexts.set(name, image);
-    else contexts.set(name, contextStep(name, { directory: resolve(value), cacheDirectory: cache }));
-  }
-  const plan: PlanOptions = {
-    ...(options.target === undefined ? {} : { target: options.target }),
-    buildArguments: options.buildArguments,
-    labels: options.labels,
-    ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
-    platform,
-    buildPlatform: hostPlatform(),
-    context,
-    ...(hidden === undefined ? {} : { hidden }),
-    contexts,
-    imageContexts,
-    base: (name, wanted) => baseImage(name, wanted, cache, options),
-    network: options.network ?? "default",
-    extraHosts: options.extraHosts ?? [],
-    allowInsecure: false,
-    compression: options.compression ?? { type: "gzip" },
-    ...(epoch === undefined ? {} : { epoch }),
-    environment: options.environment,
-    cacheDirectory: cache,
-    secret: async (id) => options.secrets?.get(id)?.(),
+  return {
+    name: options.name,
+    descriptor: index === undefined ? first.descriptor : await recordOf<Descriptor>(solver, index),
+    platforms: built,
+    referrers: [],
   };
-  return planDockerfile(dockerfile, plan);
 }
 
-async function baseImage(
-  name: string,
-  platform: Platform,
-  cache: string,
-  options: DockerfileOptions,
-): Promise<BaseImage> {
-  const descriptor = await options.store.resolve(name);
-  if (descriptor === undefined) {
-    throw new WhittleError("NOT_FOUND", `Cannot build on ${name}: the store has no such image`, {
-      hint: `whittle tag IMAGE ${name}, or --build-context ${name}=docker-image://IMAGE`,
+async function recordOf<T>(solver: Solver, step: Step | undefined): Promise<T> {
+  if (step === undefined) throw new Error("Internal error: a platform without an image was planned");
+  return (await solver.solve(step)).record as unknown as T;
+}
+
+/** Plans one Dockerfile for several platforms. */
+class PlatformPlanner {
+  readonly #dockerfile: Dockerfile;
+  readonly #context: MainContext;
+  readonly #options: DockerfileOptions;
+  readonly #cache: string;
+  readonly #warn: (warning: PlanWarning) => void;
+  readonly #several: boolean;
+  readonly #named: NamedContexts;
+
+  constructor(
+    dockerfile: Dockerfile,
+    context: MainContext,
+    options: DockerfileOptions,
+    cache: string,
+    warn: (warning: PlanWarning) => void,
+    several: boolean,
+  ) {
+    this.#dockerfile = dockerfile;
+    this.#context = context;
+    this.#options = options;
+    this.#cache = cache;
+    this.#warn = warn;
+    this.#several = several;
+    this.#named = new NamedContexts(options, cache);
+  }
+
+  plan(platform: Platform): Promise<PlannedDockerfile> {
+    const options = this.#options;
+    const { step, hidden } = this.#context;
+    const epoch = sourceDateEpoch(options.environment);
+    return planDockerfile(this.#dockerfile, {
+      ...(options.target === undefined ? {} : { target: options.target }),
+      buildArguments: options.buildArguments ?? new Map(),
+      labels: options.labels ?? {},
+      platform,
+      showPlatform: this.#several,
+      buildPlatform: hostPlatform(),
+      context: step,
+      ...(hidden === undefined ? {} : { hidden }),
+      named: (name, wanted) => this.#named.find(name, wanted),
+      base: (name, wanted, asked) => this.#base(name, wanted, asked),
+      ...(options.noCacheFilter === undefined ? {} : { fresh: options.noCacheFilter }),
+      warn: this.#warn,
+      network: options.network ?? "default",
+      extraHosts: options.extraHosts ?? [],
+      allowInsecure: false,
+      forms: [options.form ?? { compression: { type: "gzip" } }],
+      ...(epoch === undefined ? {} : { epoch }),
+      environment: options.environment,
+      cacheDirectory: this.#cache,
+      secret: async (id) => options.secrets?.get(id)?.(),
     });
   }
-  const image = await openImage(options.store, descriptor, platform);
-  const [config, layers] = await Promise.all([image.config(), image.layers()]);
-  return {
-    step: baseStep(image.descriptor.digest, { image, cacheDirectory: cache }),
-    config,
-    layers: layers.map((layer) => ({ descriptor: layer.descriptor, diffId: parseDigest(layer.diffId) })),
-  };
-}
 
-const mostBytes = 4 * 1024 * 1024;
-
-async function readDockerfile(file: string): Promise<string> {
-  const bytes = await readFile(file).catch((error: unknown) => {
-    throw explainSystemError(error, `read ${file}`);
-  });
-  if (bytes.length <= mostBytes) return bytes.toString("utf8");
-  throw new WhittleError(
-    "DOCKERFILE_INVALID",
-    `Cannot build from ${file}: it is larger than ${mostBytes} bytes`,
-  );
-}
-
-/** `NAME.dockerignore` beside the Dockerfile goes before `.dockerignore` of the context. */
-async function filteredContext(options: DockerfileOptions, cache: string): Promise<FilteredContext> {
-  const context = { directory: options.context, cacheDirectory: cache };
-  for (const file of [`${options.file}.dockerignore`, join(options.context, ".dockerignore")]) {
-    const text = await readFile(file, "utf8").catch(() => undefined);
-    if (text === undefined) continue;
-    const matcher = ignoreMatcher(parseIgnoreFile(text, file), file);
-    return {
-      ...context,
-      ignored: (path) => matcher.matches(path),
-      entered: (path) => matcher.couldMatchBelow(path),
-    };
+  async #base(name: string, platform: Platform, asked: Asked): Promise<BaseImage> {
+    const { store } = this.#options;
+    try {
+      const descriptor = await store.resolve(name);
+      if (descriptor === undefined) throw await missingBase(name, platform, asked, store);
+      return await openBase(store, descriptor, platform, this.#cache, name);
+    } catch (error) {
+      throw located(error, asked);
+    }
   }
-  return context;
+}
+
+/** Each platform is planned with the same mistakes; a person is told of them once. */
+function tellOnce(options: DockerfileOptions): (warning: PlanWarning) => void {
+  const told = new Set<string>();
+  return (warning) => {
+    const { rule, message, at } = warning;
+    const key = `${rule} ${at.line} ${at.column} ${message}`;
+    if (told.has(key)) return;
+    told.add(key);
+    if (options.warn !== undefined) options.warn(warning);
+    else options.progress({ kind: "warning", text: `${at.file}:${at.line}: ${rule}: ${message}` });
+  };
 }

@@ -1,9 +1,9 @@
 import type { BuiltImage } from "./build.ts";
-import type { DockerfileOptions } from "./dockerfile.ts";
+import type { DockerfileOptions } from "./dockerfile-options.ts";
 
 export type { BuildOptions, BuiltImage, BuiltPlatform, PlannedImage } from "./build.ts";
 export { buildProject, plannedSimulations, plannedSteps, planProject } from "./build.ts";
-export type { DockerfileOptions } from "./dockerfile.ts";
+export type { DockerfileLock, DockerfileOptions } from "./dockerfile-options.ts";
 export type { Project } from "./read.ts";
 export { readProject } from "./read.ts";
 

@@ -1,10 +1,17 @@
 import { Solver, standardExecutors } from "../build/index.ts";
-import { cacheDirectory } from "../io/index.ts";
-import type { BuildOptions } from "./build.ts";
+import { cacheDirectory, type Environment, type Work } from "../io/index.ts";
+import type { Store } from "../store/index.ts";
 import { outcomeCache } from "./outcomes.ts";
 
+/** What any build is solved with. */
+export interface SolverHome extends Work {
+  readonly store: Store;
+  readonly environment: Environment;
+  readonly noCache?: boolean;
+}
+
 /** The solver of a build: all executors over its store, with what earlier builds left in the cache. */
-export function solverFor(options: BuildOptions): Solver {
+export function solverFor(options: SolverHome): Solver {
   return new Solver({
     executors: standardExecutors(options.store, cacheDirectory(options.environment)),
     cache: outcomeCache(options.store),

@@ -46,7 +46,8 @@ export async function archiveMembers(
   return indexTar(fileContent(path, size));
 }
 
-async function startsAsTar(content: Content): Promise<boolean> {
+/** Whether a content begins with the header of a tar. */
+export async function startsAsTar(content: Content): Promise<boolean> {
   return looksLikeTar(await readContent(content, { start: 0, end: 512 }));
 }
 

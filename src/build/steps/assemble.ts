@@ -26,6 +26,8 @@ export type AssembleParameters = {
   readonly base: readonly BaseLayer[];
   /** How many layers the inputs `layer0`, `layer1`… hold. */
   readonly layers: number;
+  /** Write documents and name layers with Docker's media types (manifest version 2, schema 2). */
+  readonly docker?: boolean;
   readonly annotations?: Readonly<Record<string, string>>;
 };
 

@@ -47,8 +47,8 @@ export interface CopyLocal {
   readonly excluded: (patterns: readonly string[]) => (path: string) => boolean;
   /** Where the instruction stands, for errors. */
   readonly at?: SourceLocation;
-  /** Whether a path of the context was left out of it. */
-  readonly hidden?: (path: string) => boolean;
+  /** The rule that leaves a path out of the context, as words for a person. */
+  readonly hidden?: (path: string) => string | undefined;
   /** Where archives are unpacked to. */
   readonly cacheDirectory: string;
 }

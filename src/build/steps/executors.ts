@@ -3,6 +3,7 @@ import type { BlobSink, BlobSource } from "../../image/index.ts";
 import { deflatedBlocks } from "../../io/index.ts";
 import type { Executor } from "../executor.ts";
 import { archiveExecutor, lockedExecutor, resolveExecutor } from "./archive.ts";
+import { archiveTreeExecutor } from "./archive-tree.ts";
 import { assembleExecutor } from "./assemble.ts";
 import { baseExecutor, scratchExecutor } from "./base.ts";
 import { carveExecutor, surfaceExecutor } from "./carve.ts";
@@ -15,6 +16,7 @@ import { inlineExecutor } from "./inline.ts";
 import { layerExecutor } from "./layer.ts";
 import { overlayExecutor } from "./overlay.ts";
 import { packagesExecutor } from "./packages.ts";
+import { recompressExecutor } from "./recompress.ts";
 import { runExecutor } from "./run.ts";
 import { simulateExecutor, simulationRootsExecutor } from "./simulate.ts";
 import { workdirExecutor } from "./workdir.ts";
@@ -38,11 +40,13 @@ export function standardExecutors(blobs: BlobSink & BlobSource, cacheDirectory: 
     scratchExecutor,
     baseExecutor,
     contextExecutor,
+    archiveTreeExecutor(blobs),
     inlineExecutor,
     workdirExecutor,
     copyExecutor,
     runExecutor(blobs),
     ...httpExecutors(blobs),
+    recompressExecutor(blobs),
     assembleExecutor(blobs),
     surfaceExecutor,
     carveExecutor(blobs),

@@ -16,12 +16,17 @@ export type HttpParameters = {
   readonly mtime: number;
 };
 
-type HttpRecord = { readonly digest: Digest; readonly size: number; readonly mtime: number };
+/** What a fetched file came to. */
+export type HttpRecord = { readonly digest: Digest; readonly size: number; readonly mtime: number };
 
 /** A step that fetches a file over HTTP; it lies at the top of the step's tree, for its owner only. */
-export function httpStep(parameters: HttpParameters, at?: SourceLocation): Step {
+export function httpStep(
+  parameters: HttpParameters,
+  at?: SourceLocation,
+  label = `fetch ${parameters.name}`,
+): Step {
   const kind = parameters.checksum === undefined ? "http" : "http-checked";
-  return { kind, label: `fetch ${parameters.name}`, parameters, inputs: {}, local: at };
+  return { kind, label, parameters, inputs: {}, local: at };
 }
 
 /** Executors of {@link httpStep}: files without a checksum are asked for in every build. */

@@ -121,11 +121,24 @@ export function reasonsExecutor(blobs: BlobSink & BlobSource): Executor {
   };
 }
 
+/** What an index says beside what it lists. */
+export type IndexParameters = {
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Of each descriptor, in the images' order. */
+  readonly descriptorAnnotations?: readonly Readonly<Record<string, string>>[];
+  /** Docker's media type instead of OCI's. */
+  readonly docker?: boolean;
+};
+
 /** A step that joins the images of several platforms. */
-export function indexStep(images: readonly Step[], annotations?: Readonly<Record<string, string>>): Step {
+export function indexStep(
+  images: readonly Step[],
+  annotations?: Readonly<Record<string, string>>,
+  more: Omit<IndexParameters, "annotations"> = {},
+): Step {
   return {
     kind: "index",
-    parameters: { annotations },
+    parameters: { annotations, ...more },
     inputs: Object.fromEntries(images.map((image, index) => [String(index).padStart(4, "0"), image])),
   };
 }
@@ -137,11 +150,16 @@ export function indexExecutor(sink: BlobSink): Executor {
     version: 1,
     cached: true,
     async run(step, inputs) {
-      const { writeIndex } = await import("../../image/index.ts");
-      const { annotations } = step.parameters as { annotations?: Record<string, string> };
+      const { mediaTypes, writeIndex } = await import("../../image/index.ts");
+      const { annotations, descriptorAnnotations, docker } = step.parameters as IndexParameters;
       const names = Object.keys(inputs).sort();
-      const images = names.map((name) => (inputOf(inputs, name).record as unknown as ImageRecord).descriptor);
-      const descriptor = await writeIndex(sink, images, annotations);
+      const images = names.map((name, at) => {
+        const { descriptor } = inputOf(inputs, name).record as unknown as ImageRecord;
+        const said = descriptorAnnotations?.[at] ?? {};
+        return Object.keys(said).length === 0 ? descriptor : { ...descriptor, annotations: said };
+      });
+      const mediaType = docker === true ? mediaTypes.dockerIndex : mediaTypes.index;
+      const descriptor = await writeIndex(sink, images, annotations, mediaType);
       return { digest: descriptor.digest, record: descriptor as unknown as Json, blobs: [descriptor.digest] };
     },
   };

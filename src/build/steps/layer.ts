@@ -1,5 +1,6 @@
 import type { BlobSink, LayerRecord } from "../../image/index.ts";
 import { type DeflatedBlocks, type Progress, sha256 } from "../../io/index.ts";
+import type { Changes, Tree } from "../../tree/index.ts";
 import { type Executor, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
 import type { LayeredValue } from "./layered-value.ts";
@@ -8,16 +9,28 @@ import type { TreeValue } from "./tree-value.ts";
 /** How layers are compressed. */
 export type Compression = { readonly type: "gzip" | "zstd" | "none"; readonly level?: number };
 
-/** A step that writes a tree as a layer; of a step that changes a tree, the changes. */
-export function layerStep(tree: Step, what: string, compression: Compression, platform?: string): Step {
+/**
+ * A step that writes a tree as a layer; of a step that changes a tree, the changes.
+ *
+ * @param newest - seconds since the epoch that no file's time is after
+ */
+export function layerStep(
+  tree: Step,
+  what: string,
+  compression: Compression,
+  platform?: string,
+  newest?: number,
+): Step {
   return {
     kind: "layer",
     label: `write the layer of ${what}`,
     ...(platform === undefined ? {} : { platform }),
-    parameters: { compression },
+    parameters: { compression, ...(newest === undefined ? {} : { newest }) },
     inputs: { tree },
   };
 }
+
+type LayerParameters = { readonly compression: Compression; readonly newest?: number };
 
 /** Its record is a `LayerRecord`. Deflated files of packages are taken from and put into `deflated`. */
 export function layerExecutor(sink: BlobSink, deflated: DeflatedBlocks): Executor {
@@ -27,9 +40,10 @@ export function layerExecutor(sink: BlobSink, deflated: DeflatedBlocks): Executo
     cached: true,
     async run(step, inputs, work) {
       const { writeLayer } = await import("../../image/index.ts");
-      const { compression } = step.parameters as { compression: Compression };
+      const { compression, newest } = step.parameters as LayerParameters;
       const value = await inputOf(inputs, "tree").value<TreeValue | LayeredValue>();
-      const from = "changes" in value ? value.changes : value.tree;
+      const whole = "changes" in value ? value.changes : value.tree;
+      const from = newest === undefined ? whole : notAfter(whole, newest);
       // The step is what is shown; the writer's bytes are its progress.
       const progress: Progress = (event) => {
         if (event.kind === "bytes") work.progress({ ...event, id: work.key });
@@ -46,4 +60,10 @@ export function layerExecutor(sink: BlobSink, deflated: DeflatedBlocks): Executo
       };
     },
   };
+}
+
+function notAfter(from: Tree | Changes, newest: number): Tree | Changes {
+  const earlier = (tree: Tree): Tree =>
+    tree.map((_path, entry) => (entry.mtime > newest ? { ...entry, mtime: newest } : entry));
+  return "added" in from ? { ...from, added: earlier(from.added) } : earlier(from);
 }

@@ -102,7 +102,8 @@ async function build(directory: string, flags: Flags, context: VerbContext): Pro
   const dockerfile = chosenDockerfile(place, flags.file, context.currentDirectory);
   if (dockerfile !== undefined) {
     const own = dockerfileOptions(flags, place, context.currentDirectory, context.environment);
-    const image = await buildDockerfile({ ...options, ...own, context: place, file: dockerfile });
+    const { locked: _, annotations: __, compression: ___, ...rest } = options;
+    const image = await buildDockerfile({ ...rest, ...own, context: place, file: dockerfile });
     return finish(
       [image],
       flags.tag.length > 0 ? () => flags.tag : () => [`${own.name}:latest`],

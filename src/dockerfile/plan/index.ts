@@ -1,2 +1,10 @@
-export type { BaseImage, PlannedDockerfile, PlanOptions } from "./options.ts";
+export type {
+  Asked,
+  BaseImage,
+  ImageForm,
+  NamedContext,
+  PlannedDockerfile,
+  PlanOptions,
+  PlanWarning,
+} from "./options.ts";
 export { planDockerfile } from "./plan.ts";

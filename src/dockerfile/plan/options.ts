@@ -1,14 +1,33 @@
 import type { BaseLayer, Compression, Step } from "../../build/index.ts";
 import type { ImageConfig, Platform } from "../../image/index.ts";
-import type { Environment } from "../../io/index.ts";
+import type { Digest, Environment, SourceLocation } from "../../io/index.ts";
+import type { Dockerfile } from "../instruction.ts";
 
 /** An image that a stage starts from, or that files are copied from. */
 export interface BaseImage {
   /** Comes to its file tree. */
   readonly step: Step;
+  /** Of its manifest. */
+  readonly digest: Digest;
   readonly config: ImageConfig;
   /** From the lowest up. */
   readonly layers: readonly BaseLayer[];
+}
+
+/** What stands for a name: files alone, an image, or nothing at all (`docker-image://scratch`). */
+export type NamedContext =
+  | { readonly kind: "files"; readonly step: Step }
+  | { readonly kind: "image"; readonly image: BaseImage }
+  | { readonly kind: "scratch" };
+
+/** Something that is allowed and probably not meant, with its place. */
+export type PlanWarning = Dockerfile["warnings"][number];
+
+/** Where a name of an image stands, and what else it could have meant. */
+export interface Asked {
+  readonly at: SourceLocation;
+  /** The stage with nearly that name. */
+  readonly near?: string;
 }
 
 /** What a build was asked for beside its Dockerfile. */
@@ -17,23 +36,26 @@ export interface PlanOptions {
   readonly target?: string;
   readonly buildArguments: ReadonlyMap<string, string>;
   readonly labels: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, string>>;
   readonly platform: Platform;
+  /** Whether the platform is named where steps are shown: when there are several. */
+  readonly showPlatform?: boolean;
   readonly buildPlatform: Platform;
   /** The directory that COPY and ADD read when they name nothing else. */
   readonly context: Step;
-  /** Whether a path of the context was left out of it. */
-  readonly hidden?: (path: string) => boolean;
-  /** Named contexts that are directories. */
-  readonly contexts: ReadonlyMap<string, Step>;
-  /** Finds an image by the name that FROM, `--from` or a named context gives it. */
-  readonly base: (name: string, platform: Platform) => Promise<BaseImage>;
-  /** Names of images instead of those in the Dockerfile. */
-  readonly imageContexts: ReadonlyMap<string, string>;
+  /** The rule that leaves a path out of the context, with its place, as words for a person. */
+  readonly hidden?: (path: string) => string | undefined;
+  /** What was given in place of the stage or image of a name; undefined when nothing was. */
+  readonly named: (name: string, platform: Platform) => Promise<NamedContext | undefined>;
+  /** Finds an image by the name that FROM or `--from` gives it. */
+  readonly base: (name: string, platform: Platform, asked: Asked) => Promise<BaseImage>;
+  /** Stages that are built again whatever is known of them: all, or those of some names. */
+  readonly fresh?: "all" | readonly string[];
+  readonly warn?: (warning: PlanWarning) => void;
   readonly network: "default" | "none" | "host";
   readonly extraHosts: readonly (readonly [string, string])[];
   readonly allowInsecure: boolean;
-  readonly compression: Compression;
+  /** How the image is written; several forms of one image differ in this alone. */
+  readonly forms: readonly ImageForm[];
   /** Seconds since the epoch for what the build itself makes. */
   readonly epoch?: number;
   readonly environment: Environment;
@@ -41,8 +63,23 @@ export interface PlanOptions {
   readonly secret: (id: string) => Promise<Uint8Array | undefined>;
 }
 
+/** How an image's files and documents are written. */
+export interface ImageForm {
+  readonly compression: Compression;
+  /** Compress the base's layers anew where they are compressed in another way. */
+  readonly force?: boolean;
+  /** Docker's media types instead of OCI's. */
+  readonly docker?: boolean;
+  /** No file is younger than the epoch, if there is one. */
+  readonly rewriteTimestamp?: boolean;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
 /** One platform's image as a graph. */
 export interface PlannedDockerfile {
   readonly platform: Platform;
-  readonly image: Step;
+  /** One for each form that was asked for. */
+  readonly images: readonly Step[];
+  /** Comes to the file tree of the target. */
+  readonly tree: Step;
 }

@@ -8,7 +8,7 @@ import { expandWord } from "../words.ts";
 import type { Expand } from "./metadata.ts";
 import type { PlanOptions } from "./options.ts";
 import { destinationPath, normalized } from "./paths.ts";
-import { commit, type StageState } from "./stage-state.ts";
+import { addLayer, commit, type StageState, stepLabel } from "./stage-state.ts";
 
 type Copy = Extract<Instruction, { kind: "copy" | "add" }>;
 type Sources = Parameters<typeof copyStep>[2]["sources"];
@@ -64,9 +64,8 @@ export function planCopy(
     ...(instruction.from === undefined && options.hidden !== undefined ? { hidden: options.hidden } : {}),
     cacheDirectory: options.cacheDirectory,
   };
-  const step = copyStep(state.tree, inputs, parameters, local, labelOf(state, instruction));
-  state.tree = step;
-  state.layers.push(step);
+  const step = copyStep(state.tree, inputs, parameters, local, stepLabel(state, instruction.original));
+  addLayer(state, step);
   const words = [
     instruction.kind.toUpperCase(),
     ...(instruction.parents === true ? ["--parents"] : []),
@@ -83,12 +82,6 @@ export function planCopy(
 export function slashed(state: StageState): string {
   const directory = state.config.WorkingDir || "/";
   return state.platform.os === "windows" ? directory.replaceAll("\\", "/") : directory;
-}
-
-/** How a step is announced. */
-export function labelOf(state: StageState, instruction: Instruction): string {
-  const [line = ""] = instruction.original.split("\n");
-  return state.name === "" ? line : `[${state.name}] ${line}`;
 }
 
 function expandedParts(instruction: Copy, expand: Expand) {

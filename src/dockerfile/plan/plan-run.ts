@@ -7,8 +7,7 @@ import { readMounts } from "../read-run.ts";
 import type { Expand } from "./metadata.ts";
 import { commandLine, shellOf } from "./metadata.ts";
 import type { PlanOptions } from "./options.ts";
-import { labelOf } from "./plan-copy.ts";
-import { commit, type StageState } from "./stage-state.ts";
+import { addLayer, commit, type StageState, stepLabel } from "./stage-state.ts";
 import { proxyEnvironment } from "./variables.ts";
 
 type Run = Extract<Instruction, { kind: "run" }>;
@@ -67,10 +66,9 @@ export async function planRun(
       at: pointAt(instruction.place),
       shown: `RUN ${args.join(" ")}`,
     },
-    labelOf(state, instruction),
+    stepLabel(state, instruction.original),
   );
-  state.tree = step;
-  state.layers.push(step);
+  addLayer(state, step);
   commit(state, `RUN ${[...argumentWords(state), ...args].join(" ")} # whittle`, "layer");
 }
 

@@ -28,6 +28,13 @@ export interface StageState {
   /** ONBUILD triggers that were met, for stages on top of this one. */
   readonly triggers: string[];
   cmdSet: boolean;
+  /** Whether its steps are run again whatever is known of them. */
+  readonly fresh: boolean;
+  /** How many of its steps have been announced, and how many there are. */
+  announced: number;
+  total: number;
+  /** What the announcements of its steps start with. */
+  readonly prefix: string;
   readonly instructions: Instruction[];
 }
 
@@ -35,7 +42,12 @@ export interface StageState {
 export const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** A stage with nothing in it yet. */
-export function emptyStage(stage: Stage, name: string, platform: Platform): StageState {
+export function emptyStage(
+  stage: Stage,
+  name: string,
+  platform: Platform,
+  how: { readonly fresh: boolean; readonly prefix: string },
+): StageState {
   return {
     stage,
     name,
@@ -50,6 +62,9 @@ export function emptyStage(stage: Stage, name: string, platform: Platform): Stag
     declared: [],
     triggers: [],
     cmdSet: false,
+    ...how,
+    announced: 0,
+    total: 0,
     instructions: [...stage.instructions],
   };
 }
@@ -76,6 +91,26 @@ export function startFromStage(state: StageState, below: StageState): void {
   state.tree = below.tree;
   state.variables = new Map(below.variables);
   state.declared.push(...below.declared);
+}
+
+/** Starts a stage from files that are no image: they are its first layer. */
+export function startFromFiles(state: StageState, files: Step, name: string): void {
+  addLayer(state, files);
+  commit(state, `FROM ${name} # whittle`, "layer");
+}
+
+/** Puts a step on top of a stage; what it changes becomes a layer. */
+export function addLayer(state: StageState, step: Step): void {
+  state.tree = state.fresh ? { ...step, fresh: true } : step;
+  state.layers.push(state.tree);
+}
+
+/** How the next step of a stage is announced: `[linux/arm64 builder 2/4] RUN make`. */
+export function stepLabel(state: StageState, text: string): string {
+  state.announced++;
+  const number = String(state.announced).padStart(String(state.total).length);
+  const [line = ""] = text.split("\n");
+  return `[${state.prefix}${number}/${state.total}] ${line}`;
 }
 
 /** Sets what every stage has: a PATH, and the base's variables as its own. */

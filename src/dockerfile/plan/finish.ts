@@ -1,0 +1,48 @@
+import { assembleStep, layerStep, recompressStep, type Step } from "../../build/index.ts";
+import { formatPlatform } from "../../image/index.ts";
+import type { ImageForm, PlanOptions } from "./options.ts";
+import type { StageState } from "./stage-state.ts";
+
+/** The image of a finished stage in one of its forms. */
+export function finishedImage(state: StageState, form: ImageForm, options: PlanOptions): Step {
+  const { platform, epoch } = options;
+  const shown = formatPlatform(platform);
+  const labels = { ...state.config.Labels, ...options.labels };
+  const config = Object.keys(labels).length === 0 ? state.config : { ...state.config, Labels: labels };
+  const { compression, force, docker, rewriteTimestamp, annotations } = form;
+  const newest = rewriteTimestamp === true ? epoch : undefined;
+  const recompressed =
+    force === true ? state.baseLayers.map((layer) => recompressStep(layer, compression)) : [];
+  const own = state.layers.map((step, index) =>
+    layerStep(
+      step,
+      `${state.name || "the image"}, ${index + 1} of ${state.layers.length}`,
+      compression,
+      shown,
+      newest,
+    ),
+  );
+  return assembleStep(
+    [...recompressed, ...own],
+    {
+      platform,
+      config: withoutEmpty(config),
+      history: state.history,
+      ...(state.author === undefined ? {} : { author: state.author }),
+      ...(epoch === undefined ? {} : { created: new Date(epoch * 1000).toISOString().replace(".000Z", "Z") }),
+      base: force === true ? [] : state.baseLayers,
+      ...(docker === true ? { docker } : {}),
+      ...(annotations === undefined ? {} : { annotations }),
+    },
+    shown,
+  );
+}
+
+/** Members that hold nothing are left out, as in Docker's own documents. */
+function withoutEmpty<T extends object>(config: T): T {
+  const entries = Object.entries(config).filter(([, value]) => {
+    if (value === undefined || value === null || value === "" || value === false) return false;
+    return typeof value !== "object" || Object.keys(value as object).length > 0;
+  });
+  return Object.fromEntries(entries) as T;
+}

@@ -1,0 +1,65 @@
+import { baseStep } from "../build/index.ts";
+import type { Asked, BaseImage } from "../dockerfile/index.ts";
+import { type Descriptor, formatPlatform, openImage, type Platform } from "../image/index.ts";
+import { nearest, parseDigest, WhittleError } from "../io/index.ts";
+import type { Store } from "../store/index.ts";
+
+/** An image of the store as something to build on. */
+export async function openBase(
+  store: Store,
+  descriptor: Descriptor,
+  platform: Platform,
+  cacheDirectory: string,
+  name: string,
+): Promise<BaseImage> {
+  const image = await openImage(store, descriptor, platform);
+  const [config, layers] = await Promise.all([image.config(), image.layers()]);
+  const step = baseStep(image.descriptor.digest, { image, cacheDirectory });
+  return {
+    step: { ...step, label: `FROM ${name}` },
+    digest: image.descriptor.digest,
+    config,
+    layers: layers.map((layer) => ({ descriptor: layer.descriptor, diffId: parseDigest(layer.diffId) })),
+  };
+}
+
+/** The same error, pointing at where the image was asked for. */
+export function located(error: unknown, asked: Asked): unknown {
+  if (!(error instanceof WhittleError) || error.at !== undefined) return error;
+  const { code, message, hint } = error;
+  return new WhittleError(code, message, {
+    at: asked.at,
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+/** The error for a base that the store does not have; it says how to come by one. */
+export async function missingBase(
+  name: string,
+  platform: Platform,
+  asked: Asked,
+  store: Store,
+): Promise<WhittleError> {
+  const known = (await store.list()).map((image) => image.reference);
+  const meant = asked.near ?? nearest(name, known) ?? nearest(`${name}:latest`, known);
+  const suggestion = meant === undefined ? "" : ` (did you mean ${meant}?)`;
+  return new WhittleError(
+    "NOT_FOUND",
+    `Cannot build on ${name}: neither a stage, a named context nor the store has it for ${formatPlatform(platform)}${suggestion}`,
+    { at: asked.at, hint: waysTo(name) },
+  );
+}
+
+function waysTo(name: string): string {
+  const debian = /^(?:docker\.io\/)?(?:library\/)?debian:([a-z]+)(?:-slim)?$/.exec(name)?.[1];
+  const ways = [
+    ...(debian === undefined
+      ? []
+      : [`whittle bootstrap ${debian} -t ${name} makes it from Debian's archive`]),
+    `--build-context ${name}=docker-image://IMAGE takes another image of the store`,
+    `--build-context ${name}=oci-layout://DIRECTORY one that lies on disk`,
+    `whittle tag IMAGE ${name} gives one this name`,
+  ];
+  return ways.join("; ");
+}

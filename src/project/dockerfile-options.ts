@@ -1,0 +1,57 @@
+import type { ImageForm, PlanWarning } from "../dockerfile/index.ts";
+import type { Environment, Work } from "../io/index.ts";
+import type { Store } from "../store/index.ts";
+
+/** How a Dockerfile is to be built; what is left out is as `docker buildx build` has it. */
+export interface DockerfileOptions extends Work {
+  readonly store: Store;
+  readonly environment: Environment;
+  /**
+   * What COPY reads: the absolute path of a directory, the address of a tar, of a Dockerfile (http, https) or of a
+   * git repository, or `-` for a tar or a Dockerfile in {@link input}.
+   */
+  readonly context: string;
+  /**
+   * The Dockerfile: an absolute path, `-` for {@link input}, an address, or a path inside a context that is no
+   * directory of this machine. Without one, `Dockerfile` in the context.
+   */
+  readonly file?: string;
+  /** What `-` stands for; read once. */
+  readonly input?: () => AsyncIterable<Uint8Array>;
+  /** What the built image is called in reports. */
+  readonly name: string;
+  readonly target?: string;
+  readonly buildArguments?: ReadonlyMap<string, string>;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly platforms?: readonly string[];
+  /**
+   * What stands in place of a stage or image of a name (`NAME`, or `NAME::PLATFORM` for one platform): a directory,
+   * `docker-image://NAME`, `docker-image://scratch`, `oci-layout://DIRECTORY[:TAG|@DIGEST]`, or an address as for
+   * {@link context}.
+   */
+  readonly contexts?: ReadonlyMap<string, string>;
+  /** What relative paths in {@link contexts} start from (default: the process's directory). */
+  readonly directory?: string;
+  readonly secrets?: ReadonlyMap<string, () => Promise<Uint8Array | undefined>>;
+  readonly network?: "default" | "none" | "host";
+  readonly extraHosts?: readonly (readonly [string, string])[];
+  readonly noCache?: boolean;
+  /** Stages whose steps are run again, by name or number. */
+  readonly noCacheFilter?: readonly string[];
+  /** How the image is written: gzip, OCI media types. */
+  readonly form?: ImageForm;
+  /** What is said of the whole where it has several platforms. */
+  readonly indexAnnotations?: Readonly<Record<string, string>>;
+  /** What an earlier build recorded: the same bases and files are taken, or the build fails. */
+  readonly locked?: DockerfileLock;
+  /** Told once of each thing that is allowed and probably not meant (default: a warning event). */
+  readonly warn?: (warning: PlanWarning) => void;
+}
+
+/** What a build took from outside of its context. */
+export interface DockerfileLock {
+  /** Digests of base images by name and platform. */
+  readonly bases: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Digests of fetched files by address. */
+  readonly files: Readonly<Record<string, string>>;
+}

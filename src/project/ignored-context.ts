@@ -1,0 +1,43 @@
+import { readFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { FilteredContext } from "../build/index.ts";
+import { readIgnoreFile } from "../dockerfile/index.ts";
+import { explainSystemError, isSystemError } from "../io/index.ts";
+
+/** A directory with what its `.dockerignore` leaves out of it. */
+export interface IgnoredContext {
+  readonly filtered: FilteredContext;
+  /** The rule that leaves a path out, for a person. */
+  readonly hidden?: (path: string) => string | undefined;
+}
+
+/**
+ * A directory as a context.
+ *
+ * @param before - files that count in place of the directory's `.dockerignore`, the first that is there
+ * @throws WhittleError `DOCKERFILE_INVALID` for a pattern that is none, `PERMISSION`
+ */
+export async function ignoredContext(
+  directory: string,
+  before: readonly string[],
+  cacheDirectory: string,
+): Promise<IgnoredContext> {
+  const filtered = { directory, cacheDirectory };
+  for (const file of [...before, join(directory, ".dockerignore")]) {
+    const text = await readFile(file, "utf8").catch((error: unknown) => {
+      if (isSystemError(error) && (error.code === "ENOENT" || error.code === "ENOTDIR")) return undefined;
+      throw explainSystemError(error, `read ${file}`);
+    });
+    if (text === undefined) continue;
+    const { matcher, explain } = readIgnoreFile(text, dirname(file) === directory ? basename(file) : file);
+    return {
+      filtered: {
+        ...filtered,
+        ignored: (path) => matcher.matches(path),
+        entered: (path) => matcher.couldMatchBelow(path),
+      },
+      hidden: explain,
+    };
+  }
+  return { filtered };
+}

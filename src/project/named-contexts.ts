@@ -1,0 +1,145 @@
+import { resolve } from "node:path";
+import { contextStep, httpStep, type Step } from "../build/index.ts";
+import { type NamedContext, parseGitReference } from "../dockerfile/index.ts";
+import {
+  copyReachable,
+  formatPlatform,
+  formatReference,
+  openImage,
+  type Platform,
+  parseReference,
+} from "../image/index.ts";
+import { isDigest, WhittleError, type Work } from "../io/index.ts";
+import type { OpenedImage } from "../store/index.ts";
+import { openBase } from "./base-image.ts";
+import type { DockerfileOptions } from "./dockerfile-options.ts";
+import { gitContext } from "./git-context.ts";
+import { ignoredContext } from "./ignored-context.ts";
+
+/** What was given by name with `--build-context`. */
+export class NamedContexts {
+  readonly #values = new Map<string, string>();
+  readonly #options: DockerfileOptions;
+  readonly #cacheDirectory: string;
+  readonly #found = new Map<string, Promise<NamedContext>>();
+
+  constructor(options: DockerfileOptions, cacheDirectory: string) {
+    this.#options = options;
+    this.#cacheDirectory = cacheDirectory;
+    for (const [name, value] of options.contexts ?? []) {
+      const [plain = "", platform] = name.split("::");
+      this.#values.set(keyOf(plain, platform), value);
+    }
+  }
+
+  /** What stands for a name, for a platform or for all of them; undefined when nothing was given. */
+  async find(name: string, platform: Platform): Promise<NamedContext | undefined> {
+    if (this.#values.size === 0) return undefined;
+    const key = [keyOf(name, formatPlatform(platform)), keyOf(name, undefined)].find((one) =>
+      this.#values.has(one),
+    );
+    if (key === undefined) return undefined;
+    const value = this.#values.get(key) ?? "";
+    const wanted = `${key} ${formatPlatform(platform)}`;
+    let found = this.#found.get(wanted);
+    if (found === undefined) {
+      found = this.#load(name, value, platform);
+      this.#found.set(wanted, found);
+    }
+    return found;
+  }
+
+  async #load(name: string, value: string, platform: Platform): Promise<NamedContext> {
+    const image = /^docker-image:\/\/(.*)$/s.exec(value)?.[1];
+    if (image === "scratch") return { kind: "scratch" };
+    if (image !== undefined) return this.#image(name, value, image, platform);
+    const layout = /^oci-layout:\/\/(.*)$/s.exec(value)?.[1];
+    if (layout !== undefined) return this.#layout(name, layout, platform);
+    return { kind: "files", step: await this.#files(name, value) };
+  }
+
+  async #image(name: string, value: string, image: string, platform: Platform): Promise<NamedContext> {
+    const { store } = this.#options;
+    const descriptor = await store.resolve(image);
+    if (descriptor === undefined) {
+      throw new WhittleError(
+        "NOT_FOUND",
+        `Cannot use ${value} as the context ${name}: the store has no such image`,
+        { hint: "whittle images lists what there is" },
+      );
+    }
+    return {
+      kind: "image",
+      image: await openBase(store, descriptor, platform, this.#cacheDirectory, name),
+    };
+  }
+
+  /** The layers of an image in a layout are brought into the store: they may become layers of what is built. */
+  async #layout(name: string, place: string, platform: Platform): Promise<NamedContext> {
+    const { store, signal, directory = "." } = this.#options;
+    const opened = await openLayout(place, directory, this.#options);
+    try {
+      const { descriptor } = await openImage(opened.source, opened.descriptor, platform);
+      await copyReachable(opened.source, descriptor, store, signal);
+      return {
+        kind: "image",
+        image: await openBase(store, descriptor, platform, this.#cacheDirectory, name),
+      };
+    } finally {
+      await opened.close();
+    }
+  }
+
+  async #files(name: string, value: string): Promise<Step> {
+    const git = parseGitReference(value);
+    if (git !== undefined && git.looksLocal !== true)
+      return gitContext(git, this.#options, `context ${name}`);
+    if (/^https?:\/\//i.test(value)) {
+      return httpStep({ url: value, name: "context", mtime: 0 }, undefined, `[context ${name}] fetch`);
+    }
+    const scheme = /^([a-z][a-z0-9+.-]*):(?:\/\/)?/i.exec(value)?.[1];
+    if (scheme !== undefined && !value.startsWith("/")) throw unknownForm(name, value, scheme);
+    const directory = resolve(this.#options.directory ?? ".", value);
+    const { filtered } = await ignoredContext(directory, [], this.#cacheDirectory);
+    return contextStep(name, filtered);
+  }
+}
+
+/** `DIRECTORY`, `DIRECTORY:TAG` or `DIRECTORY@DIGEST`. */
+async function openLayout(place: string, directory: string, work: Work): Promise<OpenedImage> {
+  const { openStore, readFrom } = await import("../store/index.ts");
+  const at = place.lastIndexOf("@");
+  const digest = at < 0 ? undefined : place.slice(at + 1);
+  if (digest !== undefined && isDigest(digest)) {
+    const path = resolve(directory, place.slice(0, at));
+    const layout = await openStore(path);
+    const descriptor = await layout.resolve(digest);
+    if (descriptor === undefined) {
+      throw new WhittleError("NOT_FOUND", `Cannot find the image ${digest} in ${path}: it is not there`);
+    }
+    return { source: layout, descriptor, referrers: async () => [], close: async () => undefined };
+  }
+  const [, path = "", tag] = /^(.*?)(?::([\w][\w.-]{0,127}))?$/s.exec(place) ?? [];
+  const reference = { transport: "oci" as const, path: resolve(directory, path) };
+  return readFrom(tag === undefined ? reference : { ...reference, tag }, work);
+}
+
+/** One spelling for names that mean the same: `docker.io/library/x:latest` and `x`. */
+function keyOf(name: string, platform: string | undefined): string {
+  let plain = name;
+  try {
+    plain = formatReference(parseReference(name)).replace(/:latest$/, "");
+  } catch {
+    // The name of a stage need not be one of an image.
+    plain = name.toLowerCase();
+  }
+  return platform === undefined ? plain : `${plain}::${platform}`;
+}
+
+function unknownForm(name: string, value: string, scheme: string): WhittleError {
+  return new WhittleError(
+    "USAGE",
+    `Cannot use ${value} as the context ${name}: ${scheme}: is not known, a directory, docker-image://, oci-layout://, https:// or a git address is wanted`,
+    scheme === "target" ? { hint: "targets of a bake file are not read here; name the stage in FROM" } : {},
+  );
+}
