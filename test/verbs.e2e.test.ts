@@ -40,6 +40,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 const verbs = [
   "build",
+  "bootstrap",
   "run",
   "ps",
   "logs",

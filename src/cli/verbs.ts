@@ -15,6 +15,11 @@ export const verbs: readonly VerbEntry[] = [
     load: async () => (await import("./verbs/build.ts")).command,
   },
   {
+    name: "bootstrap",
+    summary: "make a full Debian system with apt as a base for images",
+    load: async () => (await import("./verbs/bootstrap.ts")).command,
+  },
+  {
     name: "run",
     summary: "run a container of an image",
     load: async () => (await import("./verbs/run.ts")).command,

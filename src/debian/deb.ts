@@ -1,4 +1,13 @@
-import { type ByteRange, type Content, decompress, readContent, WhittleError } from "../io/index.ts";
+import { stat } from "node:fs/promises";
+import {
+  type ByteRange,
+  type Content,
+  decompress,
+  explainSystemError,
+  fileContent,
+  readContent,
+  WhittleError,
+} from "../io/index.ts";
 import { readTar } from "../tar/index.ts";
 import { treePath } from "../tree/index.ts";
 import { readAr } from "./ar.ts";
@@ -76,6 +85,25 @@ export async function readControl(
   }
   files.delete("control");
   return { text, fields, files };
+}
+
+/**
+ * The files of a package's control archive by name, without `control` itself.
+ *
+ * @param path - of the `.deb`
+ * @throws WhittleError `ARCHIVE_CORRUPT`, `ARCHIVE_HOSTILE`
+ */
+export async function readControlFiles(
+  path: string,
+  what: string,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const { size } = await stat(path).catch((error: unknown) => {
+    throw explainSystemError(error, `read ${path}`);
+  });
+  const content = fileContent(path, size);
+  const { control } = await openDeb(content, what);
+  return (await readControl(content, control, what, signal)).files;
 }
 
 function invalid(what: string, found: string): WhittleError {

@@ -39,6 +39,7 @@ class Gathered {
   readonly versions: BuiltVersion[] = [];
   readonly provides: BuiltProvide[] = [];
   readonly essentials: number[] = [];
+  readonly requireds: number[] = [];
   /** The architecture that `name:native` means: that of the file's packages that are not `all`. */
   native = "";
 
@@ -105,6 +106,7 @@ function addStanza(gathered: Gathered, text: string, start: number, stop: number
   const version = gathered.versions.length;
   gathered.versions.push({ name: rank, body: bodyOf(fields) });
   if (fields.get("Essential") === "yes") gathered.essentials.push(version);
+  if (fields.get("Priority") === "required") gathered.requireds.push(version);
   addProvides(gathered, version, fields.get("Provides"));
 }
 
@@ -186,6 +188,7 @@ function encode(gathered: Gathered, sha256: string): Buffer[] {
     versions: versions.length,
     provides: provides.length,
     essentials: gathered.essentials.length,
+    requireds: gathered.requireds.length,
   };
   const lengths = tableLengths(counts);
   const tables = Object.fromEntries(
@@ -226,7 +229,10 @@ function encode(gathered: Gathered, sha256: string): Buffer[] {
     tables.provideStart,
     provides.map(({ name }) => nameOf(name)),
   );
-  tables.essential.set(gathered.essentials.map((old) => newVersion[old] ?? 0).sort((a, b) => a - b));
+  const renumbered = (versions: readonly number[]): number[] =>
+    versions.map((old) => newVersion[old] ?? 0).sort((a, b) => a - b);
+  tables.essential.set(renumbered(gathered.essentials));
+  tables.required.set(renumbered(gathered.requireds));
 
   const hot = Buffer.concat([
     ...Object.values(tables).map((table) => Buffer.from(table.buffer)),

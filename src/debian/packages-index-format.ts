@@ -4,17 +4,18 @@
  *
  *     magic (8 bytes, the last is the format's version)
  *     SHA-256 of the Packages file (32 bytes)
- *     counts: names, versions, provides, essentials; length of the text, of the bodies; CRC-32 of tables and text (7 × u32)
+ *     counts: names, versions, provides, essentials, requireds; length of the text, of the bodies; CRC-32 of tables and
+ *         text (8 × u32)
  *     tables (u32 each, in the order of `tableLengths`)
  *     text: all names, sorted, without separators; then the versions that `Provides` fields give
  *     bodies: one text for each version of a package, its fields separated by line feeds
  *
  * Names are all names that the file mentions. Opening reads everything but the bodies; a body is read when asked for.
  */
-export const magic = Buffer.from("WHPKGS\0\x01", "latin1");
+export const magic = Buffer.from("WHPKGS\0\x02", "latin1");
 
 /** Bytes before the tables. */
-export const headerLength = magic.length + 32 + 7 * 4;
+export const headerLength = magic.length + 32 + 8 * 4;
 
 /** What a file with these counts is made of. */
 export interface Counts {
@@ -22,6 +23,7 @@ export interface Counts {
   readonly versions: number;
   readonly provides: number;
   readonly essentials: number;
+  readonly requireds: number;
 }
 
 /** The tables and their lengths in entries. */
@@ -47,6 +49,8 @@ export function tableLengths(counts: Counts) {
     provideTextLength: counts.provides,
     /** Versions marked `Essential: yes`. */
     essential: counts.essentials,
+    /** Versions whose priority is `required`. */
+    required: counts.requireds,
   };
 }
 

@@ -35,11 +35,9 @@ function readTables(file: number, sha256: string): Omit<OpenedIndex, "path" | "f
   if (readSync(file, header, 0, headerLength, 0) !== headerLength) return undefined;
   if (!header.subarray(0, magic.length).equals(magic)) return undefined;
   if (header.toString("hex", magic.length, magic.length + 32) !== sha256) return undefined;
-  const [names = 0, versions = 0, provides = 0, essentials = 0, textLength = 0, , check] = Array.from(
-    { length: 7 },
-    (_, index) => header.readUInt32LE(magic.length + 32 + 4 * index),
-  );
-  const counts = { names, versions, provides, essentials };
+  const [names = 0, versions = 0, provides = 0, essentials = 0, requireds = 0, textLength = 0, , check] =
+    Array.from({ length: 8 }, (_, index) => header.readUInt32LE(magic.length + 32 + 4 * index));
+  const counts = { names, versions, provides, essentials, requireds };
   const lengths = tableLengths(counts);
   const entries = Object.values(lengths).reduce((sum, length) => sum + length, 0);
   const size = 4 * entries + textLength;

@@ -120,6 +120,11 @@ export class PackageIndex implements Disposable {
     return [...this.#tables.essential];
   }
 
+  /** The versions whose priority is `required`, by name. */
+  requireds(): number[] {
+    return [...this.#tables.required];
+  }
+
   /** Names of packages that a misspelt name may have meant, the nearest first, at most five. */
   suggest(name: string): string[] {
     return nearMisses(name, this.names());

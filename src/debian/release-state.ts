@@ -117,6 +117,20 @@ export async function writeState(cacheDirectory: string, key: string, state: Rel
 }
 
 /**
+ * The releases that an archive is made of and the mirrors that serve them, without those of which the cache knows that
+ * the mirror has none; no network, nothing heavy.
+ */
+export async function archiveSuites(
+  options: ArchiveOptions,
+): Promise<{ readonly suite: string; readonly mirror: string }[]> {
+  const { plans } = await planReleases(options);
+  const states = await Promise.all(plans.map(({ key }) => readState(options.cacheDirectory, key)));
+  return plans.flatMap(({ suite, mirror, optional }, at) =>
+    optional && states[at]?.sha256 === undefined ? [] : [{ suite, mirror }],
+  );
+}
+
+/**
  * The digest of the archive's state where the cache knows it and it is still fresh; no network, nothing heavy.
  * `undefined` means that the archive has to be opened to know.
  */

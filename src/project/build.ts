@@ -45,6 +45,8 @@ export interface BuildOptions extends Work {
   readonly pull?: boolean;
   /** Take exactly what `whittle.lock` records. */
   readonly locked?: boolean;
+  /** Whether `whittle.lock` is written; by default it is. */
+  readonly recordLock?: boolean;
   readonly compression?: Compression;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
@@ -137,7 +139,7 @@ export async function buildProject(project: Project, options: BuildOptions): Pro
   const failed = built.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
   const images = built.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-  if (options.locked !== true) await updateLock(project, images, options);
+  if (options.locked !== true && options.recordLock !== false) await updateLock(project, images, options);
   return images;
 }
 

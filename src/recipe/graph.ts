@@ -1,10 +1,7 @@
 import {
   type Account,
-  type ArchiveLocal,
   type ArchiveParameters,
   archiveStep,
-  type Compression,
-  type Context,
   carveStep,
   filesStep,
   imageStep,
@@ -20,45 +17,19 @@ import {
   simulateStep,
   surfaceStep,
 } from "../build/index.ts";
-import type { Resolution } from "../debian/index.ts";
-import {
-  allPlatforms,
-  type ContainerConfig,
-  debianArchitecture,
-  formatPlatform,
-  type Platform,
-} from "../image/index.ts";
+import { allPlatforms, debianArchitecture, formatPlatform, type Platform } from "../image/index.ts";
 import { WhittleError } from "../io/index.ts";
+import { bootstrapGraph } from "./bootstrap-graph.ts";
 import { containerConfig } from "./config.ts";
+import {
+  annotationsOf,
+  archiveOf,
+  created,
+  type GraphOptions,
+  type PlatformGraph,
+  withLabels,
+} from "./graph-parts.ts";
 import type { ImageRecipe, SuiteRecipe } from "./types.ts";
-import { fillVariables, type Variables } from "./variables.ts";
-
-/** What the front end needs to know beside the recipe. */
-export interface GraphOptions {
-  readonly platforms: readonly Platform[];
-  readonly context: Context;
-  readonly archive: Omit<ArchiveLocal, "architectures">;
-  readonly compression: Compression;
-  /** Seconds since the epoch (`SOURCE_DATE_EPOCH`); without it the image claims no date. */
-  readonly sourceDateEpoch?: number;
-  readonly variables: Variables;
-  /** The packages that a lock file records for a platform; when given, none are chosen anew. */
-  readonly locked?: (platform: string) => Resolution;
-  /** From the command line; they win over the recipe's. */
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, string>>;
-}
-
-/** The steps that make one platform of an image. */
-export interface PlatformGraph {
-  readonly platform: Platform;
-  readonly image: Step;
-  /** Absent when nothing is carved. */
-  readonly reasons?: Step;
-  /** The choice of packages; absent when the recipe wants none. */
-  readonly resolution?: Step;
-  readonly simulation?: Step;
-}
 
 /** The port and user of a simulation, where the recipe does not say otherwise. */
 const simulationDefaults = { port: 8080, uid: 10001 };
@@ -75,6 +46,10 @@ const alwaysAtHand = "base-files";
  */
 export function imageGraph(recipe: ImageRecipe, options: GraphOptions): PlatformGraph[] {
   const application = applicationSteps(recipe, options);
+  const { from } = recipe;
+  if (from !== undefined && "bootstrap" in from) {
+    return bootstrapGraph(recipe, from, options, application.tree);
+  }
   const archives = archiveSteps(recipe, options);
   return options.platforms.map((platform) =>
     platformGraph(recipe, options, platform, application, archives.get(formatPlatform(platform))),
@@ -185,7 +160,7 @@ function wantsPackages(recipe: ImageRecipe): boolean {
 
 function suiteFor(recipe: ImageRecipe, platform: string): SuiteRecipe {
   const { from } = recipe;
-  if (from === undefined) return { debian: "stable" };
+  if (from === undefined || "bootstrap" in from) return { debian: "stable" };
   const { platforms, ...suite } = "platforms" in from ? from : { ...from, platforms: undefined };
   const own = platforms?.[platform];
   if (own === undefined) return suite;
@@ -194,9 +169,7 @@ function suiteFor(recipe: ImageRecipe, platform: string): SuiteRecipe {
 
 function archiveParameters(suite: SuiteRecipe): ArchiveParameters {
   const { debian, ...rest } = suite;
-  return Object.fromEntries(
-    Object.entries({ suite: debian, ...rest }).filter(([, value]) => value !== undefined),
-  ) as unknown as ArchiveParameters;
+  return archiveOf(debian, rest);
 }
 
 function platformGraph(
@@ -309,26 +282,4 @@ function accounts(recipe: ImageRecipe): Account[] {
     home: user.home ?? "/nonexistent",
     shell: user.shell ?? "/usr/sbin/nologin",
   }));
-}
-
-function withLabels(config: ContainerConfig, labels: GraphOptions["labels"]): ContainerConfig {
-  if (labels === undefined || Object.keys(labels).length === 0) return config;
-  return { ...config, Labels: { ...config.Labels, ...labels } };
-}
-
-function created(options: GraphOptions): { readonly created?: string } {
-  const { sourceDateEpoch } = options;
-  if (sourceDateEpoch === undefined) return {};
-  return { created: new Date(sourceDateEpoch * 1000).toISOString().replace(".000Z", "Z") };
-}
-
-/** The annotations of a manifest: the recipe's, the command line's, and those labels that OCI defines. */
-export function annotationsOf(recipe: ImageRecipe, options: GraphOptions): Record<string, string> {
-  const labels = { ...fillVariables(recipe.config?.labels ?? {}, options.variables), ...options.labels };
-  const defined = Object.entries(labels).filter(([name]) => name.startsWith("org.opencontainers.image."));
-  return {
-    ...Object.fromEntries(defined),
-    ...fillVariables(recipe.annotations ?? {}, options.variables),
-    ...options.annotations,
-  };
 }

@@ -1,7 +1,8 @@
 export { parseDuration } from "./duration.ts";
 export { gitVariables } from "./git.ts";
-export type { GraphOptions, PlatformGraph } from "./graph.ts";
-export { annotationsOf, imageGraph } from "./graph.ts";
+export { imageGraph } from "./graph.ts";
+export type { GraphOptions, PlatformGraph } from "./graph-parts.ts";
+export { annotationsOf } from "./graph-parts.ts";
 export { loadRecipe } from "./load.ts";
-export type { ImageRecipe, ProbeRecipe, ProjectRecipe } from "./types.ts";
+export type { BootstrapRecipe, ImageRecipe, ProbeRecipe, ProjectRecipe } from "./types.ts";
 export { variablesIn } from "./variables.ts";

@@ -13,8 +13,7 @@ const duration = z
 const strings = z.array(z.string());
 const environment = z.record(z.string().regex(/^[^=\s]+$/), z.coerce.string());
 
-const suiteObject = z.strictObject({
-  debian: text.describe("Suite: bookworm, trixie, forky, …"),
+const archive = {
   components: z.array(text).optional().describe("Components of the archive; default: main"),
   mirror: text.optional().describe("Mirror address; default: the machine's own apt sources"),
   securityMirror: text.optional().describe("Mirror address of the security archive"),
@@ -22,7 +21,19 @@ const suiteObject = z.strictObject({
   updates: z.boolean().optional().describe("Use SUITE-updates too; default: true"),
   security: z.boolean().optional().describe("Use SUITE-security too; default: true"),
   acceptExpired: z.boolean().optional().describe("Accept a release that is past its Valid-Until"),
+};
+
+const suiteObject = z.strictObject({
+  debian: text.describe("Suite: bookworm, trixie, forky, …"),
+  ...archive,
 });
+
+const bootstrap = z
+  .strictObject({
+    bootstrap: text.describe("Suite: bookworm, trixie, forky, …"),
+    ...archive,
+  })
+  .describe("A full, apt-capable system; packages are configured by their own scripts");
 
 const platformName = z
   .string()
@@ -104,7 +115,7 @@ const execProbe = z.strictObject({ exec: z.union([text, strings]) });
 const probe = z.union([z.string(), httpProbe, tcpProbe, execProbe]);
 
 const image = z.strictObject({
-  from: z.union([text.transform((suite) => ({ debian: suite })), source]).optional(),
+  from: z.union([text.transform((suite) => ({ debian: suite })), source, bootstrap]).optional(),
   packages: z.array(text).optional().describe("Debian packages: name, name=version, name/suite"),
   recommends: z.boolean().optional().describe("Take recommended packages too; default: false"),
   roots: z
@@ -113,6 +124,10 @@ const image = z.strictObject({
     .describe("What the image must be able to run: absolute paths or command lines"),
   keep: z.array(absolutePath).optional().describe("More paths to keep; * and ** are understood"),
   carve: z.boolean().optional().describe("false keeps every file of the packages; default: true"),
+  run: z
+    .array(text)
+    .optional()
+    .describe("Command lines of the shell, run in a full system when its packages are configured"),
   simulate: text.optional().describe("A directory of files that becomes a web server"),
   files: z.array(file).optional(),
   users: z.array(user).optional(),

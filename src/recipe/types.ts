@@ -1,10 +1,8 @@
 // What a valid `whittle.yaml` holds, without the validator: what the library's face shows of it. That the two agree
 // is checked where the schema is.
 
-/** Where packages come from. */
-export interface SuiteRecipe {
-  /** Suite: bookworm, trixie, forky, … */
-  debian: string;
+/** Which archive, and how it is trusted. */
+export interface ArchiveRecipe {
   components?: string[] | undefined;
   mirror?: string | undefined;
   securityMirror?: string | undefined;
@@ -14,9 +12,21 @@ export interface SuiteRecipe {
   acceptExpired?: boolean | undefined;
 }
 
+/** Where packages come from. */
+export interface SuiteRecipe extends ArchiveRecipe {
+  /** Suite: bookworm, trixie, forky, … */
+  debian: string;
+}
+
 /** The same, with other suites for single platforms. */
 export interface SourceRecipe extends SuiteRecipe {
   platforms?: Record<string, string | SuiteRecipe> | undefined;
+}
+
+/** A full, apt-capable system as a base; packages are configured by their maintainer scripts. */
+export interface BootstrapRecipe extends ArchiveRecipe {
+  /** Suite: bookworm, trixie, forky, … */
+  bootstrap: string;
 }
 
 export interface FileRecipe {
@@ -75,12 +85,13 @@ export type ProbeRecipe = string | HttpProbeRecipe | { tcp: number } | { exec: s
 
 /** One image of a project. */
 export interface ImageRecipe {
-  from?: SourceRecipe | undefined;
+  from?: SourceRecipe | BootstrapRecipe | undefined;
   packages?: string[] | undefined;
   recommends?: boolean | undefined;
   roots?: (string | string[])[] | undefined;
   keep?: string[] | undefined;
   carve?: boolean | undefined;
+  run?: string[] | undefined;
   simulate?: string | undefined;
   files?: FileRecipe[] | undefined;
   users?: UserRecipe[] | undefined;

@@ -89,7 +89,7 @@ export const resolveExecutor: Executor = {
     const found = resolve(indexes, { ...request, packages: [...request.packages] });
     const resolution: Resolution = {
       architecture: found.architecture,
-      packages: found.packages.map(packageRecord),
+      packages: found.packages.map(chosenRecord),
     };
     return {
       digest: resolutionDigest(resolution),
@@ -100,7 +100,7 @@ export const resolveExecutor: Executor = {
 };
 
 /** What is kept of a package: how to fetch and name it, and none of the relations that chose it. */
-function packageRecord(one: PackageRecord): PackageRecord {
+export function chosenRecord(one: PackageRecord): PackageRecord {
   const { name, version, architecture, source, filename, size, sha256, installedSize, mirror, suite } = one;
   const record = { name, version, architecture, filename, size, sha256, installedSize, mirror, suite };
   return source === undefined ? record : { ...record, source };
@@ -122,7 +122,7 @@ export const lockedExecutor: Executor = {
 };
 
 /** Equal choices are equal wherever they come from: a mirror is no part of a package. */
-function resolutionDigest(resolution: Resolution): Digest {
+export function resolutionDigest(resolution: Resolution): Digest {
   return digestOfJson(
     resolution.packages.map(({ name, version, architecture, sha256 }) => [
       name,

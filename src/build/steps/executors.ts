@@ -6,6 +6,7 @@ import { archiveExecutor, lockedExecutor, resolveExecutor } from "./archive.ts";
 import { archiveTreeExecutor } from "./archive-tree.ts";
 import { assembleExecutor } from "./assemble.ts";
 import { baseExecutor, scratchExecutor } from "./base.ts";
+import { bootstrapResolveExecutor, bootstrapRootExecutor, bootstrapSettleExecutor } from "./bootstrap.ts";
 import { carveExecutor, surfaceExecutor } from "./carve.ts";
 import { contextExecutor } from "./context-tree.ts";
 import { copyExecutor } from "./copy.ts";
@@ -33,6 +34,9 @@ export function standardExecutors(blobs: BlobSink & BlobSource, cacheDirectory: 
     resolveExecutor,
     lockedExecutor,
     packagesExecutor,
+    bootstrapResolveExecutor,
+    bootstrapRootExecutor,
+    bootstrapSettleExecutor,
     filesExecutor,
     simulateExecutor,
     simulationRootsExecutor,

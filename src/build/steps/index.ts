@@ -7,6 +7,8 @@ export type { AssembleParameters, BaseLayer } from "./assemble.ts";
 export { assembleStep } from "./assemble.ts";
 export type { BaseLocal } from "./base.ts";
 export { baseStep, scratchStep } from "./base.ts";
+export type { BootstrapRequest, BootstrapSteps } from "./bootstrap.ts";
+export { bootstrapResolveStep, bootstrapSteps } from "./bootstrap.ts";
 export { carveStep, surfaceStep } from "./carve.ts";
 export type { FilteredContext } from "./context-tree.ts";
 export { contextStep } from "./context-tree.ts";

@@ -1,5 +1,12 @@
-import type { Archive, DebianPackage, Resolution } from "../../debian/index.ts";
-import { bytesContent, type ErrorCode, emptyContent, sha256, WhittleError } from "../../io/index.ts";
+import type { Archive, DebianPackage, PackageRecord, Resolution } from "../../debian/index.ts";
+import {
+  bytesContent,
+  type ErrorCode,
+  emptyContent,
+  sha256,
+  WhittleError,
+  type Work,
+} from "../../io/index.ts";
 import {
   attributes,
   type Origin,
@@ -49,25 +56,12 @@ export const packagesExecutor: Executor = {
   cached: false,
   run: async (_step, _inputs, { key }) => ({ digest: key, record: null }),
   async load(step, _outcome, inputs, context): Promise<PackagesValue> {
-    const { openPackage, packageEffects, statusPaths, unpack } = await import("../../debian/index.ts");
+    const { packageEffects, statusPaths, unpack } = await import("../../debian/index.ts");
     const resolution = inputOf(inputs, "resolution").record as unknown as Resolution;
     const archiveInput = inputOf(inputs, "archive");
     const { cacheDirectory } = archiveOptions(archiveInput.step);
     const archive = await archiveInput.value<Archive>();
-    const packages = await settle(
-      resolution.packages.map(async (chosen) => {
-        // The choice may be older than this machine's mirrors.
-        const mirror = archive.suites.find((suite) => suite.suite === chosen.suite) ?? archive.suites[0];
-        const record = { ...chosen, mirror: mirror?.mirror ?? chosen.mirror };
-        const open = async (): Promise<DebianPackage> =>
-          openPackage(await archive.fetch(record, context), record, cacheDirectory, context);
-        // A download that was damaged since is thrown away when it is found out; it is fetched once more.
-        return open().catch((error: unknown) => {
-          if (error instanceof WhittleError && damage.has(error.code)) return open();
-          throw error;
-        });
-      }),
-    );
+    const packages = await openPackages(resolution.packages, archive, cacheDirectory, context);
     const unpacked = packages.length === 0 ? Tree.empty : await unpack(packages, context);
     const effects = await packageEffects(unpacked, packages);
     const { accounts, carved } = step.parameters as unknown as PackagesParameters;
@@ -77,6 +71,38 @@ export const packagesExecutor: Executor = {
     return { tree: await addAccounts(recorded, accounts), packages };
   },
 };
+
+/**
+ * Fetches and opens chosen packages, in their order.
+ *
+ * @throws WhittleError what fetching or opening one fails with
+ */
+export async function openPackages(
+  chosen: readonly PackageRecord[],
+  archive: Archive,
+  cacheDirectory: string,
+  work: Work,
+): Promise<DebianPackage[]> {
+  const { openPackage } = await import("../../debian/index.ts");
+  return settle(
+    chosen.map(async (one) => {
+      const record = servedRecord(one, archive);
+      const open = async (): Promise<DebianPackage> =>
+        openPackage(await archive.fetch(record, work), record, cacheDirectory, work);
+      // A download that was damaged since is thrown away when it is found out; it is fetched once more.
+      return open().catch((error: unknown) => {
+        if (error instanceof WhittleError && damage.has(error.code)) return open();
+        throw error;
+      });
+    }),
+  );
+}
+
+/** A record with a mirror of this machine: the choice may be older. */
+export function servedRecord(chosen: PackageRecord, archive: Archive): PackageRecord {
+  const suite = archive.suites.find((one) => one.suite === chosen.suite) ?? archive.suites[0];
+  return { ...chosen, mirror: suite?.mirror ?? chosen.mirror };
+}
 
 const damage: ReadonlySet<ErrorCode> = new Set(["DIGEST_MISMATCH", "ARCHIVE_CORRUPT", "ARCHIVE_UNTRUSTED"]);
 const origin: Origin = { kind: "generated", what: "package records" };
