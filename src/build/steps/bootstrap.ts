@@ -6,12 +6,13 @@ import { changes } from "../../tree/index.ts";
 import { changesDigest } from "../changes-digest.ts";
 import { type Executor, type ExecutorContext, type Input, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
+import type { RunLocal } from "../run/parameters.ts";
 import { settle } from "../solver.ts";
 import { treeDigest } from "../tree-digest.ts";
 import { archiveOptions, chosenRecord, type ResolveParameters, resolutionDigest } from "./archive.ts";
 import type { LayeredValue } from "./layered-value.ts";
 import { openPackages } from "./packages.ts";
-import { type RunLocal, runStep } from "./run.ts";
+import { runStep } from "./run.ts";
 import { type TreeValue, treeOfInput } from "./tree-value.ts";
 
 /** A step that chooses the packages of a full system; its record is a `BootstrapResolution`. */
