@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type FileHandle, lstat, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { makeDirectories } from "./directories.ts";
-import { explainSystemError, WhittleError } from "./errors.ts";
+import { explainSystemError, isSystemError, WhittleError } from "./errors.ts";
 
 export interface AtomicWriteOptions {
   /** Permission bits of the new file, before the umask (default 0644). */
@@ -41,6 +41,8 @@ export async function writeFileAtomically(
       throw error;
     }
   } catch (error) {
+    // The temporary name would tell nobody anything.
+    if (isSystemError(error) && error.path === temporary) error.path = path;
     throw explainSystemError(error, `write ${path}`);
   }
 }

@@ -100,7 +100,7 @@ export function explainSystemError(error: unknown, doing: string): unknown {
     case "ENOSPC":
     case "EDQUOT":
       return new WhittleError("DISK_FULL", `Cannot ${doing}${at}: no space is left on the device`, {
-        hint: "free some space, or choose another place with --store or XDG_CACHE_HOME",
+        hint: "free some space, or choose another place with --store, XDG_CACHE_HOME or TMPDIR",
         cause: error,
       });
     case "EACCES":

@@ -8,6 +8,8 @@ export interface Expected {
   readonly what: string;
   readonly digest?: Digest;
   readonly size?: number;
+  /** What to do when it is something else. */
+  readonly hint?: string;
 }
 
 /**
@@ -43,6 +45,8 @@ export async function* verified(
 
 function mismatch(expected: Expected, found: string): WhittleError {
   return new WhittleError("DIGEST_MISMATCH", `Cannot accept ${expected.what}: it has ${found}`, {
-    hint: "the bytes were damaged on the way or on disk; try again, and check the source if it stays so",
+    hint:
+      expected.hint ??
+      "the bytes were damaged on the way or on disk; try again, and check the source if it stays so",
   });
 }

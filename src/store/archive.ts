@@ -1,5 +1,4 @@
-import { mkdtemp, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { BlobSource } from "../image/index.ts";
 import {
@@ -21,6 +20,7 @@ import {
 import { treeOfTar, writeTar } from "../tar/index.ts";
 import { attributes, type Tree, treeOf } from "../tree/index.ts";
 import type { ReadOptions } from "./opened.ts";
+import { makeTemporary } from "./temporary.ts";
 
 /** An archive file opened for reading. */
 export interface OpenedArchive {
@@ -39,8 +39,7 @@ export interface OpenedArchive {
 export async function openArchive(path: string, work: Work, options: ReadOptions): Promise<OpenedArchive> {
   const file = await contentOfFile(path);
   const form = compressedForm(await readContent(file, { start: 0, end: 16 }));
-  const directory =
-    form === "plain" ? undefined : await mkdtemp(join(options.temporary ?? tmpdir(), "whittle-"));
+  const directory = form === "plain" ? undefined : await makeTemporary(options.temporary);
   const close = async (): Promise<void> => {
     if (directory !== undefined) await rm(directory, { recursive: true, force: true });
   };

@@ -193,6 +193,9 @@ export class BlobDirectory implements BlobSink, BlobSource {
   }
 }
 
+const whenDamaged =
+  "it was damaged on disk; whittle store verify --repair removes it, and the next build or pull makes it anew";
+
 /** Content of a file that is named by its digest: read whole, its end is the proof; a range proves nothing. */
 function verifiedFile(path: string, digest: Digest, size: number): Content {
   const file = fileContent(path, size, 0, digest);
@@ -201,7 +204,9 @@ function verifiedFile(path: string, digest: Digest, size: number): Content {
     digest,
     open(range) {
       const whole = range === undefined || (range.start <= 0 && range.end >= size);
-      return whole ? verified(file.open(), { what: path, digest, size }) : file.open(range);
+      return whole
+        ? verified(file.open(), { what: path, digest, size, hint: whenDamaged })
+        : file.open(range);
     },
   };
 }

@@ -43,6 +43,8 @@ export interface CacheRecord {
   readonly size: number;
   /** Milliseconds since the epoch when it was last of use, to within a day. */
   readonly used: number;
+  /** Whether the record is whole; a damaged one is as good as none. */
+  readonly readable: boolean;
   readonly blobs: readonly Digest[];
 }
 
@@ -85,6 +87,7 @@ export async function* cacheRecords(storeDirectory: string): AsyncGenerator<Cach
         path,
         size: found.size,
         used: record === undefined ? 0 : found.mtimeMs,
+        readable: record !== undefined,
         blobs: record?.blobs ?? [],
       };
     }

@@ -4,6 +4,7 @@ export type { Collected, CollectOptions } from "./collect.ts";
 export type { NamedImage } from "./names.ts";
 export type { OpenedImage, ReadOptions, WriteOptions } from "./opened.ts";
 export { attachedTo } from "./opened.ts";
+export type { Repaired } from "./repair.ts";
 export type { Store } from "./store.ts";
 export { openStore } from "./store.ts";
 export { readFrom, writeTo } from "./transports.ts";

@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import {
   type BlobSource,
   type Descriptor,
@@ -33,6 +31,7 @@ import { Tree } from "../tree/index.ts";
 import { contentOfFile, verifiedMember } from "./archive.ts";
 import { chosenPart } from "./layout-image.ts";
 import type { OpenedImage, ReadOptions, Transport, WriteOptions } from "./opened.ts";
+import { makeTemporary } from "./temporary.ts";
 
 /**
  * `tar:FILE`, the root file system and nothing else: no configuration, no layers. Read, it becomes an image of
@@ -119,7 +118,7 @@ export async function withTree(
   options: WriteOptions,
   use: (tree: Tree) => Promise<unknown>,
 ): Promise<void> {
-  const unpacked = await mkdtemp(join(options.temporary ?? tmpdir(), "whittle-"));
+  const unpacked = await makeTemporary(options.temporary);
   try {
     const images = await platformsOf(source, await chosenPart(source, descriptor, options));
     let all = Tree.empty;

@@ -35,6 +35,7 @@ import {
   withName,
   withoutName,
 } from "./names.ts";
+import { type Repaired, repair } from "./repair.ts";
 import { measure, type Usage } from "./usage.ts";
 import { type Problem, verifyLayout } from "./verify.ts";
 
@@ -70,6 +71,8 @@ export interface Store extends BlobSink, BlobSource {
   attach(manifest: Descriptor, options?: { readonly replace?: boolean }): Promise<void>;
   /** Reads everything and tells what is wrong; nothing means that the store is whole. */
   verify(work: Work): AsyncIterable<Problem>;
+  /** Takes away what {@link verify} found to be damaged, so that the next build or pull makes it anew. */
+  repair(problems: Iterable<Problem>): Promise<Repaired>;
   /** Deletes what nothing leads to. */
   gc(work: Work, options?: CollectOptions): Promise<Collected>;
   usage(): Promise<Usage>;
@@ -191,6 +194,10 @@ class DiskStore implements Store {
 
   verify(work: Work): AsyncIterable<Problem> {
     return verifyLayout(this.directory, this.#blobs, work);
+  }
+
+  repair(problems: Iterable<Problem>): Promise<Repaired> {
+    return this.#locked(() => repair(this.directory, this.#blobs, problems));
   }
 
   gc(work: Work, options: CollectOptions = {}): Promise<Collected> {

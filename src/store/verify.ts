@@ -1,6 +1,9 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { type Descriptor, type Index, reachable } from "../image/index.ts";
-import { type Digest, WhittleError, type Work } from "../io/index.ts";
-import type { BlobDirectory } from "./blobs.ts";
+import { contentDigest, type Digest, fileContent, WhittleError, type Work } from "../io/index.ts";
+import { type BlobDirectory, emptyWhenMissing } from "./blobs.ts";
+import { unpackedLayersDirectory } from "./cache.ts";
 import { isLayout, readLayoutIndex, refNameAnnotation } from "./layout.ts";
 
 /** Something that is wrong with a store. */
@@ -10,9 +13,11 @@ export interface Problem {
   readonly digest?: Digest;
   /** The name whose image is damaged by it. */
   readonly reference?: string;
+  /** The file that holds other bytes than its name says; nothing is lost with it that is not lost already. */
+  readonly file?: string;
 }
 
-/** Reads a layout from end to end: marker, index, every blob, and everything that names lead to. */
+/** Reads a layout from end to end: marker, index, every blob, unpacked layers, and everything that names lead to. */
 export async function* verifyLayout(
   directory: string,
   blobs: BlobDirectory,
@@ -32,8 +37,9 @@ export async function* verifyLayout(
     const message = await whyUnreadable(blobs, blob.digest, work);
     if (message === undefined) continue;
     damaged.add(blob.digest);
-    yield { message, digest: blob.digest };
+    yield { message, digest: blob.digest, file: blob.path };
   }
+  yield* verifyUnpacked(directory, work);
   for (const entry of index.manifests) yield* verifyEntry(entry, blobs, damaged);
 }
 
@@ -45,6 +51,23 @@ async function whyUnreadable(blobs: BlobDirectory, digest: Digest, work: Work): 
   } catch (error) {
     work.signal.throwIfAborted();
     return explained(error);
+  }
+}
+
+/** Layers that were unpacked for reading are named by their diff-ids. */
+async function* verifyUnpacked(directory: string, work: Work): AsyncGenerator<Problem, void, undefined> {
+  const layers = unpackedLayersDirectory(directory);
+  for (const name of (await readdir(layers).catch(emptyWhenMissing)).sort()) {
+    const [, hex] = /^([0-9a-f]{64})\.tar$/.exec(name) ?? [];
+    if (hex === undefined) continue;
+    work.signal.throwIfAborted();
+    const file = join(layers, name);
+    const size = (await stat(file).catch(() => undefined))?.size;
+    // Collected meanwhile.
+    if (size === undefined) continue;
+    const found = await contentDigest(fileContent(file, size));
+    if (found === `sha256:${hex}`) continue;
+    yield { message: `the unpacked layer ${file} has the digest ${found}`, file };
   }
 }
 

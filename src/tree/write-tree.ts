@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { resolve } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { explainSystemError, OpenFiles, WhittleError } from "../io/index.ts";
+import { explainSystemError, makeDirectories, OpenFiles, WhittleError } from "../io/index.ts";
 import { hostPath } from "./directory.ts";
 import type { Entry, FileEntry, Inode } from "./entry.ts";
 import { nameBytes } from "./name-bytes.ts";
@@ -49,7 +49,7 @@ export async function writeTree(
   const top = resolve(directory);
   const writer = new Writer(top, options, await neededCalls(tree));
   try {
-    mkdirSync(top, { recursive: true });
+    await makeDirectories(top);
     let count = 0;
     for (const [path, entry] of tree.entries()) {
       options.signal?.throwIfAborted();

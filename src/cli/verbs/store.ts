@@ -1,6 +1,6 @@
 import { Argument, Option } from "commander";
 import { WhittleError } from "../../io/index.ts";
-import type { CollectOptions, Usage } from "../../store/index.ts";
+import type { CollectOptions, Problem, Repaired, Usage } from "../../store/index.ts";
 import { formatBytes, formatTable } from "../format.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
 
@@ -8,6 +8,7 @@ type Action = "path" | "verify" | "gc" | "du";
 
 interface Flags {
   readonly format: "text" | "json";
+  readonly repair?: boolean;
   readonly dryRun?: boolean;
   readonly olderThan?: string;
   readonly all?: boolean;
@@ -22,6 +23,7 @@ export const command: VerbModule = {
           "print its path, check every byte, delete what nothing needs, measure it",
         ).choices(["path", "verify", "gc", "du"]),
       )
+      .option("--repair", "verify: remove what is damaged, so that it is built, pulled or unpacked again")
       .option("--dry-run", "gc: only tell what would go")
       .option(
         "--older-than <duration>",
@@ -31,7 +33,7 @@ export const command: VerbModule = {
       .addOption(new Option("--format <form>", "how to print").choices(["text", "json"]).default("text"))
       .addHelpText(
         "after",
-        "\nExamples:\n  whittle store verify\n  whittle store gc --dry-run --older-than 7d\n",
+        "\nExamples:\n  whittle store verify --repair\n  whittle store gc --dry-run --older-than 7d\n",
       )
       .action((action: Action, flags: Flags) => run((context) => actions[action](flags, context)));
   },
@@ -46,16 +48,14 @@ const actions: Readonly<Record<Action, (flags: Flags, context: VerbContext) => P
 
   async verify(flags, context) {
     const store = await context.store();
-    const problems = [];
+    const problems: Problem[] = [];
     for await (const problem of store.verify(context)) problems.push(problem);
-    if (flags.format === "json") context.out(json({ problems }));
-    else {
-      const lines = problems.map(
-        ({ reference, message }) => `${reference === undefined ? "" : `${reference}: `}${message}\n`,
-      );
-      context.out(lines.length > 0 ? lines.join("") : `${store.directory} is whole\n`);
-    }
-    return problems.length > 0 ? 1 : 0;
+    const repaired = flags.repair === true ? await store.repair(problems) : undefined;
+    if (flags.format === "json") context.out(json({ problems, ...repaired }));
+    else context.out(problemLines(problems, repaired) || `${store.directory} is whole\n`);
+    // What was damaged and is gone is no loss where no image needs it.
+    const left = repaired === undefined ? problems : problems.filter(({ file }) => file === undefined);
+    return left.length > 0 ? 1 : 0;
   },
 
   async gc(flags, context) {
@@ -75,6 +75,19 @@ const actions: Readonly<Record<Action, (flags: Flags, context: VerbContext) => P
     return 0;
   },
 };
+
+function problemLines(problems: readonly Problem[], repaired: Repaired | undefined): string {
+  const lines = problems.map(
+    ({ reference, message }) => `${reference === undefined ? "" : `${reference}: `}${message}`,
+  );
+  if (repaired !== undefined && problems.length > 0) {
+    const { removed, forgotten } = repaired;
+    lines.push(`removed ${removed.length} damaged files, forgot ${forgotten} cached results`);
+    const names = new Set(problems.flatMap(({ reference }) => reference ?? []));
+    if (names.size > 0) lines.push(`build or pull again: ${[...names].join(" ")}`);
+  }
+  return lines.map((line) => `${line}\n`).join("");
+}
 
 function collectOptions(flags: Flags): CollectOptions {
   return {
