@@ -1,9 +1,15 @@
-import type { Step } from "../build/index.ts";
+import { gitStep, type Step } from "../build/index.ts";
 import type { GitReference } from "../dockerfile/index.ts";
-import { WhittleError } from "../io/index.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
+import { fetching } from "./fetching.ts";
 
-/** The files of a git repository as a context. */
-export function gitContext(git: GitReference, _options: DockerfileOptions, label: string): Step {
-  throw new WhittleError("NOT_FOUND", `Cannot load the ${label} from ${git.remote}`);
+/**
+ * The files of a git repository as a context; with the build argument `BUILDKIT_CONTEXT_KEEP_GIT_DIR` the
+ * repository itself is among them.
+ */
+export function gitContext(git: GitReference, options: DockerfileOptions, label: string): Step {
+  const remote = git.looksLocal === true ? `https://${git.remote}` : git.remote;
+  const keep = options.buildArguments?.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR");
+  const keepGitDir = git.keepGitDir ?? /^(?:1|t|true)$/i.test(keep ?? "");
+  return gitStep({ ...git, remote, keepGitDir }, fetching(options), `[${label}] fetch ${git.shortName}`);
 }

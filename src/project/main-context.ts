@@ -24,6 +24,7 @@ import {
 } from "../io/index.ts";
 import type { Tree } from "../tree/index.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
+import { fetching } from "./fetching.ts";
 import { gitContext } from "./git-context.ts";
 import { ignoredContext } from "./ignored-context.ts";
 
@@ -59,7 +60,11 @@ export async function openMainContext(
     return { step, dockerfile: await remoteDockerfile(step, options, solver) };
   }
   if (/^https?:\/\//i.test(context)) {
-    const step = httpStep({ url: context, name: "context", mtime: 0 }, undefined, "[internal] fetch context");
+    const step = httpStep(
+      { url: context, name: "context", mtime: 0 },
+      fetching(options),
+      "[internal] fetch context",
+    );
     const { digest, size } = (await solver.solve(step)).record as unknown as HttpRecord;
     return fromBytes({ digest, size }, options, solver, context, step);
   }
@@ -153,7 +158,7 @@ async function dockerfileApart(
   if (file === undefined || !isAddress(file)) return undefined;
   const step = httpStep(
     { url: file, name: "Dockerfile", mtime: 0 },
-    undefined,
+    fetching(options),
     "[internal] fetch Dockerfile",
   );
   const stored = (await solver.solve(step)).record as unknown as HttpRecord;

@@ -13,6 +13,7 @@ import { isDigest, WhittleError, type Work } from "../io/index.ts";
 import type { OpenedImage } from "../store/index.ts";
 import { openBase } from "./base-image.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
+import { fetching } from "./fetching.ts";
 import { gitContext } from "./git-context.ts";
 import { ignoredContext } from "./ignored-context.ts";
 
@@ -95,7 +96,11 @@ export class NamedContexts {
     if (git !== undefined && git.looksLocal !== true)
       return gitContext(git, this.#options, `context ${name}`);
     if (/^https?:\/\//i.test(value)) {
-      return httpStep({ url: value, name: "context", mtime: 0 }, undefined, `[context ${name}] fetch`);
+      return httpStep(
+        { url: value, name: "context", mtime: 0 },
+        fetching(this.#options),
+        `[context ${name}] fetch`,
+      );
     }
     const scheme = /^([a-z][a-z0-9+.-]*):(?:\/\/)?/i.exec(value)?.[1];
     if (scheme !== undefined && !value.startsWith("/")) throw unknownForm(name, value, scheme);

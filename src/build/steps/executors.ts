@@ -11,6 +11,7 @@ import { carveExecutor, surfaceExecutor } from "./carve.ts";
 import { contextExecutor } from "./context-tree.ts";
 import { copyExecutor } from "./copy.ts";
 import { filesExecutor } from "./files.ts";
+import { gitExecutor } from "./git.ts";
 import { httpExecutors } from "./http.ts";
 import { imageExecutor, indexExecutor, reasonsExecutor } from "./image.ts";
 import { inlineExecutor } from "./inline.ts";
@@ -48,8 +49,9 @@ export function standardExecutors(blobs: BlobSink & BlobSource, cacheDirectory: 
     inlineExecutor,
     workdirExecutor,
     copyExecutor,
+    gitExecutor,
     runExecutor(blobs),
-    ...httpExecutors(blobs),
+    ...httpExecutors(blobs, cacheDirectory),
     recompressExecutor(blobs),
     assembleExecutor(blobs),
     surfaceExecutor,

@@ -1,6 +1,4 @@
-import { posix } from "node:path";
-import { copyStep, httpStep, inlineStep, type Step } from "../../build/index.ts";
-import { parseGitReference } from "../git-reference.ts";
+import { copyStep, inlineStep, type Step } from "../../build/index.ts";
 import { ignoreMatcher } from "../ignore.ts";
 import type { Heredoc, Instruction } from "../instruction.ts";
 import { mistake, pointAt } from "../place.ts";
@@ -8,6 +6,7 @@ import { expandWord } from "../words.ts";
 import type { Expand } from "./metadata.ts";
 import type { PlanOptions } from "./options.ts";
 import { destinationPath, normalized } from "./paths.ts";
+import { isRemote, remoteSource } from "./remote-source.ts";
 import { addLayer, commit, type StageState, stepLabel } from "./stage-state.ts";
 
 type Copy = Extract<Instruction, { kind: "copy" | "add" }>;
@@ -28,7 +27,7 @@ export function planCopy(
   for (const [index, path] of given.paths.entries()) {
     if (isRemote(path)) {
       const name = `remote${index}`;
-      const remote = remoteSource(instruction, path, given.checksum, options.epoch ?? 0);
+      const remote = remoteSource(instruction, path, given.checksum, options);
       inputs[name] = remote.step;
       sources.push({ ...remote.source, input: name });
       continue;
@@ -128,37 +127,4 @@ function checkedMode(instruction: Copy, mode: string): string {
 function heredocContent(heredoc: Heredoc, state: StageState): string {
   if (!heredoc.expand) return heredoc.content;
   return expandWord(heredoc.content, state.variables, { ignoreQuotes: true });
-}
-
-function isRemote(path: string): boolean {
-  return /^(?:https?|git|ssh):\/\//i.test(path) || /^git@[^/]+:/.test(path);
-}
-
-/** A file that ADD fetches; what it holds is taken apart only when `--unpack` says so. */
-function remoteSource(
-  instruction: Copy,
-  url: string,
-  checksum: string | undefined,
-  mtime: number,
-): { readonly step: Step; readonly source: Omit<Sources[number], "input"> } {
-  const { place } = instruction;
-  if (instruction.kind === "copy")
-    throw mistake(place, "source can't be a URL for COPY", { part: url, hint: "ADD fetches" });
-  const git = parseGitReference(url);
-  if (git !== undefined && git.looksLocal !== true) {
-    throw mistake(place, "ADD cannot fetch git repositories yet", { part: url });
-  }
-  if (checksum !== undefined && !/^sha256:[0-9a-f]{64}$/.test(checksum)) {
-    throw mistake(
-      place,
-      `invalid checksum ${JSON.stringify(checksum)}: sha256: and 64 hex digits are wanted`,
-      { part: checksum },
-    );
-  }
-  const name = posix.basename(URL.canParse(url) ? new URL(url).pathname : "") || "__unnamed__";
-  const parameters = { url, name, mtime, ...(checksum === undefined ? {} : { checksum }) };
-  return {
-    step: httpStep(parameters, pointAt(place, url)),
-    source: { path: `/${name}`, unpack: instruction.unpack ?? false, exact: true },
-  };
 }
