@@ -4,6 +4,10 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { hostPlatform, openImage, readTree } from "../src/image/index.ts";
+import { quietWork } from "../src/io/index.ts";
+import { buildDockerfile } from "../src/project/index.ts";
+import { openStore } from "../src/store/index.ts";
 import { type GitServer, git, serveGit } from "./git-server.ts";
 import { type Finished, temporary, whittle } from "./program.ts";
 
@@ -21,6 +25,7 @@ beforeAll(async () => {
   git(directory, "init", "-q", "-b", "main", work);
   writeFileSync(join(work, "README"), "read me\n");
   writeFileSync(join(work, "sub/run"), "#!/bin/sh\n", { mode: 0o755 });
+  writeFileSync(join(work, "sub/Dockerfile"), "FROM scratch\nCOPY . /\n");
   git(work, "add", ".");
   git(work, "commit", "-qm", "one");
   git(work, "tag", "v1");
@@ -81,8 +86,10 @@ describe("ADD of a git repository", () => {
       "drwxr-xr-x 0/0 0 1970-01-01 00:00 src/",
       "-rw-r--r-- 0/0 8 2023-11-14 22:13 src/README",
       "drwxr-xr-x 0/0 0 2023-11-14 22:13 src/sub/",
+      "-rw-r--r-- 0/0 22 2023-11-14 22:13 src/sub/Dockerfile",
       "-rwxr-xr-x 0/0 10 2023-11-14 22:13 src/sub/run",
       "drwxr-xr-x 7/8 0 1970-01-01 00:00 sub/",
+      "-rw-r--r-- 7/8 22 2023-11-14 22:13 sub/Dockerfile",
       "-rwxr-xr-x 7/8 10 2023-11-14 22:13 sub/run",
     ]);
   });
@@ -125,18 +132,16 @@ describe("ADD of a git repository", () => {
 describe("a git repository as the context", () => {
   it("holds the Dockerfile and what it copies", async () => {
     const remote = `${repositories.address}/project.git`;
-    const out = join(directory, "context.tar");
-    const words = ["build", "-o", `type=tar,dest=${out}`, "-f", "-", `${remote}#v1:sub`];
-    const environment = { XDG_CACHE_HOME: join(directory, "cache-context"), SOURCE_DATE_EPOCH: "0" };
-    const store = join(directory, "store-context");
-    const dockerfile = join(directory, "Dockerfile.context");
-    writeFileSync(dockerfile, "FROM scratch\nCOPY . /\n");
-    words[4] = dockerfile;
-    const done = await whittle(store, words, { env: { ...process.env, ...environment } });
-    expect([done.status, done.stderr]).toEqual([0, expect.any(String)]);
-    expect(execFileSync("tar", ["-tf", out], { encoding: "utf8" })).toBe("run\n");
-    const missing = await whittle(store, ["build", remote], { env: { ...process.env, ...environment } });
-    expect(missing.stderr).toContain("the context has no Dockerfile");
+    const environment = { ...process.env, XDG_CACHE_HOME: join(directory, "cache-context") };
+    const store = await openStore(join(directory, "store-context"), { create: true });
+    const build = (context: string) =>
+      buildDockerfile({ ...quietWork, store, environment, context, name: "image" });
+    const { descriptor } = await build(`${remote}#v1:sub`);
+    const image = await openImage(store, descriptor, hostPlatform());
+    const tree = await readTree(image, { unpacked: join(directory, "unpacked"), work: quietWork });
+    expect([...tree.entries()].map(([path]) => path)).toEqual(["/Dockerfile", "/run"]);
+    await expect(build(remote)).rejects.toThrow("the context has no Dockerfile");
+    await expect(build(`${remote}#none`)).rejects.toThrow("repository does not contain ref none");
   });
 });
 
@@ -162,6 +167,7 @@ describe("ADD of a URL", () => {
     expect(found.map((line) => line.split(" ").at(-1))).toEqual([
       "a/",
       "a/sub/",
+      "a/sub/Dockerfile",
       "a/sub/run",
       "b/",
       "b/sub.tar",
