@@ -1,4 +1,4 @@
-import { readContent } from "../io/index.ts";
+import { type Content, readContent } from "../io/index.ts";
 import { parentOf, type Tree, type TreePath } from "../tree/index.ts";
 import { perTree } from "./per-tree.ts";
 
@@ -23,15 +23,29 @@ const largest = 64 * 1024 * 1024;
 export async function readNginxBuild(tree: Tree, program: TreePath): Promise<NginxBuild | undefined> {
   const entry = tree.get(program);
   if (entry?.type !== "file" || (entry.mode & 0o111) === 0 || entry.content.size > largest) return undefined;
-  const bytes = await readContent(entry.content);
+  let build = read.get(entry.content);
+  if (build === undefined) {
+    build = argumentsOf(entry.content);
+    read.set(entry.content, build);
+  }
+  const paths = await build;
+  if (paths === undefined) return undefined;
+  const prefix = paths.get("prefix") ?? "/usr/local/nginx";
+  return { program, prefix, configuration: paths.get("conf-path") ?? `${prefix}/conf/nginx.conf`, paths };
+}
+
+/** Programs that were read: the evidence asks for the same one several times, in trees that share it. */
+const read = new WeakMap<Content, Promise<ReadonlyMap<string, TreePath> | undefined>>();
+
+async function argumentsOf(content: Content): Promise<ReadonlyMap<string, TreePath> | undefined> {
+  const bytes = await readContent(content);
   const start = bytes.indexOf("configure arguments:");
   if (start < 0 || bytes.indexOf("nginx version:") < 0) return undefined;
   const end = bytes.indexOf(0, start);
   const text = bytes.subarray(start, end < 0 ? start + 16_384 : end).toString("latin1");
   const paths = new Map<string, TreePath>();
   for (const [, name, path] of text.matchAll(/--([a-z-]+)=(\/[^\s']*)/g)) paths.set(name ?? "", path ?? "");
-  const prefix = paths.get("prefix") ?? "/usr/local/nginx";
-  return { program, prefix, configuration: paths.get("conf-path") ?? `${prefix}/conf/nginx.conf`, paths };
+  return paths;
 }
 
 /** The nginx of a tree, where it is in one of the usual places; else one with the places of Debian's. */

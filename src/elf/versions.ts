@@ -1,3 +1,5 @@
+import { WhittleError } from "../io/index.ts";
+import type { ElfBytes } from "./bytes.ts";
 import { type Dynamic, stringTable, tags } from "./dynamic.ts";
 import { type ElfHeader, fileOffset } from "./header.ts";
 
@@ -9,7 +11,8 @@ export interface VersionNeed {
   readonly versions: readonly string[];
 }
 
-const mostTable = 1024 * 1024;
+// Nearly every table fits into the first piece; what a longer one has is read again, with the rest.
+const pieces = [8 * 1024, 1024 * 1024] as const;
 const mostVersions = 65_536;
 // VER_FLG_WEAK
 const weak = 2;
@@ -20,13 +23,15 @@ const weak = 2;
  * @throws WhittleError `ELF_INVALID`
  */
 export async function readVersionNeeds(header: ElfHeader, dynamic: Dynamic): Promise<VersionNeed[]> {
-  const table = await tableAt(header, dynamic, tags.requirements);
-  if (table === undefined) return [];
-  const name = await stringsOf(header, dynamic);
+  const count = dynamic.tables.get(tags.requirementCount) ?? 0;
+  return withTable(header, dynamic, tags.requirements, (table, name) => needsOf(header, count, table, name));
+}
+
+function needsOf(header: ElfHeader, needs: number, table: ElfBytes, name: NameAt): VersionNeed[] {
   const result: VersionNeed[] = [];
   let total = 0;
   let at = 0;
-  for (let left = dynamic.tables.get(tags.requirementCount) ?? 0; left > 0; left--) {
+  for (let left = needs; left > 0; left--) {
     const versions: string[] = [];
     let inner = at + table.u32(at + 8);
     for (let count = table.u16(at + 2); count > 0; count--) {
@@ -50,12 +55,16 @@ export async function readVersionNeeds(header: ElfHeader, dynamic: Dynamic): Pro
  * @throws WhittleError `ELF_INVALID`
  */
 export async function readVersionDefinitions(header: ElfHeader, dynamic: Dynamic): Promise<string[]> {
-  const table = await tableAt(header, dynamic, tags.definitions);
-  if (table === undefined) return [];
-  const name = await stringsOf(header, dynamic);
+  const count = dynamic.tables.get(tags.definitionCount) ?? 0;
+  return withTable(header, dynamic, tags.definitions, (table, name) =>
+    definitionsOf(header, count, table, name),
+  );
+}
+
+function definitionsOf(header: ElfHeader, count: number, table: ElfBytes, name: NameAt): string[] {
   const result: string[] = [];
   let at = 0;
-  for (let left = dynamic.tables.get(tags.definitionCount) ?? 0; left > 0; left--) {
+  for (let left = count; left > 0; left--) {
     if (result.length >= mostVersions) throw header.source.invalid("it has too many versions");
     result.push(name(table.u32(at + table.u32(at + 12))));
     const next = table.u32(at + 16);
@@ -65,15 +74,31 @@ export async function readVersionDefinitions(header: ElfHeader, dynamic: Dynamic
   return result;
 }
 
-async function tableAt(header: ElfHeader, dynamic: Dynamic, tag: number) {
+/** Reads a table whose length is not said anywhere; there is nothing in it where the file has none. */
+async function withTable<T>(
+  header: ElfHeader,
+  dynamic: Dynamic,
+  tag: number,
+  read: (table: ElfBytes, name: NameAt) => T[],
+): Promise<T[]> {
   const address = dynamic.tables.get(tag);
-  if (address === undefined) return undefined;
+  if (address === undefined) return [];
   const offset = fileOffset(header.segments, address);
   if (offset === undefined) throw header.source.invalid("its version table is outside the file");
-  return header.source.readUpTo(offset, mostTable);
+  const name = await stringsOf(header, dynamic);
+  const [first, whole] = pieces;
+  const table = await header.source.readUpTo(offset, first);
+  try {
+    return read(table, name);
+  } catch (error) {
+    if (!(error instanceof WhittleError) || table.length < first) throw error;
+    return read(await header.source.readUpTo(offset, whole), name);
+  }
 }
 
-async function stringsOf(header: ElfHeader, dynamic: Dynamic): Promise<(at: number) => string> {
+type NameAt = (at: number) => string;
+
+async function stringsOf(header: ElfHeader, dynamic: Dynamic): Promise<NameAt> {
   const { offset, size } = stringTable(header, dynamic.tables);
   const text = await header.source.read(offset, size);
   return (at) => {

@@ -26,6 +26,8 @@ export interface Content {
 }
 
 const chunkSize = 256 * 1024;
+// What is wanted whole is read whole: a program, a table of it. Pieces would have to be put together again.
+const mostAtOnce = 4 * 1024 * 1024;
 
 /** Content of bytes in memory, or of a UTF-8 text. */
 export function bytesContent(data: Uint8Array | string, digest?: Digest): Content {
@@ -140,6 +142,10 @@ export async function readContent(
       "ARCHIVE_HOSTILE",
       `Cannot hold ${size} bytes in memory: the limit here is ${limit} bytes`,
     );
+  }
+  if (content.file !== undefined && size > 0 && size <= mostAtOnce) {
+    const start = content.file.offset + (range?.start ?? 0);
+    return readAtOnce(content.file.path, start, start + size);
   }
   const chunks: Uint8Array[] = [];
   for await (const chunk of content.open(range)) chunks.push(chunk);
