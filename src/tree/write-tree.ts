@@ -75,6 +75,7 @@ async function neededCalls(tree: Tree): Promise<SystemCalls | undefined> {
 }
 
 const bufferSize = 1024 * 1024;
+const mostUnbroken = 8 * bufferSize;
 const createNew = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 class Writer {
@@ -85,11 +86,14 @@ class Writer {
   readonly #inodes = new Map<Inode, Buffer>();
   readonly #directories: [TreePath, Buffer, Entry][] = [];
   readonly #files = new OpenFiles();
+  readonly #signal: AbortSignal | undefined;
+  #unbroken = 0;
   readonly #buffer = Buffer.allocUnsafeSlow(bufferSize);
 
   constructor(top: string, options: WriteTreeOptions, calls: SystemCalls | undefined) {
     this.#top = top;
     this.#keep = options.owner === "keep";
+    this.#signal = options.signal;
     this.#calls = calls;
   }
 
@@ -159,11 +163,13 @@ class Writer {
           if (count === 0) break;
           writeAll(target, room.subarray(0, count));
           written += count;
+          await this.#breathe(count);
         }
       } else {
         for await (const chunk of content.open()) {
           writeAll(target, chunk);
           written += chunk.length;
+          await this.#breathe(chunk.length);
         }
       }
     } finally {
@@ -175,6 +181,15 @@ class Writer {
         `Cannot write ${path}: its content has ${written} bytes, ${content.size} are wanted; it changed while it was in use`,
       );
     }
+  }
+
+  /** Calls that are not waited for keep everybody else waiting, an interrupt too: now and then they get their turn. */
+  async #breathe(bytes: number): Promise<void> {
+    this.#unbroken += bytes;
+    if (this.#unbroken < mostUnbroken) return;
+    this.#unbroken = 0;
+    await setImmediate();
+    this.#signal?.throwIfAborted();
   }
 
   /** Makes a named pipe, or as root a device; answers whether it could. */
