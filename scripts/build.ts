@@ -28,6 +28,7 @@ const bundle = await rolldown({
     "packages-index-worker": "src/debian/packages-index-worker.ts",
     supervisor: "src/sandbox/supervisor.ts",
     forwarder: "src/sandbox/forwarder.ts",
+    loopback: "src/sandbox/loopback.ts",
     "plain-init": "src/sandbox/plain-init.ts",
     "plain-exec": "src/sandbox/plain-exec.ts",
   },

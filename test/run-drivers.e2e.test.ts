@@ -170,10 +170,12 @@ describe.concurrent.each(cases)("a container run by $driver as $identity", ({ id
   });
 
   it("has a network of its own, whose loopback interface is up", async () => {
-    const { stdout } = await shell(
-      "cat /proc/net/dev | grep -c : ; ping -c 1 -W 1 127.0.0.1 | grep -c ' 0% packet'",
-    );
-    expect(stdout).toBe("1\n1\n");
+    const script = "grep -c : /proc/net/dev; ping -c 1 -W 1 127.0.0.1 | grep -c ' 0% packet'";
+    const alone = await shell(script, "--network", "none");
+    expect(alone.stdout).toBe("1\n1\n");
+    // Beside loopback there is the way out.
+    const connected = await shell(script);
+    expect(connected.stdout).toBe("2\n1\n");
   });
 
   it("says what cannot be started", async () => {

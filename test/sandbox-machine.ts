@@ -20,11 +20,13 @@ export interface Ended {
 const uid = 4242;
 
 // Seen by the ordinary user alone, in a mount namespace: the checkout at a place that it may read whatever the
-// directories above are, and files that know the user, so that the machine's own need not be changed.
+// directories above are, files that know the user, and the tunnel device as most machines have it, so that the
+// machine's own need not be changed.
 const asUser = `
 set -e
 mount --bind "$1" /mnt
 for name in passwd group subuid subgid; do mount --bind "$2/$name" "/etc/$name"; done
+mount --bind "\${2%/*}/tun" /dev/net/tun
 home=$2/home; shift 2
 cd /
 exec setpriv --reuid ${uid} --regid ${uid} --clear-groups -- env -u XDG_RUNTIME_DIR -u XDG_CACHE_HOME HOME="$home" "$@"
@@ -44,6 +46,7 @@ export class SandboxMachine {
     const directory = await mkdtemp(join(tmpdir(), "whittle-sandbox-"));
     await chmod(directory, 0o755);
     const machine = new SandboxMachine(directory);
+    execFileSync("mknod", ["-m", "666", join(directory, "tun"), "c", "10", "200"]);
     await machine.#makeRoot();
     for (const identity of identities) await machine.#makeHome(identity);
     return machine;

@@ -15,11 +15,16 @@ export function cacheDirectory(environment: Environment = process.env): string {
   return join(base(environment, "XDG_CACHE_HOME", ".cache"), "whittle");
 }
 
+/** Where what must not be lost is kept: images, volumes (XDG data directory). */
+export function dataDirectory(environment: Environment = process.env): string {
+  return join(base(environment, "XDG_DATA_HOME", ".local/share"), "whittle");
+}
+
 /** Where images are kept: `$WHITTLE_STORE`, else in the XDG data directory. */
 export function storeDirectory(environment: Environment = process.env): string {
   const chosen = environment["WHITTLE_STORE"];
   if (chosen !== undefined && chosen !== "") return chosen;
-  return join(base(environment, "XDG_DATA_HOME", ".local/share"), "whittle", "store");
+  return join(dataDirectory(environment), "store");
 }
 
 /** Where the state of running containers is kept: `$XDG_RUNTIME_DIR`, `/run` for root, else the cache. */

@@ -1,29 +1,19 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
-import { constants } from "node:os";
+import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Environment, WhittleError, type Work } from "../io/index.ts";
-import { runtimeFailure, startFailure } from "./failure.ts";
+import type { Environment, Work } from "../io/index.ts";
 import { type HealthWatch, watchHealth } from "./health.ts";
-import { readOr } from "./machine.ts";
+import { beginLife, type ContainerStreams, forgetLife, type Life } from "./life.ts";
 import type { RunnableImage, RunOptions } from "./options.ts";
+import { discardOwn } from "./place-volumes.ts";
 import { announce } from "./pod.ts";
 import type { PublishedPort } from "./ports.ts";
 import { type Prepared, prepareContainer } from "./prepare.ts";
-import { defaultPath } from "./process.ts";
 import { Publication } from "./publish.ts";
 import { clearDirectory, removeDirectory } from "./remove.ts";
-import { signalContainer, stopContainer } from "./signal.ts";
-import { type ContainerState, identify, isAlive, writeState } from "./state.ts";
-import { underTerminal } from "./terminal.ts";
-
-/** Where a container's standard streams go. */
-export interface ContainerStreams {
-  /** `inherit` gives it that of this process; `hold` keeps it open with nothing ever to read. */
-  readonly stdin: "inherit" | "ignore" | "hold";
-  readonly output: "inherit" | ((chunk: Buffer, stream: "stdout" | "stderr") => void);
-}
+import { nextWait, startsAgain } from "./restart.ts";
+import { signalContainer, stopContainer, stopMark } from "./signal.ts";
+import { type ContainerState, containerDirectory, writeState } from "./state.ts";
 
 /** Where and how a container is started. */
 export interface StartOptions {
@@ -42,7 +32,10 @@ export interface RunningContainer {
   readonly ports: readonly PublishedPort[];
   /** What is known of it now. */
   state(): ContainerState;
-  /** The exit status of its program (128 + n after signal n), when it has ended and everything is tidied up. */
+  /**
+   * The exit status of its program (128 + n after signal n), when it has ended, is not to be started again and
+   * everything is tidied up.
+   */
   readonly exited: Promise<number>;
   /** Sends a signal to its first process. */
   signal(name: NodeJS.Signals): Promise<void>;
@@ -62,25 +55,36 @@ export async function startContainer(
   options: RunOptions,
   { streams, work, environment = process.env, prepared: tell }: StartOptions,
 ): Promise<RunningContainer> {
-  const publication = await Publication.bind(options.network === "host" ? [] : (options.publish ?? []));
+  const publication = await Publication.bind(publishedPorts(options, work));
   try {
     const prepared = await prepareContainer(image, options, work, environment);
     tell?.(prepared.state.id);
-    return await new Start(prepared, image, publication, streams, work, environment).begin();
+    return await new Container(prepared, image, publication, streams, work, environment).begin();
   } catch (error) {
     publication.close();
     throw error;
   }
 }
 
+/** The ports to answer: none where there is no network to answer them in (as in Docker). */
+function publishedPorts(
+  { network = "default", publish = [] }: RunOptions,
+  work: Work,
+): readonly PublishedPort[] {
+  if (network === "default" || publish.length === 0) return publish;
+  work.progress({ kind: "warning", text: `no ports are published with the network "${network}"` });
+  return [];
+}
+
 /** One container from its start to its end. */
-class Start implements RunningContainer {
+class Container implements RunningContainer {
   readonly #prepared: Prepared;
   readonly #image: RunnableImage;
   readonly #publication: Publication;
   readonly #streams: ContainerStreams;
   readonly #work: Work;
   readonly #environment: Environment;
+  readonly #stopped = new AbortController();
   #state: ContainerState;
   #health: HealthWatch | undefined;
   exited: Promise<number> = Promise.resolve(0);
@@ -119,113 +123,104 @@ class Start implements RunningContainer {
   }
 
   async begin(): Promise<this> {
-    const { bundle, setup, pod } = this.#prepared;
-    const child = this.#spawn();
-    const ended = endOf(child);
+    const { network } = this.#prepared;
+    let life: Life;
+    try {
+      // Before the program starts, so that whoever it tells of itself reaches it.
+      if (network !== undefined) await this.#publication.forwardTo(network.hold);
+      life = await beginLife(this.#prepared, this.#streams);
+    } catch (error) {
+      await this.#tidyUp();
+      await discardOwn(this.#state.mounts, this.#environment);
+      await removeDirectory(this.#state, this.#environment);
+      throw error;
+    }
     const abort = (): void => void this.signal("SIGKILL").catch(() => undefined);
     this.#work.signal.addEventListener("abort", abort);
-    const first = this.#firstProcess(child);
-    this.exited = Promise.all([ended, first])
-      .then(([code]) => this.#finish(code))
-      .finally(() => {
-        this.#work.signal.removeEventListener("abort", abort);
-      });
-    // Whoever awaits the start hears of a failure there.
+    await this.#runs(life);
+    this.exited = this.#untilItEnds(life).finally(() => {
+      this.#work.signal.removeEventListener("abort", abort);
+    });
     this.exited.catch(() => undefined);
-
-    const pid = await first;
-    if (pid === undefined) {
-      const reason = runtimeFailure(join(bundle.directory, "runtime.log"));
-      const code = await ended;
-      await this.exited;
-      await removeDirectory(this.#state, this.#environment);
-      throw startFailure(
-        this.#image.name,
-        this.#state,
-        reason ?? `${setup.driver.name} ended with status ${code}`,
-      );
-    }
-    await this.#update({ status: "running", process: pid, started: new Date().toISOString() });
     if (this.#work.signal.aborted) abort();
-    try {
-      await this.#publication.forwardTo(pid.pid, setup.privilege);
-    } catch (error) {
-      // A program that has ended already is no failure to publish.
-      if (isAlive(pid)) {
-        await this.stop(0);
-        throw error;
-      }
-    }
-    if (pod !== undefined) await announce(pod, this.name, this.#environment);
-    this.#health = watchHealth(this.#state, this.#image.config.Healthcheck, this.#environment, (health) =>
-      this.#update({ health }),
-    );
     return this;
   }
 
-  signal(name: NodeJS.Signals): Promise<void> {
-    return signalContainer(this.#state, name);
+  async signal(name: NodeJS.Signals): Promise<void> {
+    if (["SIGTERM", "SIGINT", "SIGKILL", this.#state.stopSignal].includes(name)) this.#stopped.abort();
+    await signalContainer(this.#state, name);
   }
 
   async stop(seconds?: number): Promise<number> {
-    await stopContainer(this.#state, seconds);
+    this.#stopped.abort();
+    await stopContainer(this.#state, seconds, this.#environment);
     return this.exited;
   }
 
-  #spawn(): ChildProcess {
-    const { bundle, setup } = this.#prepared;
-    const { stdin, output } = this.#streams;
-    const { terminal } = this.#prepared;
-    // An OCI runtime makes the container's terminal itself, but wants to stand in one.
-    const wrap = terminal && (setup.driver.name === "plain" || !process.stdin.isTTY || output !== "inherit");
-    const line = setup.driver.run(bundle);
-    const [file = "", ...args] = wrap ? underTerminal(line) : line;
-    const sink = output === "inherit" ? "inherit" : "pipe";
-    const child = spawn(file, args, {
-      stdio: [stdin === "hold" ? "pipe" : stdin, sink, sink],
-      env: { PATH: defaultPath, TERM: process.env["TERM"], SHELL: "/bin/sh" },
-      // What a terminal sends to everybody in it reaches the container through us alone.
-      detached: !terminal,
-    });
-    if (this.#streams.output !== "inherit") {
-      const take = this.#streams.output;
-      child.stdout?.on("data", (chunk: Buffer) => take(chunk, "stdout"));
-      child.stderr?.on("data", (chunk: Buffer) => take(chunk, "stderr"));
-    }
-    return child;
+  /** Notes that the program runs. */
+  async #runs({ first }: Life): Promise<void> {
+    await this.#update({ status: "running", process: first, started: new Date().toISOString() });
+    const { pod } = this.#state;
+    if (pod !== undefined) await announce(pod, this.#environment);
+    this.#health = watchHealth(this.#state, this.#image.config.Healthcheck, this.#environment, (health) =>
+      this.#update({ health }),
+    );
   }
 
-  /** Waits for the file that names the container's first process, which is written when that runs. */
-  async #firstProcess(child: ChildProcess): Promise<ContainerState["process"]> {
-    const path = join(this.#prepared.bundle.directory, "pid");
-    let wait = 1;
+  /** Waits for the program's end, and starts it again as long as the policy says so and nobody has stopped it. */
+  async #untilItEnds(first: Life): Promise<number> {
+    let life: Life | undefined = first;
+    let wait: number | undefined;
     for (;;) {
-      const over = child.exitCode !== null || child.signalCode !== null;
-      const pid = Number.parseInt(await readFile(path, "utf8").catch(() => ""), 10);
-      if (
-        pid > 0 &&
-        !startsStill(pid) &&
-        runtimeFailure(join(this.#prepared.bundle.directory, "runtime.log")) === undefined
-      ) {
-        return identify(pid) ?? { pid, start: "ended" };
-      }
-      if (over) return undefined;
-      await delay(wait);
-      wait = Math.min(wait + 1, 10);
+      const began = performance.now();
+      const status: number = life === undefined ? notStarted : await life.ended;
+      await this.#health?.stop();
+      const { restart, restarts } = this.#state;
+      if (!startsAgain(restart, status, restarts) || (await this.#isStopped())) return this.#finish(status);
+      wait = nextWait(wait, life === undefined ? 0 : performance.now() - began);
+      const finished = new Date().toISOString();
+      await this.#update({ status: "restarting", exitCode: status, finished, restarts: restarts + 1 });
+      await this.#pause(wait);
+      if (await this.#isStopped()) return this.#finish(status);
+      await forgetLife(this.#prepared.bundle.directory);
+      life = await beginLife(this.#prepared, this.#streams).catch(() => undefined);
+      if (life !== undefined) await this.#runs(life);
     }
+  }
+
+  async #pause(milliseconds: number): Promise<void> {
+    const end = performance.now() + milliseconds;
+    for (let left = milliseconds; left > 0 && !(await this.#isStopped()); left = end - performance.now()) {
+      await delay(Math.min(left, 100), undefined, { signal: this.#stopped.signal }).catch(() => undefined);
+    }
+  }
+
+  /** Whether somebody asked it to end: through this object, or another process by a file. */
+  async #isStopped(): Promise<boolean> {
+    if (this.#stopped.signal.aborted || this.#work.signal.aborted) return true;
+    return access(join(containerDirectory(this.id, this.#environment), stopMark)).then(
+      () => true,
+      () => false,
+    );
   }
 
   async #finish(code: number): Promise<number> {
-    this.#publication.close();
-    await this.#health?.stop();
-    await clearDirectory(this.#state);
+    await this.#tidyUp();
     if (this.#state.remove) {
       this.#state = { ...this.#state, status: "exited", exitCode: code };
+      await discardOwn(this.#state.mounts, this.#environment);
       await removeDirectory(this.#state, this.#environment);
     } else {
       await this.#update({ status: "exited", exitCode: code, finished: new Date().toISOString() });
     }
+    if (this.#state.pod !== undefined) await announce(this.#state.pod, this.#environment);
     return code;
+  }
+
+  async #tidyUp(): Promise<void> {
+    this.#publication.close();
+    await clearDirectory(this.#state, this.#environment);
+    await this.#prepared.network?.close();
   }
 
   async #update(change: Partial<ContainerState>): Promise<void> {
@@ -234,20 +229,5 @@ class Start implements RunningContainer {
   }
 }
 
-/** Whether a process is still our own program, about to become the container's. */
-function startsStill(pid: number): boolean {
-  return readOr(`/proc/${pid}/cmdline`, "").includes("plain-init.");
-}
-
-async function endOf(child: ChildProcess): Promise<number> {
-  return new Promise((resolve, reject) => {
-    child.once("error", (error) => {
-      reject(
-        new WhittleError("ENVIRONMENT", `Cannot start the container: ${error.message}`, { cause: error }),
-      );
-    });
-    child.once("close", (code, signal) => {
-      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
-    });
-  });
-}
+/** The exit status of a program that could not even be started again (as in Docker). */
+const notStarted = 127;

@@ -1,3 +1,4 @@
+import type { NetworkHold } from "./network.ts";
 import type { DriverName } from "./options.ts";
 import type { Privilege } from "./privilege.ts";
 import type { SpecNamespace, SpecProcess } from "./runtime-spec.ts";
@@ -22,8 +23,8 @@ export interface Bundle {
    * had to be copied and the tar holds all of it.
    */
   readonly harvest?: string;
-  /** A process whose user namespace is used instead of a new one: that of a pod's other container. */
-  readonly joinUser?: number;
+  /** The network that is entered before anything else is made, with the user namespace it belongs to. */
+  readonly network?: NetworkHold;
 }
 
 /** A program with its arguments. */

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** Programs of ours that run as processes of their own; each is a file of its own in the bundle as well. */
-export type EntryName = "supervisor" | "forwarder" | "plain-init" | "plain-exec";
+export type EntryName = "supervisor" | "forwarder" | "loopback" | "plain-init" | "plain-exec";
 
 /**
  * Where such a program's file is: beside this one in the source, in the bundle beside it or one directory up

@@ -72,6 +72,7 @@ export async function execInContainer(state: ContainerState, options: ExecOption
     uid: joining.account.uid,
     gid: joining.account.gid,
     namespaces: joining.namespaces,
+    ...(state.network.hold === undefined ? {} : { network: state.network.hold }),
   };
   try {
     const line = report.driver.exec(bundle, { pid: first.pid, process: process_, processFile: file, log });

@@ -1,11 +1,13 @@
+import type { Socket as DatagramSocket } from "node:dgram";
 import { connect, type Server, type Socket } from "node:net";
+import { forwardDatagrams } from "./forward-datagrams.ts";
 
 // The program that runs inside a container's network namespace. It gets listening sockets of the machine over the
 // channel from its parent, accepts there, and connects to the container's own ports here.
 
-/** What the parent sends along with a listening socket or a connection. */
+/** What the parent sends along with a listening socket, a connection or a socket for datagrams. */
 export interface ForwardMessage {
-  readonly kind: "server" | "socket";
+  readonly kind: "server" | "socket" | "datagrams";
   readonly containerPort: number;
 }
 
@@ -14,16 +16,25 @@ const patience = 2000;
 const retryAfter = 20;
 const addresses = ["127.0.0.1", "::1"];
 
-process.on("message", (message: ForwardMessage, handle: Server | Socket | undefined) => {
+type Handle = Server | Socket | DatagramSocket | undefined;
+
+process.on("message", (message: ForwardMessage, handle: Handle) => {
   if (handle === undefined) return;
-  if (message.kind === "socket") {
-    forward(Object.assign(handle as Socket, { allowHalfOpen: true }), message.containerPort);
-    return;
+  const { kind, containerPort } = message;
+  switch (kind) {
+    case "socket":
+      forward(Object.assign(handle as Socket, { allowHalfOpen: true }), containerPort);
+      return;
+    case "server":
+      // What the server was made with does not come along.
+      Object.assign(handle, { allowHalfOpen: true, pauseOnConnect: true });
+      handle.on("connection", (socket: Socket) => forward(socket, containerPort));
+      break;
+    case "datagrams":
+      forwardDatagrams(handle as DatagramSocket, containerPort);
+      break;
   }
-  // What the server was made with does not come along.
-  Object.assign(handle, { allowHalfOpen: true, pauseOnConnect: true });
-  handle.on("connection", (socket: Socket) => forward(socket, message.containerPort));
-  process.send?.({ kind: "listening", containerPort: message.containerPort });
+  process.send?.({ kind, containerPort } satisfies ForwardMessage);
 });
 process.on("disconnect", () => process.exit(0));
 // What stops the container is not meant for this process: it ends with its parent.

@@ -1,7 +1,6 @@
 import { closeSync, fstatSync, openSync, renameSync, writeSync } from "node:fs";
-import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { WhittleError } from "../io/index.ts";
 
 /** One line, or a piece of a long one, that a container wrote. */
 export interface LogLine {
@@ -12,13 +11,53 @@ export interface LogLine {
   readonly time: string;
 }
 
-const fileName = "container.log";
-const mostBytes = 10 * 1024 * 1024;
+/** How much of a container's output is kept. */
+export interface LogLimits {
+  /** Bytes after which a file is set aside and a new one begun. */
+  readonly maxSize: number;
+  /** How many files there are at most, the newest included. */
+  readonly maxFiles: number;
+}
+
+/** What is kept when nobody says anything. */
+export const defaultLogLimits: LogLimits = { maxSize: 10 * 2 ** 20, maxFiles: 3 };
+
+const units: Readonly<Record<string, number>> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
+const mostFiles = 100;
+
+/**
+ * Reads what `--log-opt` takes, some of `max-size=10m` and `max-file=3` (Docker's names).
+ *
+ * @throws WhittleError `USAGE`
+ */
+export function parseLogLimits(texts: readonly string[]): LogLimits {
+  let { maxSize, maxFiles } = defaultLogLimits;
+  for (const text of texts) {
+    const [, name, number = "", unit = ""] = /^(max-size|max-file)=([0-9]{1,9})([kmg]?)b?$/i.exec(text) ?? [];
+    const value = Number(number) * (units[unit.toLowerCase()] ?? 1);
+    if (name === "max-size" && value > 0) maxSize = value;
+    else if (name === "max-file" && unit === "" && value > 0 && value <= mostFiles) maxFiles = value;
+    else {
+      throw new WhittleError(
+        "USAGE",
+        `Cannot keep the output by "${text.slice(0, 100)}": max-size=10m or max-file=3 is wanted`,
+      );
+    }
+  }
+  return { maxSize, maxFiles };
+}
+
+/** The place of a log file: 0 is the one that is written, higher numbers are older. */
+export function logFile(directory: string, age = 0): string {
+  return join(directory, age === 0 ? "container.log" : `container.log.${age}`);
+}
+
 const longestPiece = 16 * 1024;
 
-/** Keeps what a container writes: one JSON object a line; at 10 MiB the file is set aside and begun anew. */
+/** Keeps what a container writes: one JSON object a line; a full file is set aside and begun anew. */
 export class LogWriter {
-  readonly #path: string;
+  readonly #directory: string;
+  readonly #limits: LogLimits;
   #descriptor: number;
   #size: number;
   readonly #rest = { stdout: "", stderr: "" };
@@ -27,9 +66,10 @@ export class LogWriter {
     stderr: new TextDecoder("utf-8"),
   };
 
-  constructor(directory: string) {
-    this.#path = join(directory, fileName);
-    this.#descriptor = openSync(this.#path, "a", 0o600);
+  constructor(directory: string, limits = defaultLogLimits) {
+    this.#directory = directory;
+    this.#limits = limits;
+    this.#descriptor = openSync(logFile(directory), "a", 0o600);
     this.#size = fstatSync(this.#descriptor).size;
   }
 
@@ -56,74 +96,22 @@ export class LogWriter {
   #keep(text: string, stream: "stdout" | "stderr"): void {
     const line: LogLine = { stream, text, time: new Date().toISOString() };
     const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
-    if (this.#size + bytes.length > mostBytes) this.#rotate();
+    if (this.#size > 0 && this.#size + bytes.length > this.#limits.maxSize) this.#rotate();
     writeSync(this.#descriptor, bytes);
     this.#size += bytes.length;
   }
 
   #rotate(): void {
     closeSync(this.#descriptor);
-    renameSync(this.#path, `${this.#path}.1`);
-    this.#descriptor = openSync(this.#path, "a", 0o600);
+    for (let age = this.#limits.maxFiles - 1; age > 0; age--) {
+      try {
+        renameSync(logFile(this.#directory, age - 1), logFile(this.#directory, age));
+      } catch {
+        // There are not that many yet.
+      }
+    }
+    const how = this.#limits.maxFiles === 1 ? "w" : "a";
+    this.#descriptor = openSync(logFile(this.#directory), how, 0o600);
     this.#size = 0;
-  }
-}
-
-export interface ReadLogOptions {
-  /** Only so many lines from the end. */
-  readonly tail?: number;
-  /** Go on with what is written from now on, as long as this says that more may come. */
-  readonly follow?: () => Promise<boolean>;
-  readonly signal?: AbortSignal;
-}
-
-const pollEvery = 100;
-
-/** Reads what a container wrote, the oldest first. */
-export async function* readLog(
-  directory: string,
-  { tail, follow, signal }: ReadLogOptions = {},
-): AsyncGenerator<LogLine, void, undefined> {
-  const path = join(directory, fileName);
-  const old = [...(await readLines(`${path}.1`, 0)).lines];
-  let { lines, end } = await readLines(path, 0);
-  const all = [...old, ...lines];
-  yield* tail === undefined ? all : tail === 0 ? [] : all.slice(-tail);
-  if (follow === undefined) return;
-  for (;;) {
-    // Asked before reading, so that nothing written before the end is missed.
-    const goesOn = await follow();
-    const size = (await stat(path).catch(() => undefined))?.size ?? 0;
-    ({ lines, end } = await readLines(path, size < end ? 0 : end));
-    yield* lines;
-    if (!goesOn || signal?.aborted === true) return;
-    await delay(pollEvery, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
-  }
-}
-
-/** Whole lines from an offset, and where the last of them ends. */
-async function readLines(path: string, from: number): Promise<{ lines: LogLine[]; end: number }> {
-  const handle = await open(path, "r").catch(() => undefined);
-  if (handle === undefined) return { lines: [], end: from };
-  try {
-    const { size } = await handle.stat();
-    const buffer = Buffer.alloc(Math.max(0, Math.min(size - from, 2 * mostBytes)));
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length, from);
-    const whole = buffer.subarray(0, bytesRead).lastIndexOf(0x0a) + 1;
-    const lines = buffer.toString("utf8", 0, whole).split("\n").flatMap(parseLine);
-    return { lines, end: from + whole };
-  } finally {
-    await handle.close();
-  }
-}
-
-function parseLine(text: string): LogLine[] {
-  try {
-    const line = JSON.parse(text) as Partial<LogLine>;
-    const stream = line.stream === "stderr" ? "stderr" : "stdout";
-    return typeof line.text === "string" ? [{ stream, text: line.text, time: String(line.time) }] : [];
-  } catch {
-    // A line that was cut by a crash.
-    return [];
   }
 }

@@ -1,5 +1,13 @@
 import type { RunOptions } from "./options.ts";
 import type { SpecMount } from "./runtime-spec.ts";
+import type { Tmpfs } from "./volumes.ts";
+
+/** A file or directory of the machine and where it is shown. */
+export interface PlacedMount {
+  readonly source: string;
+  readonly destination: string;
+  readonly readOnly: boolean;
+}
 
 /** What about the machine decides the mounts of a container. */
 export interface MountSituation {
@@ -9,8 +17,11 @@ export interface MountSituation {
   readonly ttyGroup: boolean;
   /** Show the control groups read-only at /sys/fs/cgroup. */
   readonly cgroups: boolean;
+  /** The network belongs to another user namespace than the container's. */
+  readonly foreignNetwork?: boolean;
   /** Directory with `hosts`, `resolv.conf` and `hostname` for this container. */
   readonly files: string;
+  readonly volumes?: readonly PlacedMount[];
 }
 
 /** Paths that show something of the machine; the same as Docker hides. */
@@ -48,25 +59,31 @@ export function containerMounts(options: RunOptions, situation: MountSituation):
     ...["resolv.conf", "hostname", "hosts"].map((name) =>
       bind(`${situation.files}/${name}`, `/etc/${name}`, ["bind", "rprivate"]),
     ),
-    ...(options.tmpfs ?? []).map((tmpfs) =>
-      mount("tmpfs", tmpfs.destination, "tmpfs", [
-        ...["nosuid", "nodev", "noexec"],
-        // For everybody, as /tmp is; without it runtimes take over the mode of what the image has there.
-        ...(tmpfs.options.some((option) => option.startsWith("mode=")) ? [] : ["mode=1777"]),
-        ...tmpfs.options,
-      ]),
-    ),
-    ...(options.volumes ?? []).map((volume) =>
-      bind(volume.source, volume.destination, ["rbind", "rprivate", volume.readOnly ? "ro" : "rw"]),
+    ...[...(options.tmpfs ?? []).map(tmpfsMount), ...(situation.volumes ?? []).map(volumeMount)].sort(
+      // What lies inside another one is mounted after it.
+      (a, b) => a.destination.split("/").length - b.destination.split("/").length,
     ),
   ];
 }
 
+function tmpfsMount({ destination, options }: Tmpfs): SpecMount {
+  return mount("tmpfs", destination, "tmpfs", [
+    ...["nosuid", "nodev", "noexec"],
+    // For everybody, as /tmp is; without it runtimes take over the mode of what the image has there.
+    ...(options.some((option) => option.startsWith("mode=")) ? [] : ["mode=1777"]),
+    ...options,
+  ]);
+}
+
+function volumeMount({ source, destination, readOnly }: PlacedMount): SpecMount {
+  return bind(source, destination, ["rbind", "rprivate", readOnly ? "ro" : "rw"]);
+}
+
 function kernelMounts(options: RunOptions, situation: MountSituation): SpecMount[] {
   const quiet = ["nosuid", "noexec", "nodev"];
-  // Without a network namespace of its own, a user namespace may not mount a new sysfs (sysfs(5)).
+  // Without a network namespace that belongs to it, a user namespace may not mount a new sysfs (sysfs(5)).
   const sys =
-    situation.rootless && options.network === "host"
+    situation.rootless && (options.network === "host" || situation.foreignNetwork === true)
       ? bind("/sys", "/sys", ["rbind", "rprivate", "ro", ...quiet])
       : mount("sysfs", "/sys", "sysfs", [...quiet, "ro"]);
   const tty = situation.ttyGroup ? ["gid=5"] : [];

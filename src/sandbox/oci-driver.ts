@@ -1,5 +1,6 @@
 import type { Bundle, CommandLine, Driver } from "./driver.ts";
-import { inUserNamespaceOf, userNamespaceOptions } from "./privilege.ts";
+import { inNetwork } from "./network.ts";
+import { inNamespacesOf, userNamespaceOptions } from "./privilege.ts";
 
 /**
  * Runs with a mount namespace of its own: puts the root together, then becomes the runtime. The overlay's upper
@@ -54,7 +55,7 @@ export function ociDriver(runtime: OciRuntime): Driver {
     lacks: [],
     run: (bundle) => runCommand(runtime, bundle),
     exec: (bundle, { pid, processFile, log }) => [
-      ...inUserNamespaceOf(pid, bundle.privilege),
+      ...inNamespacesOf(pid, bundle.privilege, bundle.network !== undefined),
       "unshare",
       "--mount",
       "--propagation",
@@ -76,10 +77,10 @@ export function ociDriver(runtime: OciRuntime): Driver {
 
 function runCommand(runtime: OciRuntime, bundle: Bundle): CommandLine {
   const rootless = bundle.privilege !== "root";
-  const { joinUser, privilege } = bundle;
-  const own = joinUser === undefined ? userNamespaceOptions(privilege) : [];
+  const { network, privilege } = bundle;
+  const own = network === undefined ? userNamespaceOptions(privilege) : [];
   return [
-    ...(joinUser === undefined ? [] : inUserNamespaceOf(joinUser, privilege)),
+    ...(network === undefined ? [] : inNetwork(network)),
     "unshare",
     ...own,
     "--mount",

@@ -1,5 +1,7 @@
 import type { ContainerConfig, Platform } from "../image/index.ts";
+import type { LogLimits } from "./log.ts";
 import type { PublishedPort } from "./ports.ts";
+import type { RestartPolicy } from "./restart.ts";
 import type { Tmpfs, Volume } from "./volumes.ts";
 
 /** The ways to run a container, best first. */
@@ -7,8 +9,17 @@ export const driverNames = ["runc", "crun", "plain"] as const;
 
 export type DriverName = (typeof driverNames)[number];
 
-/** Whether a container sees a network of its own (only `lo`, and what is published), or the machine's. */
+/**
+ * Which network a container sees: one of its own or its pod's, with a way out where a program for that is
+ * installed; one with nothing but loopback; or the machine's.
+ */
 export type NetworkMode = "default" | "none" | "host";
+
+/** A name for an address. */
+export interface ExtraHost {
+  readonly name: string;
+  readonly address: string;
+}
 
 /** An image that is ready to be run: its file tree is on disk. */
 export interface RunnableImage {
@@ -39,6 +50,12 @@ export interface RunOptions {
   readonly user?: string;
   readonly workingDirectory?: string;
   readonly hostname?: string;
+  /** More names by which the other containers of the pod find it. */
+  readonly aliases?: readonly string[];
+  /** Lines for /etc/hosts. */
+  readonly extraHosts?: readonly ExtraHost[];
+  /** Name servers instead of the machine's. */
+  readonly dns?: readonly string[];
   readonly readOnly?: boolean;
   readonly publish?: readonly PublishedPort[];
   readonly volumes?: readonly Volume[];
@@ -61,8 +78,12 @@ export interface RunOptions {
   readonly interactive?: boolean;
   readonly stopSignal?: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** Remove the container when it has ended. */
+  /** Remove the container when it has ended, with the volumes that were made for it alone. */
   readonly remove?: boolean;
+  /** Whether its program is started again when it has ended; default: not. */
+  readonly restart?: RestartPolicy;
+  /** How much of its output is kept; see `LogLimits`. */
+  readonly log?: LogLimits;
   /** Use exactly this driver. */
   readonly driver?: DriverName;
 }

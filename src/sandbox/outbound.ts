@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { access, constants, readFile } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Environment, WhittleError } from "../io/index.ts";
 import { findProgram, isRoot } from "./machine.ts";
@@ -54,19 +55,24 @@ export async function findOutbound(environment: Environment): Promise<OutboundPr
  *
  * @param pid - a process in the namespace, as the machine counts; with a user namespace of its own when an
  *   ordinary user made it
+ * @param users - the reading end of a named pipe: the way out then closes with the last that has the pipe open for
+ *   writing, and not with this process
  * @throws WhittleError `ENVIRONMENT` when the program ends instead; the signal's reason
  */
 export async function connectOutside(
   program: OutboundProgram,
   pid: number,
   signal: AbortSignal,
+  users?: number,
 ): Promise<Outbound> {
   const line = commands[program.name](program, String(pid));
-  const [file = "", ...args] =
-    program.setpriv === undefined ? line : [program.setpriv, "--pdeathsig", "KILL", ...line];
-  const child = spawn(file, args, { stdio: ["ignore", "ignore", "pipe"], detached: true });
+  const [file = "", ...args] = users === undefined ? endingWithUs(program, line) : endingWithUsers(line);
+  const child = spawn(file, args, {
+    stdio: ["ignore", "ignore", "pipe", ...(users === undefined ? [] : [users])],
+    detached: true,
+  });
   let words = "";
-  child.stderr.on("data", (chunk: Buffer) => {
+  child.stderr?.on("data", (chunk: Buffer) => {
     if (words.length < mostWords) words += chunk.toString("utf8");
   });
   const ended = once(child, "close").catch(() => undefined);
@@ -80,11 +86,37 @@ export async function connectOutside(
       if (isOver(child)) throw notConnected(program, words);
       await delay(patience);
     }
+    if (users !== undefined) letGo(child);
     return { stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+function endingWithUs({ setpriv }: OutboundProgram, line: readonly string[]): readonly string[] {
+  return setpriv === undefined ? line : [setpriv, "--pdeathsig", "KILL", ...line];
+}
+
+/** It goes on when this process has ended, and this process does not wait for it. */
+function letGo(child: ChildProcess): void {
+  child.unref();
+  (child.stderr as Socket | null)?.unref();
+}
+
+// Who hears its words may be gone before it.
+const usersScript = `
+trap '' PIPE
+"$@" 3<&- & program=$!
+( cat <&3 >/dev/null; kill -KILL "$program" ) 2>/dev/null & watch=$!
+exec 3<&-
+wait "$program"; status=$?
+kill -KILL "$watch"
+exit "$status"
+`;
+
+function endingWithUsers(line: readonly string[]): readonly string[] {
+  return ["sh", "-c", usersScript, "users", ...line];
 }
 
 const patience = 3;

@@ -1,5 +1,6 @@
 import type { Bundle, CommandLine, Driver, Joining } from "./driver.ts";
 import { entryFile } from "./entries.ts";
+import { inNetwork } from "./network.ts";
 import { userNamespaceOptions } from "./privilege.ts";
 import type { SpecNamespace } from "./runtime-spec.ts";
 
@@ -26,7 +27,7 @@ export function plainDriver(nsenter: string): Driver {
       "-c",
       asideScript,
       "aside",
-      ...joining(bundle),
+      ...(bundle.network === undefined ? [] : inNetwork(bundle.network)),
       "unshare",
       ...ownUser(bundle),
       "--mount",
@@ -44,7 +45,7 @@ export function plainDriver(nsenter: string): Driver {
       bundle.privilege,
     ],
     exec: (bundle, join) =>
-      bundle.privilege === "single" && bundle.uid !== 0
+      hasOtherId(bundle)
         ? execAsOnlyUser(nsenter, bundle, join)
         : [
             nsenter,
@@ -69,31 +70,42 @@ function execAsOnlyUser(
   bundle: Bundle,
   { pid, process: { env, args } }: Joining,
 ): CommandLine {
-  const options = [...enterOptions(bundle, pid), "--mount", "--root", "--wd"];
-  return ["setpriv", "--no-new-privs", "--", "env", "-i", ...env, nsenter, ...options, "--", ...args];
+  const { network } = bundle;
+  // The network belongs to the user namespace above the container's.
+  const outer = network === undefined ? [] : inNetwork(network);
+  const options = [...enterOptions(bundle, pid, false), "--mount", "--root", "--wd"];
+  return [
+    "setpriv",
+    "--no-new-privs",
+    "--",
+    ...outer,
+    "env",
+    "-i",
+    ...env,
+    nsenter,
+    ...options,
+    "--",
+    ...args,
+  ];
 }
 
-function enterOptions(bundle: Bundle, pid: number): string[] {
+function enterOptions(bundle: Bundle, pid: number, network = bundle.network !== undefined): string[] {
   const user = bundle.privilege === "root" ? [] : ["--user", "--preserve-credentials"];
   // All but the mount namespace, in which Node would not find itself.
   const others = bundle.namespaces.filter(({ type }) => type !== "mount");
-  return ["--target", String(pid), ...user, ...others.map(({ type }) => namespaceOptions[type])];
+  const net = network ? ["--net"] : [];
+  return ["--target", String(pid), ...user, ...net, ...others.map(({ type }) => namespaceOptions[type])];
 }
 
-/** The network of a pod is entered before anything else is made. */
-function joining({ namespaces, privilege, joinUser }: Bundle): string[] {
-  const path = namespaces.find(({ type }) => type === "network")?.path;
-  if (path === undefined) return [];
-  const user =
-    privilege === "root" || joinUser === undefined
-      ? []
-      : ["--target", String(joinUser), "--user", "--preserve-credentials"];
-  return ["nsenter", ...user, `--net=${path}`, "--"];
-}
-
+/** The user namespace of a container: that of its network, unless its only id is to be another one. */
 function ownUser(bundle: Bundle): string[] {
-  if (bundle.joinUser !== undefined) return [];
-  return bundle.privilege === "single" ? singleId(bundle) : userNamespaceOptions(bundle.privilege);
+  if (hasOtherId(bundle)) return singleId(bundle);
+  return bundle.network === undefined ? userNamespaceOptions(bundle.privilege) : [];
+}
+
+/** Whether the only id that there is to give is another one than root's. */
+function hasOtherId({ privilege, uid, gid }: Bundle): boolean {
+  return privilege === "single" && (uid !== 0 || gid !== 0);
 }
 
 /** With one id to give, the program itself gets it, and keeps the capabilities that making mounts takes. */
@@ -111,7 +123,5 @@ const namespaceOptions = {
 } as const;
 
 function newNamespaces(namespaces: readonly SpecNamespace[]): string[] {
-  return namespaces
-    .filter(({ type, path }) => path === undefined && type !== "mount")
-    .map(({ type }) => namespaceOptions[type]);
+  return namespaces.filter(({ type }) => type !== "mount").map(({ type }) => namespaceOptions[type]);
 }

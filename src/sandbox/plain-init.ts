@@ -16,8 +16,7 @@ try {
   const held = heldCapabilities();
   layRoot(directory, privilege as Privilege);
   if (spec.hostname !== undefined) setHostname(spec.hostname);
-  const network = spec.linux.namespaces.find(({ type }) => type === "network");
-  if (network !== undefined && network.path === undefined) loopbackUp();
+  if (spec.linux.namespaces.some(({ type }) => type === "network")) loopbackUp();
   writeFileSync(`${directory}/pid`, pid);
   enterRoot(directory, spec);
   becomeProcess(spec.process, privilege as Privilege, held, fail);

@@ -7,6 +7,7 @@ export interface PublishedPort {
   /** 0 lets the kernel choose a free one. */
   readonly hostPort: number;
   readonly containerPort: number;
+  readonly protocol: "tcp" | "udp";
 }
 
 /** The most ports one container may publish; a range given by mistake must not open thousands of sockets. */
@@ -18,7 +19,7 @@ const published =
 
 /**
  * Reads what `-p` takes: `CONTAINER`, `HOST:CONTAINER`, `ADDRESS:HOST:CONTAINER`, `ADDRESS::CONTAINER`, each port
- * a number or a range `FROM-TO`, the last one with `/tcp` or without. An IPv6 address stands in brackets.
+ * a number or a range `FROM-TO`, the last one with `/tcp`, `/udp` or nothing. An IPv6 address stands in brackets.
  *
  * @throws WhittleError `USAGE`
  */
@@ -26,14 +27,16 @@ export function parsePublish(text: string): PublishedPort[] {
   const match = published.exec(text);
   if (match === null) throw invalid(text, "HOST:CONTAINER is wanted, for example 8080:80");
   const [, address = "", host, container = "", protocol = "tcp"] = match;
-  if (protocol !== "tcp") throw invalid(text, `only TCP is forwarded, not ${protocol}`);
+  if (protocol !== "tcp" && protocol !== "udp") {
+    throw invalid(text, `TCP and UDP are forwarded, not ${protocol}`);
+  }
   const inside = portRange(container, text);
   const outside = host === undefined ? inside.map(() => 0) : portRange(host, text);
   if (outside.length !== inside.length) throw invalid(text, "both ranges must have the same length");
   const hostAddress = address === "localhost" ? "127.0.0.1" : address.replace(/^\[|\]$/g, "");
   return inside.map((containerPort, index) => {
     if (containerPort === 0) throw invalid(text, "a container's port is between 1 and 65535");
-    return { hostAddress, hostPort: outside[index] ?? 0, containerPort };
+    return { hostAddress, hostPort: outside[index] ?? 0, containerPort, protocol };
   });
 }
 
@@ -41,7 +44,7 @@ export function parsePublish(text: string): PublishedPort[] {
 export function formatPublished(port: PublishedPort): string {
   const address = port.hostAddress === "" ? "0.0.0.0" : port.hostAddress;
   const host = address.includes(":") ? `[${address}]` : address;
-  return `${host}:${port.hostPort}->${port.containerPort}/tcp`;
+  return `${host}:${port.hostPort}->${port.containerPort}/${port.protocol}`;
 }
 
 function portRange(text: string, whole: string): number[] {

@@ -8,11 +8,14 @@ import { requireExecutable } from "./emulation.ts";
 import { findInit } from "./init.ts";
 import { readInside } from "./inside.ts";
 import { cgroupMode, heldCapabilities } from "./machine.ts";
-import { writeMachineFiles } from "./machine-files.ts";
+import { containerResolver, writeMachineFiles } from "./machine-files.ts";
 import { checkName, nameFromId } from "./names.ts";
-import type { RunnableImage, RunOptions } from "./options.ts";
-import { findPod, type Pod } from "./pod.ts";
+import { Network } from "./network.ts";
+import type { NetworkMode, RunnableImage, RunOptions } from "./options.ts";
+import { discardOwn, type PlacedVolumes, placeVolumes } from "./place-volumes.ts";
+import { podHosts, podMembers, podNetwork, whileNobodyStarts } from "./pod.ts";
 import { containerCommand, containerEnvironment } from "./process.ts";
+import { noRestart } from "./restart.ts";
 import { chooseSetup, type Setup } from "./runtimes.ts";
 import { runtimeSpec } from "./spec.ts";
 import {
@@ -30,7 +33,8 @@ export interface Prepared {
   readonly bundle: Bundle;
   readonly setup: Setup;
   readonly state: ContainerState;
-  readonly pod: Pod | undefined;
+  /** The network of its own or its pod's, held open. */
+  readonly network: Network | undefined;
   readonly terminal: boolean;
 }
 
@@ -48,36 +52,81 @@ export async function prepareContainer(
   requireExecutable(image.platform, image.name);
   const args = containerCommand(image.name, image.config, options);
   const account = await accountOf(image, options.user);
-  const pod = options.pod === undefined ? undefined : await findPod(checkName(options.pod), environment);
   const setup = await chooseSetup(environment, options.driver, account.uid);
   warnOfLimits(options, setup, work);
   const init = options.init ? await findInit(environment) : undefined;
+  const plan = { image, options, args, account, setup, init };
+  // A pod's network is found and joined while no other container starts; one of its own need not wait for that.
+  const pod = options.pod === undefined ? undefined : checkName(options.pod);
+  const mode = networkMode(options);
+  const create = mode === "default" && pod === undefined;
+  let network = create ? await Network.create(setup.privilege, false, work, environment) : undefined;
+  try {
+    return await whileNobodyStarts(environment, work.signal, async () => {
+      if (pod !== undefined) network = await podNetwork(pod, setup.privilege, work, environment);
+      return await writeContainer(plan, network, environment);
+    });
+  } catch (error) {
+    await network?.close();
+    throw error;
+  }
+}
 
+function networkMode({ network = "default", pod }: RunOptions): NetworkMode {
+  if (pod === undefined || network === "default") return network;
+  throw new WhittleError("USAGE", `Cannot use the network "${network}" in the pod ${pod}: a pod has its own`);
+}
+
+/** What was decided about a container before its network is known. */
+interface Plan {
+  readonly image: RunnableImage;
+  readonly options: RunOptions;
+  readonly args: readonly string[];
+  readonly account: Account;
+  readonly setup: Setup;
+  readonly init: string | undefined;
+}
+
+async function writeContainer(
+  { image, options, args, account, setup, init }: Plan,
+  network: Network | undefined,
+  environment: Environment,
+): Promise<Prepared> {
   const id = newContainerId();
   const name = options.name === undefined ? nameFromId(id) : checkName(options.name);
   const hostname = options.hostname ?? id.slice(0, 12);
+  const aliases = (options.aliases ?? []).map(checkName);
+  const members = options.pod === undefined ? [] : await podMembers(options.pod, environment);
   const directory = await makeDirectory(id, name, environment);
+  let volumes: PlacedVolumes = { shown: [], mounts: [] };
   try {
+    volumes = await placeVolumes(image, options, setup.privilege, environment);
     const env = containerEnvironment(image.config, options, account, hostname);
     const cwd = options.workingDirectory ?? (image.config.WorkingDir || "/");
-    const join_ = pod?.member === undefined ? {} : { joinNetwork: `/proc/${pod.member.pid}/ns/net` };
-    const rootless = setup.privilege !== "root";
     const spec = runtimeSpec({
       id,
       hostname,
       process: { args, env, cwd, account, terminal: options.terminal ?? false },
       options,
       mounts: {
-        rootless,
+        rootless: setup.privilege !== "root",
         ttyGroup: setup.privilege !== "single",
         cgroups: setup.showCgroups,
-        files: await writeMachineFiles(directory, hostname, [name, ...(pod?.names ?? [])]),
+        foreignNetwork: setup.privilege === "single" && (account.uid !== 0 || account.gid !== 0),
+        files: await writeMachineFiles(directory, hostname, [name, ...aliases], {
+          hosts: [
+            ...(options.extraHosts ?? []).map((host) => `${host.address}\t${host.name}`),
+            ...podHosts(members),
+          ],
+          resolver: containerResolver(network?.hold.nameserver, options.dns),
+        }),
+        volumes: volumes.mounts,
       },
       architecture: hostPlatform().architecture,
       held: heldCapabilities(),
       limits: setup.limits,
       cgroupNamespace: setup.limits && cgroupMode() === "v2",
-      ...join_,
+      inNetwork: network !== undefined,
       ...(init === undefined ? {} : { init }),
     });
     await writeBundle(directory, image, setup, JSON.stringify(spec));
@@ -97,6 +146,11 @@ export async function prepareContainer(
       supervisor,
       ports: options.publish ?? [],
       ...(options.pod === undefined ? {} : { pod: options.pod }),
+      aliases,
+      network: { mode: networkMode(options), ...(network === undefined ? {} : { hold: network.hold }) },
+      restart: options.restart ?? noRestart,
+      restarts: 0,
+      mounts: volumes.shown,
       stopSignal: options.stopSignal ?? image.config.StopSignal ?? "SIGTERM",
       remove: options.remove ?? false,
       labels: { ...image.config.Labels, ...options.labels },
@@ -117,11 +171,12 @@ export async function prepareContainer(
       uid: account.uid,
       gid: account.gid,
       namespaces: spec.linux.namespaces,
-      ...(pod?.member === undefined || !rootless ? {} : { joinUser: pod.member.pid }),
+      ...(network === undefined ? {} : { network: network.hold }),
     };
-    return { bundle, setup, state, pod, terminal: options.terminal ?? false };
+    return { bundle, setup, state, network, terminal: options.terminal ?? false };
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
+    await discardOwn(volumes.shown, environment);
     throw explainSystemError(error, "prepare the container");
   }
 }

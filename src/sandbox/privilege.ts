@@ -35,8 +35,9 @@ export function asNamespaceRoot(privilege: Privilege): string[] {
   return privilege === "root" ? [] : ["unshare", ...userNamespaceOptions(privilege), "--"];
 }
 
-/** The words before a command that make it run in the user namespace of a process. */
-export function inUserNamespaceOf(pid: number, privilege: Privilege): string[] {
-  if (privilege === "root") return [];
-  return ["nsenter", "--target", String(pid), "--user", "--preserve-credentials", "--"];
+/** The words before a command that make it run in the user namespace of a process, and in its network if asked. */
+export function inNamespacesOf(pid: number, privilege: Privilege, network = false): string[] {
+  const user = privilege === "root" ? [] : ["--user", "--preserve-credentials"];
+  const words = [...user, ...(network ? ["--net"] : [])];
+  return words.length === 0 ? [] : ["nsenter", "--target", String(pid), ...words, "--"];
 }

@@ -1,17 +1,19 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type SendHandle, spawn } from "node:child_process";
+import { createSocket, type Socket as DatagramSocket } from "node:dgram";
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { isSystemError, WhittleError } from "../io/index.ts";
 import { entryFile } from "./entries.ts";
 import type { ForwardMessage } from "./forwarder.ts";
+import { inNetwork, type NetworkHold } from "./network.ts";
 import type { PublishedPort } from "./ports.ts";
-import type { Privilege } from "./privilege.ts";
 
+/** A port of the machine that is bound. */
 interface Listener {
   readonly port: PublishedPort;
-  readonly server: Server;
-  /** Connections that came before the container was there. */
-  readonly early: Socket[];
+  /** Sends the socket to the forwarder; from then on only that one answers. */
+  handOver(child: ChildProcess): Promise<void>;
+  close(): void;
 }
 
 /**
@@ -36,7 +38,10 @@ export class Publication {
   static async bind(ports: readonly PublishedPort[]): Promise<Publication> {
     const publication = new Publication();
     try {
-      for (const port of ports) publication.#listeners.push(await listen(port));
+      for (const port of ports) {
+        const bound = port.protocol === "udp" ? await bindDatagrams(port) : await listen(port);
+        publication.#listeners.push(bound);
+      }
     } catch (error) {
       publication.close();
       throw error;
@@ -44,61 +49,99 @@ export class Publication {
     return publication;
   }
 
-  /** Hands the ports to a forwarder in the network of a process. */
-  async forwardTo(pid: number, privilege: Privilege): Promise<void> {
+  /** Hands the ports to a forwarder in a network. */
+  async forwardTo(network: NetworkHold): Promise<void> {
     if (this.#listeners.length === 0) return;
-    // One call for both namespaces: in between, a user who is not root there would lose its capabilities.
-    const user = privilege === "root" ? [] : ["--user", "--preserve-credentials"];
-    const args = ["--target", String(pid), ...user, "--net", "--", process.execPath, entryFile("forwarder")];
-    const child = spawn("nsenter", args, { stdio: ["ignore", "ignore", "ignore", "ipc"], detached: true });
+    const [program = "", ...args] = [...inNetwork(network), process.execPath, entryFile("forwarder")];
+    const child = spawn(program, args, { stdio: ["ignore", "ignore", "ignore", "ipc"], detached: true });
     this.#forwarder = child;
     const died = once(child, "exit").then(() => {
       throw new WhittleError("CONTAINER_FAILED", "Cannot publish ports: the forwarding process ended");
     });
     died.catch(() => undefined);
-    for (const listener of this.#listeners) await Promise.race([handOver(child, listener), died]);
+    for (const listener of this.#listeners) await Promise.race([listener.handOver(child), died]);
   }
 
   /** Stops answering; connections under way are cut. */
   close(): void {
-    for (const { server, early } of this.#listeners) {
-      server.close();
-      for (const socket of early) socket.destroy();
-    }
+    for (const listener of this.#listeners) listener.close();
     this.#forwarder?.kill("SIGKILL");
   }
 }
 
-async function handOver(child: ChildProcess, { port, server, early }: Listener): Promise<void> {
-  const { containerPort } = port;
-  const accepted = new Promise<void>((resolve) => {
-    const listening = (message: unknown): void => {
-      if ((message as ForwardMessage).containerPort !== containerPort) return;
-      child.off("message", listening);
+/** Waits until the forwarder says that it has a port. */
+async function accepted(child: ChildProcess, message: ForwardMessage, handle: SendHandle): Promise<void> {
+  const answer = new Promise<void>((resolve) => {
+    const heard = (said: unknown): void => {
+      const { containerPort, kind } = said as ForwardMessage;
+      if (containerPort !== message.containerPort || kind !== message.kind) return;
+      child.off("message", heard);
       resolve();
     };
-    child.on("message", listening);
+    child.on("message", heard);
   });
-  child.send({ kind: "server", containerPort } satisfies ForwardMessage, server);
-  await accepted;
-  // From now on only the forwarder accepts; what was accepted here before follows it.
-  server.close();
-  for (const socket of early.splice(0)) {
-    child.send({ kind: "socket", containerPort } satisfies ForwardMessage, socket);
-  }
+  child.send(message, handle);
+  await answer;
 }
 
 async function listen(port: PublishedPort): Promise<Listener> {
+  // Connections that came before the container was there.
   const early: Socket[] = [];
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => early.push(socket));
-  const { hostAddress, hostPort } = port;
+  const { hostAddress, hostPort, containerPort } = port;
   server.listen({ port: hostPort, backlog: 1024, ...(hostAddress === "" ? {} : { host: hostAddress }) });
-  try {
-    await once(server, "listening");
-  } catch (error) {
+  await once(server, "listening").catch((error: unknown) => {
     throw explainListen(error, port);
-  }
-  return { port: { ...port, hostPort: (server.address() as AddressInfo).port }, server, early };
+  });
+  return {
+    port: { ...port, hostPort: (server.address() as AddressInfo).port },
+    async handOver(child) {
+      await accepted(child, { kind: "server", containerPort }, server);
+      server.close();
+      // What was accepted here before follows the server.
+      for (const socket of early.splice(0)) {
+        child.send({ kind: "socket", containerPort } satisfies ForwardMessage, socket);
+      }
+    },
+    close() {
+      server.close();
+      for (const socket of early) socket.destroy();
+    },
+  };
+}
+
+async function bindDatagrams(port: PublishedPort): Promise<Listener> {
+  const { hostAddress, hostPort, containerPort } = port;
+  const bind = async (type: "udp4" | "udp6"): Promise<DatagramSocket> => {
+    const socket = createSocket(type);
+    socket.bind({ port: hostPort, ...(hostAddress === "" ? {} : { address: hostAddress }) });
+    await once(socket, "listening");
+    return socket;
+  };
+  const four = hostAddress !== "" && !hostAddress.includes(":");
+  // A socket for all addresses of IPv6 answers those of IPv4 as well; a machine may have no IPv6.
+  const socket = await (four
+    ? bind("udp4")
+    : bind("udp6").catch((error: unknown) => {
+        if (hostAddress === "" && isSystemError(error) && error.code === "EAFNOSUPPORT") return bind("udp4");
+        throw error;
+      })
+  ).catch((error: unknown) => {
+    throw explainListen(error, port);
+  });
+  let open = true;
+  const close = (): void => {
+    if (open) socket.close();
+    open = false;
+  };
+  return {
+    port: { ...port, hostPort: socket.address().port },
+    async handOver(child) {
+      await accepted(child, { kind: "datagrams", containerPort }, socket);
+      close();
+    },
+    close,
+  };
 }
 
 function explainListen(error: unknown, { hostAddress, hostPort }: PublishedPort): unknown {

@@ -19,7 +19,9 @@ const mostOutput = 64 * 1024;
 export function reachOf(state: ContainerState, environment: Environment = process.env): Reach {
   return {
     address(port) {
-      const published = state.ports.find(({ containerPort }) => port === undefined || containerPort === port);
+      const published = state.ports.find(
+        ({ containerPort, protocol }) => protocol === "tcp" && (port === undefined || containerPort === port),
+      );
       if (published === undefined) return undefined;
       const { hostAddress, hostPort } = published;
       const everywhere = hostAddress === "" || hostAddress === "0.0.0.0" || hostAddress === "::";

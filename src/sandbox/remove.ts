@@ -1,6 +1,7 @@
 import { readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Environment, WhittleError } from "../io/index.ts";
+import { discardOwn } from "./place-volumes.ts";
 import { asNamespaceRoot } from "./privilege.ts";
 import { runQuietly, stopContainer } from "./signal.ts";
 import { type ContainerState, containerDirectory, listContainers, readState } from "./state.ts";
@@ -17,6 +18,7 @@ const transient = [
   "lower",
   "config.json",
   "pid",
+  "stop",
 ];
 
 /** Frees what a container that has ended no longer needs; its state, log and runtime's words stay. */
@@ -38,12 +40,14 @@ export async function removeDirectory(state: ContainerState, environment: Enviro
  * Removes a container.
  *
  * @param force - end it first when it runs
+ * @param volumes - with the volumes that were made for it alone
  * @throws WhittleError `USAGE` when it runs
  */
 export async function removeContainer(
   state: ContainerState,
   environment: Environment,
   force = false,
+  volumes = state.remove,
 ): Promise<void> {
   if (state.status !== "exited") {
     if (!force) {
@@ -51,11 +55,12 @@ export async function removeContainer(
         hint: `whittle stop ${state.name}, or whittle rm -f ${state.name}`,
       });
     }
-    await stopContainer(state, 0);
+    await stopContainer(state, 0, environment);
     await waitForSupervisor(state, environment);
   }
   await clearDirectory(state, environment);
   await removeDirectory(state, environment);
+  if (volumes) await discardOwn(state.mounts, environment);
 }
 
 /** Waits until a container that was stopped has been tidied up by whoever started it. */

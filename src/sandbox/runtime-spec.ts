@@ -46,8 +46,6 @@ export interface SpecMount {
 
 export interface SpecNamespace {
   readonly type: "pid" | "ipc" | "uts" | "mount" | "network" | "cgroup";
-  /** A namespace to join instead of a new one. */
-  readonly path?: string;
 }
 
 export interface SpecResources {

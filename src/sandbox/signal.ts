@@ -1,10 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { constants } from "node:os";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { isSystemError, WhittleError } from "../io/index.ts";
-import { inUserNamespaceOf } from "./privilege.ts";
-import { type ContainerState, isAlive } from "./state.ts";
+import { type Environment, isSystemError, WhittleError } from "../io/index.ts";
+import { inNamespacesOf } from "./privilege.ts";
+import { type ContainerState, containerDirectory, isAlive } from "./state.ts";
 
 /**
  * Reads a signal's name or number: `SIGTERM`, `term`, `15`.
@@ -31,7 +33,7 @@ export async function signalContainer(state: ContainerState, name: NodeJS.Signal
     if (!isSystemError(error) || error.code === "ESRCH") return;
     // A process with a subordinate id: only root of its user namespace may signal it.
     await runQuietly([
-      ...inUserNamespaceOf(target.pid, state.privilege),
+      ...inNamespacesOf(target.pid, state.privilege),
       "sh",
       "-c",
       `kill -${constants.signals[name]} ${target.pid}`,
@@ -42,13 +44,24 @@ export async function signalContainer(state: ContainerState, name: NodeJS.Signal
 const defaultPatience = 10;
 const step = 20;
 
+/** The file in a container's directory that tells its supervisor not to start the program again. */
+export const stopMark = "stop";
+
 /**
  * Asks a container to end with its own stop signal, and kills it when it has not ended in time.
  *
  * @param seconds - 0 kills at once
  */
-export async function stopContainer(state: ContainerState, seconds = defaultPatience): Promise<void> {
+export async function stopContainer(
+  state: ContainerState,
+  seconds = defaultPatience,
+  environment: Environment = process.env,
+): Promise<void> {
   const target = state.process;
+  if (state.restart.name !== "no") {
+    const mark = join(containerDirectory(state.id, environment), stopMark);
+    await writeFile(mark, "").catch(() => undefined);
+  }
   if (target === undefined) return;
   if (seconds > 0) await signalContainer(state, parseSignal(state.stopSignal));
   const deadline = performance.now() + seconds * 1000;
@@ -57,10 +70,15 @@ export async function stopContainer(state: ContainerState, seconds = defaultPati
   while (isAlive(target)) await delay(step);
 }
 
-/** Runs a program of the machine and waits for it, whatever comes of it. */
-export async function runQuietly(line: readonly string[]): Promise<number> {
+/**
+ * Runs a program of the machine and waits for it, whatever comes of it.
+ *
+ * @param input - what it reads from standard input
+ */
+export async function runQuietly(line: readonly string[], input?: string): Promise<number> {
   const [file = "true", ...args] = line;
-  const child = spawn(file, args, { stdio: "ignore" });
+  const child = spawn(file, args, { stdio: [input === undefined ? "ignore" : "pipe", "ignore", "ignore"] });
+  child.stdin?.on("error", () => undefined).end(input);
   const [code] = (await once(child, "close").catch(() => [1])) as [number | null];
   return code ?? 1;
 }

@@ -20,8 +20,8 @@ export interface SpecInput {
   readonly limits: boolean;
   /** The machine has the unified control groups only, so the container gets a view of its own. */
   readonly cgroupNamespace: boolean;
-  /** A network namespace to join. */
-  readonly joinNetwork?: string;
+  /** The runtime is started in the container's network, and makes none. */
+  readonly inNetwork?: boolean;
   /** Host path of a reaper for PID 1. */
   readonly init?: string;
 }
@@ -88,15 +88,15 @@ export function specProcess(
 }
 
 function ownNetwork(input: SpecInput): boolean {
-  return input.options.network !== "host" && input.joinNetwork === undefined;
+  return input.options.network !== "host" && input.inNetwork !== true;
 }
 
 function namespaces(input: SpecInput): SpecNamespace[] {
   const list: SpecNamespace[] = [{ type: "pid" }, { type: "ipc" }, { type: "mount" }];
   if (input.options.network !== "host") {
-    const path = input.joinNetwork;
-    list.push({ type: "uts" }, { type: "network", ...(path === undefined ? {} : { path }) });
+    list.push({ type: "uts" });
   }
+  if (ownNetwork(input)) list.push({ type: "network" });
   if (input.cgroupNamespace) list.push({ type: "cgroup" });
   return list;
 }

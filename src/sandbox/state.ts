@@ -10,9 +10,11 @@ import {
 } from "../io/index.ts";
 import type { Account } from "./accounts.ts";
 import { readOr } from "./machine.ts";
-import type { DriverName } from "./options.ts";
+import type { NetworkHold } from "./network.ts";
+import type { DriverName, NetworkMode } from "./options.ts";
 import type { PublishedPort } from "./ports.ts";
 import type { Privilege } from "./privilege.ts";
+import type { RestartPolicy } from "./restart.ts";
 import type { SpecNamespace } from "./runtime-spec.ts";
 
 /** A process that cannot be mistaken for a later one with the same number. */
@@ -30,6 +32,17 @@ export interface Health {
   readonly output: string;
 }
 
+/** A directory or file of the machine that a container was given. */
+export interface ShownMount {
+  readonly kind: "bind" | "volume";
+  /** The name of the volume, or the path on the machine. */
+  readonly source: string;
+  readonly destination: string;
+  readonly readOnly: boolean;
+  /** The volume was made for this container alone, because its image asks for one there. */
+  readonly anonymous?: boolean;
+}
+
 /** What is known of a container; kept as `state.json` in its directory. */
 export interface ContainerState {
   readonly id: string;
@@ -40,7 +53,8 @@ export interface ContainerState {
   readonly command: readonly string[];
   readonly driver: DriverName;
   readonly privilege: Privilege;
-  readonly status: "created" | "running" | "exited";
+  /** `restarting` between the end of its program and the next start of it. */
+  readonly status: "created" | "running" | "restarting" | "exited";
   readonly created: string;
   readonly started?: string;
   readonly finished?: string;
@@ -54,6 +68,14 @@ export interface ContainerState {
   /** Why it could not be started. */
   readonly error?: string;
   readonly pod?: string;
+  /** More names by which the other containers of the pod find it. */
+  readonly aliases: readonly string[];
+  /** Which network it is in, and where that is found when it is one of its own or its pod's. */
+  readonly network: { readonly mode: NetworkMode; readonly hold?: NetworkHold };
+  readonly restart: RestartPolicy;
+  /** How often its program was started again. */
+  readonly restarts: number;
+  readonly mounts: readonly ShownMount[];
   readonly stopSignal: string;
   readonly remove: boolean;
   readonly labels: Readonly<Record<string, string>>;

@@ -28,7 +28,7 @@ async function supervise({ image, options }: SupervisorRequest): Promise<void> {
         signal: new AbortController().signal,
       },
       prepared: (id) => {
-        log = new LogWriter(containerDirectory(id));
+        log = new LogWriter(containerDirectory(id), options.log);
         for (const [chunk, stream] of early.splice(0)) log.write(chunk, stream);
       },
     });

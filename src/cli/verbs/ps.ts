@@ -20,7 +20,9 @@ export const command: VerbModule = {
       .action((flags: Flags) =>
         run(async ({ out, environment }) => {
           const all = await listContainers(environment);
-          const shown = flags.all ? all : all.filter(({ status }) => status === "running");
+          const shown = flags.all
+            ? all
+            : all.filter(({ status }) => status !== "exited" && status !== "created");
           if (flags.quiet) for (const { id } of shown) out(`${id.slice(0, 12)}\n`);
           else if (flags.format === "json") out(`${JSON.stringify(shown.map(asJson), undefined, 2)}\n`);
           else out(asTable(shown));
@@ -49,16 +51,20 @@ function asJson(state: ContainerState): Record<string, unknown> {
     ports: state.ports,
     driver: state.driver,
     pod: state.pod ?? null,
+    aliases: state.aliases,
+    restarts: state.restarts,
+    mounts: state.mounts,
     labels: state.labels,
   };
 }
 
 function asTable(states: readonly ContainerState[]): string {
   return formatTable(
-    ["ID", "NAME", "IMAGE", "COMMAND", "STATUS", "PORTS"].map((title) => ({ title })),
+    ["ID", "NAME", "POD", "IMAGE", "COMMAND", "STATUS", "PORTS"].map((title) => ({ title })),
     states.map((state) => [
       state.id.slice(0, 12),
       state.name,
+      state.pod ?? "",
       printable(state.image),
       shorten(printable(state.command.join(" "))),
       describeStatus(state),
@@ -74,6 +80,8 @@ function describeStatus(state: ContainerState): string {
       return "Created";
     case "running":
       return `Up ${since(state.started)}${health}`;
+    case "restarting":
+      return `Restarting (${state.exitCode ?? "?"}) ${since(state.finished)} ago`;
     case "exited":
       return `Exited (${state.exitCode ?? "?"})${state.finished === undefined ? "" : ` ${since(state.finished)} ago`}`;
   }
