@@ -73,6 +73,36 @@ export const verbs: readonly VerbEntry[] = [
     load: async () => (await import("./verbs/diff.ts")).command,
   },
   {
+    name: "pull",
+    summary: "bring images from registries into the store",
+    load: async () => (await import("./verbs/pull.ts")).command,
+  },
+  {
+    name: "push",
+    summary: "send an image to a registry",
+    load: async () => (await import("./verbs/push.ts")).command,
+  },
+  {
+    name: "copy",
+    summary: "copy an image between registries, archives, directories and the store",
+    load: async () => (await import("./verbs/copy.ts")).command,
+  },
+  {
+    name: "tags",
+    summary: "list the tags of a repository",
+    load: async () => (await import("./verbs/tags.ts")).command,
+  },
+  {
+    name: "login",
+    summary: "keep a name and a password for a registry",
+    load: async () => (await import("./verbs/login.ts")).command,
+  },
+  {
+    name: "logout",
+    summary: "forget what is kept for a registry",
+    load: async () => (await import("./verbs/logout.ts")).command,
+  },
+  {
     name: "store",
     summary: "verify, measure or tidy the store",
     load: async () => (await import("./verbs/store.ts")).command,

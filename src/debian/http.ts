@@ -2,10 +2,10 @@ import {
   type Answer,
   type Attempt,
   HttpStatus,
-  networkError,
+  headerOf,
   openSender,
-  pauseBeforeRetry,
   type RetryPolicy,
+  resumed,
   retrying,
   type Send,
   slots,
@@ -69,7 +69,17 @@ export function httpClient(environment: Environment, options: HttpOptions = {}):
       retrying(downloading(url), settings, request.signal, () =>
         slot(request.signal, () => readDocument(send, url, request)),
       ),
-    download: (url, request) => resumed(send, slot, url, request, settings),
+    download: (url, { size, from = 0, signal }) =>
+      resumed({
+        ...downloading(url),
+        size,
+        from,
+        signal,
+        policy: settings,
+        acquire: slot.acquire,
+        request: (at) => send(url, { headers: at === 0 ? {} : { range: `bytes=${at}-` }, signal }),
+        otherLength: (found) => otherLength(url, found, size),
+      }),
   };
 }
 
@@ -110,76 +120,9 @@ async function readDocument(
     }
     chunks.push(chunk);
   }
-  const announced = Number(header(response, "content-length") ?? size);
+  const announced = Number(headerOf(response, "content-length") ?? size);
   if (announced !== size) throw new Transient(`the transfer ended after ${size} of ${announced} bytes`);
   return { kind: "found", bytes: Buffer.concat(chunks), validators: validatorsOf(response) };
-}
-
-async function* resumed(
-  send: Send,
-  slot: ReturnType<typeof slots>,
-  url: string,
-  request: DownloadRequest,
-  policy: RetryPolicy,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let at = request.from ?? 0;
-  let failures = 0;
-  while (at < request.size) {
-    const before = at;
-    const release = await slot.acquire(request.signal);
-    try {
-      for await (const chunk of bodyFrom(send, url, at, request)) {
-        at += chunk.length;
-        yield chunk;
-      }
-      if (at < request.size) throw new Transient(`the transfer ended after ${at} of ${request.size} bytes`);
-    } catch (error) {
-      // A transfer that keeps moving may break as often as it likes.
-      failures = at > before ? 1 : failures + 1;
-      release();
-      await pauseBeforeRetry(error, { ...downloading(url), failures, policy, signal: request.signal });
-    } finally {
-      release();
-    }
-  }
-}
-
-async function* bodyFrom(
-  send: Send,
-  url: string,
-  at: number,
-  request: DownloadRequest,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const response = await send(url, {
-    headers: at === 0 ? {} : { range: `bytes=${at}-` },
-    signal: request.signal,
-  });
-  if (response.statusCode !== 200 && response.statusCode !== 206) {
-    await response.body.dump();
-    throw HttpStatus.of(response);
-  }
-  const partial = response.statusCode === 206;
-  // A server that does not know ranges sends all of it again.
-  let skip = partial ? 0 : at;
-  let left = request.size - at;
-  const announced = header(response, "content-length");
-  if (announced !== undefined && Number(announced) !== left + skip) {
-    const total = partial ? at + Number(announced) : Number(announced);
-    throw otherLength(url, `it is ${total} bytes long`, request.size);
-  }
-  if (partial && !(header(response, "content-range") ?? "").startsWith(`bytes ${at}-`)) {
-    throw networkError(
-      downloading(url),
-      new HttpStatus(206, "answers with another range than was asked for"),
-    );
-  }
-  for await (const chunk of response.body as AsyncIterable<Buffer>) {
-    const fresh = chunk.subarray(Math.min(skip, chunk.length));
-    skip -= chunk.length - fresh.length;
-    left -= fresh.length;
-    if (left < 0) throw otherLength(url, "it does not end where it should", request.size);
-    if (fresh.length > 0) yield fresh;
-  }
 }
 
 function otherLength(url: string, found: string, size: number): WhittleError {
@@ -193,14 +136,9 @@ function otherLength(url: string, found: string, size: number): WhittleError {
   );
 }
 
-function header(response: Answer, name: string): string | undefined {
-  const value = response.headers[name];
-  return typeof value === "string" ? value : undefined;
-}
-
 function validatorsOf(response: Answer): Validators {
-  const etag = header(response, "etag");
-  const lastModified = header(response, "last-modified");
+  const etag = headerOf(response, "etag");
+  const lastModified = headerOf(response, "last-modified");
   return {
     ...(etag === undefined ? {} : { etag }),
     ...(lastModified === undefined ? {} : { lastModified }),

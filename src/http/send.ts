@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
 import type { Environment } from "../io/index.ts";
 import { proxyAddress } from "./proxy.ts";
@@ -13,8 +14,6 @@ export interface SendRequest {
   /** Bytes that are at hand, or a stream, which cannot be sent a second time. */
   readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
   readonly signal: AbortSignal;
-  /** Sends after the whole body was read may take long; what silence means then (default: the sender's). */
-  readonly stall?: number;
 }
 
 /** Sends one request, following the redirects of those that have no body. */
@@ -30,6 +29,8 @@ export interface TlsOptions {
 }
 
 const mostRedirects = 5;
+// To one server at a time; the rest waits in line.
+const mostConnections = 32;
 
 /**
  * Opens what sends requests with their redirects, through the proxies that the environment names. Credentials of
@@ -53,6 +54,7 @@ export async function openSender(
   };
   const timeouts = {
     headersTimeout: stall,
+    connections: mostConnections,
     bodyTimeout: stall,
     connect: { timeout: Math.min(stall, 10_000), ...trust },
   };
@@ -80,10 +82,7 @@ export async function openSender(
           ...(authorization === undefined ? {} : { authorization }),
           ...headers,
         },
-        ...(request.body === undefined
-          ? {}
-          : { body: request.body as Dispatcher.DispatchOptions["body"] & {} }),
-        ...(request.stall === undefined ? {} : { headersTimeout: request.stall }),
+        ...(request.body === undefined ? {} : { body: bodyOf(request.body) }),
       });
       const { location } = answer.headers;
       const redirected =
@@ -104,6 +103,10 @@ export async function openSender(
 /** Never from https to http, and nowhere but to http servers. */
 function isSafe(from: URL, to: URL): boolean {
   return /^https?:$/.test(to.protocol) && !(from.protocol === "https:" && to.protocol === "http:");
+}
+
+function bodyOf(body: Uint8Array | AsyncIterable<Uint8Array>): Uint8Array | Readable {
+  return body instanceof Uint8Array ? body : Readable.from(body, { objectMode: false });
 }
 
 function credentialsOf({ username, password }: URL): { readonly authorization?: string } {

@@ -23,6 +23,11 @@ export const errorCodes = {
   ENVIRONMENT: { status: 3, about: "this machine lacks something that is needed" },
   PERMISSION: { status: 3, about: "the operating system refused access" },
   DISK_FULL: { status: 3, about: "no space is left on the device" },
+  REGISTRY_DENIED: {
+    status: 4,
+    about: "a registry wants other credentials, or refuses access to a repository",
+  },
+  REGISTRY_REFUSED: { status: 4, about: "a registry does not accept what was asked of it" },
   NETWORK: { status: 3, about: "a server could not be reached or answered wrongly" },
   ARCHIVE_UNTRUSTED: { status: 4, about: "a signature or checksum of the Debian archive does not hold" },
   ARCHIVE_EXPIRED: { status: 4, about: "a release is past its Valid-Until" },

@@ -27,7 +27,13 @@ export type { LockOptions } from "./lock.ts";
 export { withLock } from "./lock.ts";
 export { OpenFiles } from "./open-files.ts";
 export type { Environment } from "./paths.ts";
-export { cacheDirectory, dataDirectory, runtimeDirectory, storeDirectory } from "./paths.ts";
+export {
+  cacheDirectory,
+  configurationDirectory,
+  dataDirectory,
+  runtimeDirectory,
+  storeDirectory,
+} from "./paths.ts";
 export type { ProcessIdentity } from "./process-identity.ts";
 export { isAlive, thisProcess } from "./process-identity.ts";
 export type { Progress, ProgressEvent, Work } from "./progress.ts";

@@ -20,6 +20,11 @@ export function dataDirectory(environment: Environment = process.env): string {
   return join(base(environment, "XDG_DATA_HOME", ".local/share"), "whittle");
 }
 
+/** Where a person's settings are (XDG configuration directory). */
+export function configurationDirectory(environment: Environment = process.env): string {
+  return join(base(environment, "XDG_CONFIG_HOME", ".config"), "whittle");
+}
+
 /** Where images are kept: `$WHITTLE_STORE`, else in the XDG data directory. */
 export function storeDirectory(environment: Environment = process.env): string {
   const chosen = environment["WHITTLE_STORE"];

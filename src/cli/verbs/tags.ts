@@ -1,0 +1,33 @@
+import { Option } from "commander";
+import type { VerbContext, VerbModule } from "../verb.ts";
+
+interface Flags {
+  readonly format: "text" | "json";
+}
+
+export const command: VerbModule = {
+  define(command, run) {
+    command
+      .argument("<repository>", "REGISTRY/REPOSITORY")
+      .addOption(new Option("--format <form>", "how to print").choices(["text", "json"]).default("text"))
+      .addHelpText(
+        "after",
+        "\nExamples:\n  whittle tags registry.example/team/api\n  whittle tags debian --format json\n",
+      )
+      .action((repository: string, flags: Flags) => run((context) => tags(repository, flags, context)));
+  },
+};
+
+async function tags(name: string, flags: Flags, context: VerbContext): Promise<number> {
+  const { openClient, remoteReference, Repository } = await import("../../registry/index.ts");
+  const { registry, repository } = remoteReference(name);
+  const client = openClient({ environment: context.environment });
+  const source = new Repository(await client.session(registry), repository, context.signal);
+  const all: string[] = [];
+  for await (const tag of source.tags()) {
+    if (flags.format === "json") all.push(tag);
+    else context.out(`${tag}\n`);
+  }
+  if (flags.format === "json") context.out(`${JSON.stringify(all, undefined, 2)}\n`);
+  return 0;
+}

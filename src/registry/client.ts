@@ -1,0 +1,51 @@
+import type { NameReference } from "../image/index.ts";
+import type { Environment } from "../io/index.ts";
+import { findCredential } from "./credentials.ts";
+import { endpointOf } from "./endpoint.ts";
+import { Repository } from "./repository.ts";
+import { Session, type SessionOptions } from "./session.ts";
+import { readSettings } from "./settings.ts";
+
+/** How the registries of one run are reached. */
+export interface ClientOptions extends Partial<Omit<SessionOptions, "environment">> {
+  readonly environment: Environment;
+}
+
+/** Everything that one run says to registries: one conversation with each. */
+export interface RegistryClient {
+  /** A conversation with a registry. */
+  session(host: string): Promise<Session>;
+  /** The repository of a reference, for reading: at the first mirror that has what the reference names, or at home. */
+  repository(reference: NameReference, signal: AbortSignal): Promise<Repository>;
+}
+
+/** Opens a client; nothing is read or connected before the first use. */
+export function openClient(options: ClientOptions): RegistryClient {
+  const { environment } = options;
+  const sessions = new Map<string, Promise<Session>>();
+  const session = (host: string): Promise<Session> => {
+    const known = sessions.get(host);
+    if (known !== undefined) return known;
+    const made = (async () => {
+      const settings = await readSettings(host, environment);
+      const credential = (wanted: string) => findCredential(wanted, environment);
+      return new Session(endpointOf(host, settings), { credential, ...options });
+    })();
+    sessions.set(host, made);
+    return made;
+  };
+  return {
+    session,
+    repository: async ({ registry, repository, tag, digest }, signal) => {
+      const { mirrors = [] } = await readSettings(registry, environment);
+      for (const mirror of mirrors) {
+        const there = new Repository(await session(mirror), repository, signal);
+        // A mirror that does not answer is as good as one that has nothing.
+        const found = await there.head(digest ?? tag ?? "latest").catch(() => undefined);
+        signal.throwIfAborted();
+        if (found !== undefined) return there;
+      }
+      return new Repository(await session(registry), repository, signal);
+    },
+  };
+}

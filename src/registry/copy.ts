@@ -1,0 +1,72 @@
+import {
+  formatReference,
+  isPathReference,
+  openImage,
+  type Platform,
+  parseReference,
+  type Reference,
+} from "../image/index.ts";
+import type { Digest, Work } from "../io/index.ts";
+import { attachedTo, type OpenedImage, type Store, writeTo } from "../store/index.ts";
+import type { RegistryClient } from "./client.ts";
+import { pullImage } from "./pull.ts";
+import { pushImage } from "./push.ts";
+
+/** How an image is copied. */
+export interface CopyOptions {
+  readonly store: Store;
+  readonly client: RegistryClient;
+  /** Only this platform of an image that has several. */
+  readonly platform?: Platform;
+  /** Whether what is attached to the image goes with it. */
+  readonly withReferrers: boolean;
+}
+
+/**
+ * Copies an opened image to where a reference says. From registry to registry the blobs stream through and touch no
+ * disk; within one registry they are mounted.
+ *
+ * @param from - the reference that was opened
+ * @returns the digest of what was copied
+ */
+export async function copyImage(
+  opened: OpenedImage,
+  from: string,
+  to: Reference,
+  work: Work,
+  options: CopyOptions,
+): Promise<Digest> {
+  const { store, client, platform } = options;
+  const descriptor =
+    platform === undefined
+      ? opened.descriptor
+      : (await openImage(opened.source, opened.descriptor, platform)).descriptor;
+  const referrers = options.withReferrers ? await attachedTo({ ...opened, descriptor }) : [];
+  if (!isPathReference(to) && to.transport === "docker") {
+    const source = parseReference(from);
+    const near = !isPathReference(source) && source.transport !== "store" && source.registry === to.registry;
+    await pushImage({
+      session: await client.session(to.registry),
+      ...{ repository: to.repository, tag: to.digest === undefined ? (to.tag ?? "latest") : to.tag },
+      ...{ source: opened.source, descriptor, referrers, work },
+      from: near ? source.repository : undefined,
+    });
+    return descriptor.digest;
+  }
+  if (!isPathReference(to) && to.transport === "store") {
+    for (const item of [descriptor, ...referrers]) await pullImage(opened.source, item, store, work);
+  }
+  await writeTo(to, opened.source, descriptor, work, {
+    ...{ store, referrers },
+    ...(isPathReference(to) ? { names: namesFor(from) } : {}),
+  });
+  return descriptor.digest;
+}
+
+/** The name that a copy keeps in a form that holds names. */
+function namesFor(from: string): readonly string[] {
+  const reference = parseReference(from);
+  if (isPathReference(reference)) return reference.tag === undefined ? [] : [reference.tag];
+  if (reference.name === "" || reference.digest !== undefined) return [];
+  return [formatReference({ ...reference, transport: "store", tag: reference.tag ?? "latest" })];
+}

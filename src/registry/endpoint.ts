@@ -1,0 +1,36 @@
+import type { TlsOptions } from "../http/index.ts";
+
+/** How one registry is reached. */
+export interface Endpoint {
+  /** Host and port as references name it. */
+  readonly host: string;
+  /** Addresses to try in order, without a path: `https://registry.example:5000`. */
+  readonly addresses: readonly string[];
+  readonly tls: TlsOptions;
+}
+
+/** What the settings say of one registry. */
+export interface RegistrySettings {
+  /** Registries that are asked first when something is read. */
+  readonly mirrors?: readonly string[];
+  /** Plain HTTP and any certificate are accepted. */
+  readonly insecure?: boolean;
+  readonly tls?: TlsOptions;
+}
+
+// Docker Hub's images are named after one host and served by another one.
+const servedElsewhere: Readonly<Record<string, string>> = { "docker.io": "index.docker.io" };
+
+/** How a registry is reached: by TLS, and by plain HTTP on this machine or where a person said so. */
+export function endpointOf(host: string, settings: RegistrySettings = {}): Endpoint {
+  const server = servedElsewhere[host] ?? host;
+  const insecure = settings.insecure === true;
+  const addresses = [`https://${server}`, ...(insecure || isLoopback(server) ? [`http://${server}`] : [])];
+  return { host, addresses, tls: { ...settings.tls, ...(insecure ? { insecure } : {}) } };
+}
+
+/** Whether a host can only be this machine. */
+export function isLoopback(host: string): boolean {
+  const name = host.startsWith("[") ? host.slice(0, host.indexOf("]") + 1) : host.replace(/:\d+$/, "");
+  return name === "localhost" || /^127(?:\.\d{1,3}){3}$/.test(name) || name === "[::1]";
+}

@@ -1,0 +1,17 @@
+export type { ClientOptions, RegistryClient } from "./client.ts";
+export { openClient } from "./client.ts";
+export type { CopyOptions } from "./copy.ts";
+export { copyImage } from "./copy.ts";
+export type { Credential } from "./credential.ts";
+export type { SavedIn } from "./credentials.ts";
+export { findCredential, removeCredential, saveCredential } from "./credentials.ts";
+export type { RegistrySettings } from "./endpoint.ts";
+export type { Places } from "./images.ts";
+export { openAnywhere, openRemote, remoteReference } from "./images.ts";
+export { checkLogin } from "./login.ts";
+export { pullImage } from "./pull.ts";
+export type { Push, PushResult } from "./push.ts";
+export { pushImage } from "./push.ts";
+export type { FetchedManifest } from "./repository.ts";
+export { Repository } from "./repository.ts";
+export type { Session } from "./session.ts";

@@ -1,0 +1,88 @@
+import { type Answer, HttpStatus, headerOf } from "../http/index.ts";
+import { WhittleError } from "../io/index.ts";
+
+/** Bytes of an error's body that are looked at. */
+const mostBytes = 64 * 1024;
+
+/** The first bytes of a body as text; what comes after is thrown away. */
+export async function bodyText(answer: Answer, most = mostBytes): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > most) break;
+  }
+  return Buffer.concat(chunks).subarray(0, most).toString("utf8");
+}
+
+/** What a registry says in an error's body (distribution-spec, "Error Codes"): codes and messages, for a person. */
+function said(text: string): string {
+  try {
+    const { errors } = JSON.parse(text) as { errors?: readonly { code?: unknown; message?: unknown }[] };
+    if (!Array.isArray(errors)) return "";
+    return errors
+      .slice(0, 5)
+      .map(({ code, message }) =>
+        [code, message].filter((part) => typeof part === "string" && part !== "").join(": "),
+      )
+      .filter((line) => line !== "")
+      .join("; ")
+      .replace(/[^\x20-\x7e\u00a0-\uffff]+/g, " ")
+      .slice(0, 300);
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * The error for an answer that is none of those that were expected. What may pass (408, 429, 5xx) comes back as an
+ * {@link HttpStatus}, for the retrying caller.
+ *
+ * @param doing - as the words after "Cannot"
+ */
+export async function refusal(answer: Answer, doing: string, host: string): Promise<Error> {
+  const { statusCode: status } = answer;
+  const text = said(await bodyText(answer).catch(() => ""));
+  const found = text === "" ? `${host} answers ${status}` : `${host} answers ${status} (${text})`;
+  if (status === 429) {
+    const { after } = HttpStatus.of(answer);
+    const wait = after > 0 ? `, and asks to wait ${after} seconds` : "";
+    return new HttpStatus(
+      429,
+      `allows no more requests for now${wait}${text === "" ? "" : ` (${text})`}`,
+      after,
+    );
+  }
+  if (status === 408 || status >= 500) {
+    const { after } = HttpStatus.of(answer);
+    return new HttpStatus(status, text === "" ? `answers ${status}` : `answers ${status} (${text})`, after);
+  }
+  if (status === 401 || status === 403) {
+    return new WhittleError("REGISTRY_DENIED", `Cannot ${doing}: ${found}`, {
+      hint: `whittle login ${host} with an account that may do this; a private repository looks like a missing one`,
+    });
+  }
+  if (status === 404) {
+    return new WhittleError("NOT_FOUND", `Cannot ${doing}: ${found}`, {
+      hint: `check the name; whittle tags ${host}/REPOSITORY lists what there is`,
+    });
+  }
+  return new WhittleError("REGISTRY_REFUSED", `Cannot ${doing}: ${found}`);
+}
+
+/** An address out of a Location header, against the address that was asked. */
+export function locationOf(answer: Answer, asked: string, doing: string): string {
+  const location = headerOf(answer, "location");
+  if (location === undefined || !URL.canParse(location, asked)) {
+    throw new WhittleError("REGISTRY_REFUSED", `Cannot ${doing}: the registry does not say where to send it`);
+  }
+  const url = new URL(location, asked);
+  if (!/^https?:$/.test(url.protocol) || (asked.startsWith("https:") && url.protocol === "http:")) {
+    throw new WhittleError(
+      "REGISTRY_REFUSED",
+      `Cannot ${doing}: the registry names an address that is not safe`,
+    );
+  }
+  return url.href;
+}

@@ -1,0 +1,187 @@
+import {
+  type Answer,
+  headerOf,
+  openSender,
+  type RetryPolicy,
+  retrying,
+  type Send,
+  type SendRequest,
+  type Slots,
+  slots,
+} from "../http/index.ts";
+import { type Environment, isSystemError } from "../io/index.ts";
+import { parseChallenges } from "./challenge.ts";
+import type { Credential } from "./credential.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { refusal } from "./refusal.ts";
+import { type Authorization, authorize } from "./tokens.ts";
+
+/** How a client behaves; every member has a usual value. */
+export interface SessionOptions extends Partial<RetryPolicy> {
+  readonly environment: Environment;
+  /** Finds what to show to a registry; asked once, when the registry wants to know. */
+  credential(host: string): Promise<Credential | undefined>;
+  /** Milliseconds without a byte after which a transfer counts as stalled (default 30 s). */
+  readonly stall?: number;
+  /** Blobs on their way at a time (default 6). */
+  readonly connections?: number;
+}
+
+/** One request of the distribution-spec. */
+export interface RegistryRequest {
+  readonly method: NonNullable<SendRequest["method"]>;
+  /** Below `/v2/`, or an address that the registry named before. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Bytes, or a stream that can be made again. */
+  readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>);
+  /** What the token has to allow: `repository:NAME:pull`. */
+  readonly scopes: readonly string[];
+  /** As the words after "Cannot": `read the manifest of a/b:1`. */
+  readonly doing: string;
+  /** Statuses that are an answer; any other is an error. */
+  readonly expected: readonly number[];
+  readonly signal: AbortSignal;
+}
+
+/** An answer, and the address that gave it. */
+export interface RegistryAnswer {
+  readonly answer: Answer;
+  readonly address: string;
+}
+
+const usual = { attempts: 5, delay: 300, stall: 30_000, connections: 6 };
+
+// What a server that does not speak TLS does to a TLS handshake.
+const noTls = /^(?:EPROTO|ECONNRESET|UND_ERR_SOCKET|ERR_SSL_|ERR_TLS_HANDSHAKE)/;
+
+/**
+ * A conversation with one registry: its address, what it wants to be shown, retries. An Authorization header goes to
+ * the registry's own origin and nowhere else.
+ */
+export class Session {
+  readonly host: string;
+  readonly policy: RetryPolicy;
+  /** Places for blobs on their way. */
+  readonly places: Slots;
+  readonly #endpoint: Endpoint;
+  readonly #options: SessionOptions;
+  readonly #stall: number;
+  readonly #shown = new Map<string, Promise<Authorization>>();
+  #credential: Promise<Credential | undefined> | undefined;
+  #sender: Promise<Send> | undefined;
+  #address: string | undefined;
+
+  constructor(endpoint: Endpoint, options: SessionOptions) {
+    this.host = endpoint.host;
+    this.policy = { attempts: options.attempts ?? usual.attempts, delay: options.delay ?? usual.delay };
+    this.places = slots(options.connections ?? usual.connections);
+    this.#endpoint = endpoint;
+    this.#options = options;
+    this.#stall = options.stall ?? usual.stall;
+  }
+
+  /**
+   * Sends a request again while its failure may pass.
+   *
+   * @throws WhittleError `REGISTRY_DENIED`, `REGISTRY_REFUSED`, `NOT_FOUND`, `NETWORK`
+   */
+  request(request: RegistryRequest): Promise<RegistryAnswer> {
+    const about = { doing: request.doing, hint: this.#hint() };
+    return retrying(about, this.policy, request.signal, () => this.once(request));
+  }
+
+  /**
+   * Sends a request once, after showing what the registry wants to see. What may pass is thrown as the http folder's
+   * `HttpStatus` or `Transient`.
+   */
+  async once(request: RegistryRequest): Promise<RegistryAnswer> {
+    const scope = request.scopes.join(" ");
+    const known = await this.#known(scope);
+    let sent = await this.#send(request, known?.header);
+    if (sent.answer.statusCode === 401) {
+      const header = headerOf(sent.answer, "www-authenticate") ?? "";
+      const shown = await this.#authorized(scope, known, header, sent.address, request);
+      if (shown !== undefined && shown.header !== known?.header) {
+        await sent.answer.body.dump();
+        sent = await this.#send(request, shown.header);
+      }
+    }
+    if (request.expected.includes(sent.answer.statusCode)) return sent;
+    throw await refusal(sent.answer, request.doing, this.host);
+  }
+
+  /** A hint for connections that fail. */
+  #hint(): string {
+    const plain =
+      this.#endpoint.addresses.length === 1 ? "; a registry without TLS has to be marked insecure" : "";
+    return `check the address, the connection and the proxy variables${plain}`;
+  }
+
+  async #known(scope: string): Promise<Authorization | undefined> {
+    const known = await this.#shown.get(scope)?.catch(() => undefined);
+    if (known !== undefined && known.until > Date.now()) return known;
+    this.#shown.delete(scope);
+    return undefined;
+  }
+
+  /** Several requests that are told to show something at the same time ask for one token. */
+  async #authorized(
+    scope: string,
+    refused: Authorization | undefined,
+    header: string,
+    address: string,
+    request: RegistryRequest,
+  ): Promise<Authorization | undefined> {
+    const current = await this.#known(scope);
+    if (current !== undefined && current.header !== refused?.header) return current;
+    const challenges = parseChallenges(header);
+    if (challenges.length === 0) return undefined;
+    const made = (async () => {
+      this.#credential ??= this.#options.credential(this.host);
+      const { scopes, signal } = request;
+      const credential = await this.#credential;
+      return authorize(
+        challenges,
+        { host: this.host, scopes, credential, signal, address },
+        await this.#opened(),
+      );
+    })();
+    this.#shown.set(scope, made);
+    made.catch(() => this.#shown.delete(scope));
+    return made;
+  }
+
+  #opened(): Promise<Send> {
+    this.#sender ??= openSender(this.#options.environment, this.#stall, this.#endpoint.tls);
+    return this.#sender;
+  }
+
+  async #send(request: RegistryRequest, authorization: string | undefined): Promise<RegistryAnswer> {
+    const send = await this.#opened();
+    const addresses = this.#address === undefined ? this.#endpoint.addresses : [this.#address];
+    for (const [at, origin] of addresses.entries()) {
+      const address = new URL(request.path, `${origin}/v2/`).href;
+      const own = new URL(address).origin === new URL(origin).origin;
+      try {
+        const answer = await send(address, {
+          method: request.method,
+          headers: {
+            ...(authorization === undefined || !own ? {} : { authorization }),
+            ...request.headers,
+          },
+          ...(request.body === undefined
+            ? {}
+            : { body: request.body instanceof Uint8Array ? request.body : request.body() }),
+          signal: request.signal,
+        });
+        this.#address ??= origin;
+        return { answer, address };
+      } catch (error) {
+        const last = at === addresses.length - 1;
+        if (last || !isSystemError(error) || !noTls.test(error.code ?? "")) throw error;
+      }
+    }
+    throw new Error(`the registry ${this.host} has no address`);
+  }
+}

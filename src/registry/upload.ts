@@ -1,0 +1,188 @@
+import { HttpStatus, headerOf, pauseBeforeRetry } from "../http/index.ts";
+import type { Descriptor } from "../image/index.ts";
+import { type Content, isSystemError, WhittleError, type Work } from "../io/index.ts";
+import { locationOf } from "./refusal.ts";
+import type { RegistryAnswer, Session } from "./session.ts";
+
+/** What has become of a blob that was to be pushed. */
+export type Pushed = "there" | "mounted" | "uploaded";
+
+/** A blob on its way into a repository. */
+export interface Upload {
+  readonly session: Session;
+  readonly repository: string;
+  readonly descriptor: Descriptor;
+  /** Opens the bytes, when they have to travel. */
+  readonly content: () => Promise<Content>;
+  /** Another repository of the same registry that has the blob. */
+  readonly from?: string | undefined;
+  readonly work: Work;
+}
+
+// A small blob travels in one request, which is made again when it fails.
+const monolithic = 1024 * 1024;
+
+/**
+ * Makes sure that a repository has a blob: by asking, by mounting it from another repository, by sending it. A broken
+ * upload goes on where the registry says that it stopped (distribution-spec, "Pushing Blobs").
+ *
+ * @throws WhittleError `REGISTRY_DENIED`, `REGISTRY_REFUSED`, `NETWORK`
+ */
+export async function uploadBlob(upload: Upload): Promise<Pushed> {
+  const { session, repository, descriptor, from, work } = upload;
+  const { digest } = descriptor;
+  const scopes = pushing(upload);
+  const doing = `push the blob ${digest} to ${session.host}/${repository}`;
+  const common = { scopes, doing, signal: work.signal };
+  const found = await session.request({
+    ...{ ...common, method: "HEAD", path: `${repository}/blobs/${digest}`, expected: [200, 404] },
+  });
+  await found.answer.body.dump();
+  if (found.answer.statusCode === 200) return "there";
+  const mount = from === undefined ? "" : `?mount=${digest}&from=${encodeURIComponent(from)}`;
+  const begun = await session.request({
+    ...{ ...common, method: "POST", path: `${repository}/blobs/uploads/${mount}`, expected: [201, 202] },
+    headers: { "content-length": "0" },
+  });
+  await begun.answer.body.dump();
+  if (begun.answer.statusCode === 201) return "mounted";
+  await send(upload, locationOf(begun.answer, begun.address, doing), doing);
+  return "uploaded";
+}
+
+function pushing({ repository, from }: Upload): readonly string[] {
+  const own = `repository:${repository}:pull,push`;
+  return from === undefined || from === repository ? [own] : [own, `repository:${from}:pull`];
+}
+
+/** Sends the bytes to an upload that was begun, as often as there is some progress, or the policy allows. */
+async function send(upload: Upload, first: string, doing: string): Promise<void> {
+  const { session, descriptor, work } = upload;
+  const content = await upload.content();
+  const id = `push:${session.host}/${upload.repository}@${descriptor.digest}`;
+  work.progress({
+    kind: "start",
+    id,
+    label: `push ${descriptor.digest.slice(7, 19)}`,
+    totalBytes: content.size,
+  });
+  let location = first;
+  let at = 0;
+  let failures = 0;
+  const release = await session.places.acquire(work.signal);
+  try {
+    for (;;) {
+      try {
+        await (content.size <= monolithic
+          ? sendWhole(upload, content, location, doing)
+          : sendFrom(upload, content, location, at, id, doing));
+        work.progress({ kind: "done", id, outcome: "done" });
+        return;
+      } catch (error) {
+        // A stream's own failure comes through the connection that carried it.
+        const reason = error instanceof Error && error.cause instanceof WhittleError ? error.cause : error;
+        failures += 1;
+        await pauseBeforeRetry(reason, { doing, failures, policy: session.policy, signal: work.signal });
+        const stopped = await resumption(upload, location, doing);
+        if (stopped.at > at) failures = 0;
+        ({ location, at } = stopped);
+      }
+    }
+  } catch (error) {
+    work.progress({ kind: "done", id, outcome: work.signal.aborted ? "cancelled" : "failed" });
+    throw error;
+  } finally {
+    release();
+  }
+}
+
+async function sendWhole(upload: Upload, content: Content, location: string, doing: string): Promise<void> {
+  const { session, descriptor, work } = upload;
+  const { answer } = await session.once({
+    ...{ method: "PUT", path: finished(location, descriptor), scopes: pushing(upload), doing },
+    ...{ expected: [201], signal: work.signal, body: () => content.open() },
+    headers: { "content-type": "application/octet-stream", "content-length": String(content.size) },
+  });
+  await answer.body.dump();
+}
+
+async function sendFrom(
+  upload: Upload,
+  content: Content,
+  location: string,
+  at: number,
+  id: string,
+  doing: string,
+): Promise<void> {
+  const { session, descriptor, work } = upload;
+  const common = { scopes: pushing(upload), doing, signal: work.signal };
+  const patched: RegistryAnswer = await session.once({
+    ...{ ...common, method: "PATCH", path: location, expected: [202, 204] },
+    headers: {
+      "content-type": "application/octet-stream",
+      "content-length": String(content.size - at),
+      // Docker's own client streams without a range, and some registries know nothing else.
+      ...(at === 0 ? {} : { "content-range": `${at}-${content.size - 1}` }),
+    },
+    body: () => counted(content.open({ start: at, end: content.size }), at, id, work),
+  });
+  await patched.answer.body.dump();
+  const { answer } = await session.once({
+    ...{
+      ...common,
+      method: "PUT",
+      path: finished(locationOf(patched.answer, patched.address, doing), descriptor),
+    },
+    ...{ headers: { "content-length": "0" }, expected: [201] },
+  });
+  await answer.body.dump();
+}
+
+/** Where an upload stands (`GET` of its address); one that the registry has forgotten begins again. */
+async function resumption(
+  upload: Upload,
+  location: string,
+  doing: string,
+): Promise<{ readonly location: string; readonly at: number }> {
+  const { session, repository, work } = upload;
+  const common = { scopes: pushing(upload), doing, signal: work.signal };
+  const asked = await session
+    .request({ ...common, method: "GET", path: location, expected: [204, 404] })
+    .catch((error: unknown) => {
+      if (isSystemError(error) || error instanceof HttpStatus) throw error;
+      return undefined;
+    });
+  await asked?.answer.body.dump();
+  if (asked?.answer.statusCode === 204) {
+    const last = /^(?:bytes=)?0-(\d+)$/.exec(headerOf(asked.answer, "range") ?? "")?.[1];
+    const at = last === undefined ? 0 : Number(last) + 1;
+    // An empty upload is said to end at byte 0, as one of a single byte is: begin again where that is not told apart.
+    if (at > 1) return { location: locationOf(asked.answer, asked.address, doing), at };
+  }
+  const begun = await session.request({
+    ...{ ...common, method: "POST", path: `${repository}/blobs/uploads/`, expected: [202] },
+    headers: { "content-length": "0" },
+  });
+  await begun.answer.body.dump();
+  return { location: locationOf(begun.answer, begun.address, doing), at: 0 };
+}
+
+function finished(location: string, { digest }: Descriptor): string {
+  const url = new URL(location);
+  url.searchParams.set("digest", digest);
+  return url.href;
+}
+
+async function* counted(
+  source: AsyncIterable<Uint8Array>,
+  from: number,
+  id: string,
+  work: Work,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let bytes = from;
+  for await (const chunk of source) {
+    yield chunk;
+    bytes += chunk.length;
+    work.progress({ kind: "bytes", id, bytes });
+  }
+}
