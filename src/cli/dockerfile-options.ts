@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { basename, extname, join, resolve } from "node:path";
+import { basename, extname, isAbsolute, join, resolve } from "node:path";
 import { type Environment, explainSystemError, WhittleError } from "../io/index.ts";
 import type { DockerfileOptions } from "../project/index.ts";
 
@@ -13,58 +13,98 @@ export interface DockerfileFlags {
   readonly secret: readonly string[];
   readonly network?: string;
   readonly addHost: readonly string[];
+  readonly noCacheFilter: readonly string[];
+  readonly shmSize?: string;
+  readonly ulimit: readonly string[];
 }
 
+/** Where a Dockerfile and what it copies are. */
+export type ChosenDockerfile = Pick<DockerfileOptions, "context" | "file" | "name">;
+
 /**
- * The Dockerfile that is meant, or undefined when it is a recipe: a file that is named decides by its name, else the
- * context's `whittle.yaml` goes before its `Dockerfile`.
+ * The context and Dockerfile that are meant, or undefined when it is a recipe: a file that is named decides by its
+ * name, else the context's `whittle.yaml` goes before its `Dockerfile`. What is no directory of this machine holds a
+ * Dockerfile.
  *
- * @param directory - absolute path of the context
+ * @throws WhittleError `NOT_FOUND` for a context that is not there
  */
 export function chosenDockerfile(
-  directory: string,
+  context: string,
   file: string | undefined,
   currentDirectory: string,
-): string | undefined {
+): ChosenDockerfile | undefined {
+  const place = resolve(currentDirectory, context);
+  if (context === "-" || (isRemote(context) && !existsSync(place))) {
+    const inside = file === undefined || file === "-" || isRemote(file) || isAbsolute(file);
+    return {
+      context,
+      ...(file === undefined ? {} : { file: inside ? file : file.replace(/^(?:\.\/)+/, "") }),
+      name: context === "-" ? "image" : remoteName(context),
+    };
+  }
+  const chosen = { context: place, name: basename(place).toLowerCase() || "image" };
   if (file !== undefined) {
     const recipe = [".yaml", ".yml"].includes(extname(file).toLowerCase());
-    return recipe ? undefined : resolve(currentDirectory, file);
+    const apart = file === "-" || isRemote(file);
+    if (recipe && !apart) return undefined;
+    requireDirectory(place, context);
+    return { ...chosen, file: apart ? file : resolve(currentDirectory, file) };
   }
-  if (existsSync(join(directory, "whittle.yaml"))) return undefined;
-  const dockerfile = ["Dockerfile", "dockerfile"].find((name) => existsSync(join(directory, name)));
-  return dockerfile === undefined ? undefined : join(directory, dockerfile);
+  if (existsSync(join(place, "whittle.yaml"))) return undefined;
+  const found = ["Dockerfile", "dockerfile", "Containerfile"].find((name) => existsSync(join(place, name)));
+  return found === undefined ? undefined : { ...chosen, file: join(place, found) };
+}
+
+function isRemote(text: string): boolean {
+  return /^(?:(?:https?|git|ssh):\/\/|[\w-]+@[\w.-]+:(?!\/\/)|github\.com\/)/i.test(text);
+}
+
+/** The last part of an address without what follows it: what an image that has no other name is called. */
+function remoteName(address: string): string {
+  const last = /([^/:]+?)(?:\.git|\.tar|\.tgz|\.tar\.\w+)?\/*(?:[?#].*)?$/.exec(address)?.[1] ?? "";
+  return (
+    last
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, "-")
+      .replace(/^-+|-+$/g, "") || "image"
+  );
+}
+
+function requireDirectory(place: string, context: string): void {
+  const found = statSync(place, { throwIfNoEntry: false });
+  if (found?.isDirectory() === true) return;
+  throw new WhittleError(
+    "NOT_FOUND",
+    `Cannot build ${context}: ${found === undefined ? "no such file or directory" : "it is not a directory"}`,
+    { hint: "a directory, -, a git address or the address of a tar is wanted" },
+  );
 }
 
 /**
  * What the flags say of a Dockerfile's build.
  *
- * @throws WhittleError `USAGE`
+ * @throws WhittleError `USAGE`, `NOT_FOUND` for the file of a secret
  */
 export function dockerfileOptions(
   flags: DockerfileFlags,
-  directory: string,
   currentDirectory: string,
   environment: Environment,
-): Pick<
-  DockerfileOptions,
-  "name" | "target" | "buildArguments" | "contexts" | "secrets" | "network" | "extraHosts"
-> {
+) {
   return {
-    name: basename(directory).toLowerCase() || "image",
     ...(flags.target === undefined ? {} : { target: flags.target }),
     buildArguments: new Map(flags.buildArg.flatMap((text) => givenArgument(text, environment))),
-    contexts: new Map(
-      flags.buildContext.map((text) => {
-        const [name, value] = cut(text, "=", "--build-context", "NAME=DIRECTORY");
-        return [name, value.includes("://") ? value : resolve(currentDirectory, value)];
-      }),
-    ),
+    contexts: new Map(flags.buildContext.map((text) => cut(text, "=", "--build-context", "NAME=DIRECTORY"))),
+    directory: currentDirectory,
     secrets: new Map(flags.secret.map((text) => secretOf(text, currentDirectory, environment))),
     ...(flags.network === undefined ? {} : { network: networkOf(flags.network) }),
     extraHosts: flags.addHost.map((text) =>
       cut(text, text.includes("=") ? "=" : ":", "--add-host", "HOST:ADDRESS"),
     ),
-  };
+    ...(flags.noCacheFilter.length === 0
+      ? {}
+      : { noCacheFilter: flags.noCacheFilter.flatMap((text) => text.split(",")) }),
+    input: (): AsyncIterable<Uint8Array> => process.stdin,
+  } satisfies Partial<DockerfileOptions>;
 }
 
 /** `NAME=value`; a name alone takes its value from the environment, and counts for nothing where there is none. */
@@ -103,6 +143,13 @@ function secretOf(
     ];
   }
   const path = resolve(currentDirectory, file ?? id);
+  if (!existsSync(path)) {
+    throw new WhittleError(
+      "NOT_FOUND",
+      `Cannot use --secret "${text}": there is no file ${path}`,
+      file === undefined ? { hint: `nor is there a variable ${id} in the environment` } : {},
+    );
+  }
   return [
     id,
     () =>

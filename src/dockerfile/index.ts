@@ -1,3 +1,4 @@
+export { csvFields } from "./csv.ts";
 export { formatGitReference, type GitReference, parseGitReference } from "./git-reference.ts";
 export { type HeredocMark, parseHeredoc, withoutLeadingTabs } from "./heredoc.ts";
 export { type IgnoreMatcher, ignoreMatcher, parseIgnoreFile } from "./ignore.ts";

@@ -1,7 +1,7 @@
-import { baseStep } from "../build/index.ts";
+import { baseStep, scratchStep } from "../build/index.ts";
 import type { Asked, BaseImage } from "../dockerfile/index.ts";
 import { type Descriptor, formatPlatform, openImage, type Platform } from "../image/index.ts";
-import { nearest, parseDigest, WhittleError } from "../io/index.ts";
+import { nearest, parseDigest, sha256, WhittleError } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
 
 /** An image of the store as something to build on. */
@@ -20,6 +20,16 @@ export async function openBase(
     digest: image.descriptor.digest,
     config,
     layers: layers.map((layer) => ({ descriptor: layer.descriptor, diffId: parseDigest(layer.diffId) })),
+  };
+}
+
+/** Stands for an image that need not be there, where only the Dockerfile's own words matter. */
+export function unknownBase(platform: Platform): BaseImage {
+  return {
+    step: scratchStep,
+    digest: sha256(""),
+    config: { ...platform, config: {}, rootfs: { type: "layers", diff_ids: [] } },
+    layers: [],
   };
 }
 

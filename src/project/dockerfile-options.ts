@@ -38,10 +38,8 @@ export interface DockerfileOptions extends Work {
   readonly noCache?: boolean;
   /** Stages whose steps are run again, by name or number. */
   readonly noCacheFilter?: readonly string[];
-  /** How the image is written: gzip, OCI media types. */
+  /** How the image is written (default: gzip, OCI media types). */
   readonly form?: ImageForm;
-  /** What is said of the whole where it has several platforms. */
-  readonly indexAnnotations?: Readonly<Record<string, string>>;
   /** What an earlier build recorded: the same bases and files are taken, or the build fails. */
   readonly locked?: DockerfileLock;
   /** Told once of each thing that is allowed and probably not meant (default: a warning event). */

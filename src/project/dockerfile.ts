@@ -1,53 +1,12 @@
-import { type ImageRecord, indexStep, type Solver, type Step } from "../build/index.ts";
-import {
-  type Asked,
-  type BaseImage,
-  type Dockerfile,
-  type PlannedDockerfile,
-  type PlanWarning,
-  parseDockerfile,
-  planDockerfile,
-} from "../dockerfile/index.ts";
-import {
-  type Descriptor,
-  formatPlatform,
-  hostPlatform,
-  type Platform,
-  parsePlatform,
-} from "../image/index.ts";
-import { cacheDirectory } from "../io/index.ts";
-import { located, missingBase, openBase } from "./base-image.ts";
-import { type BuiltImage, sourceDateEpoch } from "./build.ts";
+import { type ImageRecord, indexStep, type Solver, type Step, stepsOf } from "../build/index.ts";
+import type { ImageForm, PlannedDockerfile, PlanWarning } from "../dockerfile/index.ts";
+import type { Descriptor } from "../image/index.ts";
+import { WhittleError } from "../io/index.ts";
+import type { BuiltImage } from "./build.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
-import { type MainContext, openMainContext } from "./main-context.ts";
-import { NamedContexts } from "./named-contexts.ts";
-import { solverFor } from "./solver.ts";
+import { planBuild } from "./dockerfile-plan.ts";
 
-/** A Dockerfile's graphs, one a platform, and what they are solved with. */
-export interface PlannedBuild {
-  readonly solver: Solver;
-  readonly platforms: readonly PlannedDockerfile[];
-}
-
-/**
- * Finds the context, reads the Dockerfile and makes its graph; nothing is built.
- *
- * @throws WhittleError `DOCKERFILE_INVALID`, `NOT_FOUND` for a base image or context that is not there
- */
-export async function planBuild(options: DockerfileOptions): Promise<PlannedBuild> {
-  const cache = cacheDirectory(options.environment);
-  const solver = solverFor(options);
-  const context = await openMainContext(options, solver, cache);
-  const dockerfile = parseDockerfile(context.dockerfile.text, context.dockerfile.name);
-  const warn = tellOnce(options);
-  for (const warning of dockerfile.warnings) warn(warning);
-  const names = options.platforms ?? [formatPlatform(hostPlatform())];
-  const planner = new PlatformPlanner(dockerfile, context, options, cache, warn, names.length > 1);
-  return {
-    solver,
-    platforms: await Promise.all(names.map((name) => planner.plan(parsePlatform(name)))),
-  };
-}
+const usualForm: ImageForm = { compression: { type: "gzip" } };
 
 /**
  * Builds the image of a Dockerfile into the store, without giving it a name.
@@ -56,111 +15,90 @@ export async function planBuild(options: DockerfileOptions): Promise<PlannedBuil
  *   a step fails with
  */
 export async function buildDockerfile(options: DockerfileOptions): Promise<BuiltImage> {
-  const { solver, platforms } = await planBuild(options);
-  const images = platforms.flatMap((platform) => platform.images);
-  const index = images.length > 1 ? indexStep(images, options.indexAnnotations) : undefined;
-  const settled = await Promise.allSettled(
-    [...images, ...(index === undefined ? [] : [index])].map((step) => solver.solve(step)),
+  const [image] = await buildDockerfileForms(options, [options.form ?? usualForm]);
+  if (image === undefined) throw new Error("Internal error: an image without a form was built");
+  return image;
+}
+
+/** Builds an image in several forms; whatever they share is done once. Throws as {@link buildDockerfile}. */
+export async function buildDockerfileForms(
+  options: DockerfileOptions,
+  forms: readonly ImageForm[],
+): Promise<BuiltImage[]> {
+  const { solver, platforms } = await planBuild(options, forms);
+  const planned = forms.map((form, index) => plannedForm(platforms, form, index));
+  const ends = planned.flatMap(({ images, index }) =>
+    [...images.map(({ step }) => step), index ?? []].flat(),
   );
+  const settled = await Promise.allSettled(ends.map((step) => solver.solve(step)));
   const failed = settled.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
-  const built = await Promise.all(
-    platforms.map(async ({ platform, images: [image] }) => ({
-      platform,
-      ...(await recordOf<ImageRecord>(solver, image)),
-    })),
-  );
-  const [first] = built;
-  if (first === undefined) throw new Error("Internal error: an image without a platform was built");
-  return {
-    name: options.name,
-    descriptor: index === undefined ? first.descriptor : await recordOf<Descriptor>(solver, index),
-    platforms: built,
-    referrers: [],
-  };
+  return Promise.all(planned.map((form) => builtImage(options.name, form, solver)));
 }
 
-async function recordOf<T>(solver: Solver, step: Step | undefined): Promise<T> {
-  if (step === undefined) throw new Error("Internal error: a platform without an image was planned");
-  return (await solver.solve(step)).record as unknown as T;
+/** The steps of a build, inputs first, for showing; nothing is built. */
+export async function planDockerfileBuild(options: DockerfileOptions): Promise<Step[]> {
+  const { platforms } = await planBuild(options, [options.form ?? usualForm]);
+  const { images, index } = plannedForm(platforms, options.form ?? usualForm, 0);
+  return [...stepsOf(index === undefined ? images.map(({ step }) => step) : [index])];
 }
 
-/** Plans one Dockerfile for several platforms. */
-class PlatformPlanner {
-  readonly #dockerfile: Dockerfile;
-  readonly #context: MainContext;
-  readonly #options: DockerfileOptions;
-  readonly #cache: string;
-  readonly #warn: (warning: PlanWarning) => void;
-  readonly #several: boolean;
-  readonly #named: NamedContexts;
+/**
+ * What is allowed in a Dockerfile and probably not meant. Bases need not be there.
+ *
+ * @throws WhittleError `DOCKERFILE_INVALID` for what is not allowed
+ */
+export async function checkDockerfile(options: DockerfileOptions): Promise<PlanWarning[]> {
+  const warnings: PlanWarning[] = [];
+  const warn = (warning: PlanWarning): void => void warnings.push(warning);
+  await planBuild({ ...options, warn }, [usualForm], "optional");
+  return warnings.sort((a, b) => a.at.line - b.at.line || a.at.column - b.at.column);
+}
 
-  constructor(
-    dockerfile: Dockerfile,
-    context: MainContext,
-    options: DockerfileOptions,
-    cache: string,
-    warn: (warning: PlanWarning) => void,
-    several: boolean,
-  ) {
-    this.#dockerfile = dockerfile;
-    this.#context = context;
-    this.#options = options;
-    this.#cache = cache;
-    this.#warn = warn;
-    this.#several = several;
-    this.#named = new NamedContexts(options, cache);
-  }
+/** One form of an image: a step for each platform, and one that joins them. */
+interface PlannedForm {
+  readonly images: readonly { readonly platform: PlannedDockerfile["platform"]; readonly step: Step }[];
+  readonly index: Step | undefined;
+}
 
-  plan(platform: Platform): Promise<PlannedDockerfile> {
-    const options = this.#options;
-    const { step, hidden } = this.#context;
-    const epoch = sourceDateEpoch(options.environment);
-    return planDockerfile(this.#dockerfile, {
-      ...(options.target === undefined ? {} : { target: options.target }),
-      buildArguments: options.buildArguments ?? new Map(),
-      labels: options.labels ?? {},
-      platform,
-      showPlatform: this.#several,
-      buildPlatform: hostPlatform(),
-      context: step,
-      ...(hidden === undefined ? {} : { hidden }),
-      named: (name, wanted) => this.#named.find(name, wanted),
-      base: (name, wanted, asked) => this.#base(name, wanted, asked),
-      ...(options.noCacheFilter === undefined ? {} : { fresh: options.noCacheFilter }),
-      warn: this.#warn,
-      network: options.network ?? "default",
-      extraHosts: options.extraHosts ?? [],
-      allowInsecure: false,
-      forms: [options.form ?? { compression: { type: "gzip" } }],
-      ...(epoch === undefined ? {} : { epoch }),
-      environment: options.environment,
-      cacheDirectory: this.#cache,
-      secret: async (id) => options.secrets?.get(id)?.(),
-    });
-  }
-
-  async #base(name: string, platform: Platform, asked: Asked): Promise<BaseImage> {
-    const { store } = this.#options;
-    try {
-      const descriptor = await store.resolve(name);
-      if (descriptor === undefined) throw await missingBase(name, platform, asked, store);
-      return await openBase(store, descriptor, platform, this.#cache, name);
-    } catch (error) {
-      throw located(error, asked);
+function plannedForm(platforms: readonly PlannedDockerfile[], form: ImageForm, number: number): PlannedForm {
+  const images = platforms.flatMap(({ platform, images: steps }) => {
+    const step = steps[number];
+    return step === undefined ? [] : [{ platform, step }];
+  });
+  const { indexAnnotations = {}, descriptorAnnotations = {}, docker } = form;
+  if (images.length === 1) {
+    if (Object.keys({ ...indexAnnotations, ...descriptorAnnotations }).length === 0) {
+      return { images, index: undefined };
     }
+    throw new WhittleError(
+      "USAGE",
+      "Cannot annotate the index: an image for a single platform has none, several platforms are wanted",
+    );
   }
+  const index = indexStep(
+    images.map(({ step }) => step),
+    indexAnnotations,
+    {
+      ...(docker === true ? { docker } : {}),
+      ...(Object.keys(descriptorAnnotations).length === 0
+        ? {}
+        : { descriptorAnnotations: images.map(() => descriptorAnnotations) }),
+    },
+  );
+  return { images, index };
 }
 
-/** Each platform is planned with the same mistakes; a person is told of them once. */
-function tellOnce(options: DockerfileOptions): (warning: PlanWarning) => void {
-  const told = new Set<string>();
-  return (warning) => {
-    const { rule, message, at } = warning;
-    const key = `${rule} ${at.line} ${at.column} ${message}`;
-    if (told.has(key)) return;
-    told.add(key);
-    if (options.warn !== undefined) options.warn(warning);
-    else options.progress({ kind: "warning", text: `${at.file}:${at.line}: ${rule}: ${message}` });
-  };
+async function builtImage(name: string, { images, index }: PlannedForm, solver: Solver): Promise<BuiltImage> {
+  const platforms = await Promise.all(
+    images.map(async ({ platform, step }) => ({ platform, ...(await recordOf<ImageRecord>(solver, step)) })),
+  );
+  const [first] = platforms;
+  if (first === undefined) throw new Error("Internal error: an image without a platform was built");
+  const descriptor = index === undefined ? first.descriptor : await recordOf<Descriptor>(solver, index);
+  return { name, descriptor, platforms, referrers: [] };
+}
+
+async function recordOf<T>(solver: Solver, step: Step): Promise<T> {
+  return (await solver.solve(step)).record as unknown as T;
 }

@@ -1,12 +1,17 @@
+import type { Step } from "../build/index.ts";
+import type { ImageForm, PlanWarning } from "../dockerfile/index.ts";
 import type { BuiltImage } from "./build.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
 
 export { buildBootstrap } from "./bootstrap.ts";
+export type { ImageForm } from "../dockerfile/index.ts";
 export type { BuildOptions, BuiltImage, BuiltPlatform, PlannedImage } from "./build.ts";
 export { buildProject, plannedSimulations, plannedSteps, planProject } from "./build.ts";
 export type { DockerfileLock, DockerfileOptions } from "./dockerfile-options.ts";
 export type { Project } from "./read.ts";
 export { readProject } from "./read.ts";
+
+const front = () => import("./dockerfile.ts");
 
 /**
  * Builds the image of a Dockerfile into the store, without giving it a name. The front end is loaded when it is
@@ -16,6 +21,27 @@ export { readProject } from "./read.ts";
  *   a step fails with
  */
 export async function buildDockerfile(options: DockerfileOptions): Promise<BuiltImage> {
-  const front = await import("./dockerfile.ts");
-  return front.buildDockerfile(options);
+  return (await front()).buildDockerfile(options);
+}
+
+/** Builds an image in several forms; whatever they share is done once. Throws as {@link buildDockerfile}. */
+export async function buildDockerfileForms(
+  options: DockerfileOptions,
+  forms: readonly ImageForm[],
+): Promise<BuiltImage[]> {
+  return (await front()).buildDockerfileForms(options, forms);
+}
+
+/** The steps of a Dockerfile's build, inputs first; nothing is built. */
+export async function planDockerfileBuild(options: DockerfileOptions): Promise<Step[]> {
+  return (await front()).planDockerfileBuild(options);
+}
+
+/**
+ * What is allowed in a Dockerfile and probably not meant; its bases need not be there.
+ *
+ * @throws WhittleError `DOCKERFILE_INVALID` for what is not allowed
+ */
+export async function checkDockerfile(options: DockerfileOptions): Promise<PlanWarning[]> {
+  return (await front()).checkDockerfile(options);
 }

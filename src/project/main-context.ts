@@ -207,7 +207,7 @@ function hintOf(tree: Tree, file: string): { readonly hint?: string } {
 function meantHint(names: readonly string[], wanted: string): string | undefined {
   const alike = names.filter((name) => /dockerfile|containerfile/i.test(name));
   const meant = nearest(wanted, names) ?? alike[0];
-  return meant === undefined ? undefined : `there is a file ${meant}; -f names another one than Dockerfile`;
+  return meant === undefined ? undefined : `did you mean -f ${meant}?`;
 }
 
 function usage(reason: string): WhittleError {

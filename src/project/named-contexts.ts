@@ -1,4 +1,5 @@
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { contextStep, httpStep, type Step } from "../build/index.ts";
 import { type NamedContext, parseGitReference } from "../dockerfile/index.ts";
 import {
@@ -124,9 +125,17 @@ async function openLayout(place: string, directory: string, work: Work): Promise
     }
     return { source: layout, descriptor, referrers: async () => [], close: async () => undefined };
   }
-  const [, path = "", tag] = /^(.*?)(?::([\w][\w.-]{0,127}))?$/s.exec(place) ?? [];
-  const reference = { transport: "oci" as const, path: resolve(directory, path) };
-  return readFrom(tag === undefined ? reference : { ...reference, tag }, work);
+  const { path, tag } = splitLayout(place, directory);
+  return readFrom({ transport: "oci", path, ...(tag === undefined ? {} : { tag }) }, work);
+}
+
+/** Directories and names may both hold colons: what is a layout decides. */
+function splitLayout(place: string, directory: string): { readonly path: string; readonly tag?: string } {
+  for (let colon = place.lastIndexOf(":"); colon > 0; colon = place.lastIndexOf(":", colon - 1)) {
+    const path = resolve(directory, place.slice(0, colon));
+    if (existsSync(join(path, "oci-layout"))) return { path, tag: place.slice(colon + 1) };
+  }
+  return { path: resolve(directory, place) };
 }
 
 /** One spelling for names that mean the same: `docker.io/library/x:latest` and `x`. */

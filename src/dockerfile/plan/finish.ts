@@ -9,7 +9,8 @@ export function finishedImage(state: StageState, form: ImageForm, options: PlanO
   const shown = formatPlatform(platform);
   const labels = { ...state.config.Labels, ...options.labels };
   const config = Object.keys(labels).length === 0 ? state.config : { ...state.config, Labels: labels };
-  const { compression, force, docker, rewriteTimestamp, annotations } = form;
+  const { compression, force, docker, rewriteTimestamp } = form;
+  const annotations = { ...form.annotations, ...form.platformAnnotations?.get(shown) };
   const newest = rewriteTimestamp === true ? epoch : undefined;
   const recompressed =
     force === true ? state.baseLayers.map((layer) => recompressStep(layer, compression)) : [];
@@ -32,7 +33,7 @@ export function finishedImage(state: StageState, form: ImageForm, options: PlanO
       ...(epoch === undefined ? {} : { created: new Date(epoch * 1000).toISOString().replace(".000Z", "Z") }),
       base: force === true ? [] : state.baseLayers,
       ...(docker === true ? { docker } : {}),
-      ...(annotations === undefined ? {} : { annotations }),
+      ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
     },
     shown,
   );

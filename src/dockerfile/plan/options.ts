@@ -72,7 +72,14 @@ export interface ImageForm {
   readonly docker?: boolean;
   /** No file is younger than the epoch, if there is one. */
   readonly rewriteTimestamp?: boolean;
+  /** Of the manifest of every platform. */
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Of one platform's manifest. */
+  readonly platformAnnotations?: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** Of the index of an image for several platforms. */
+  readonly indexAnnotations?: Readonly<Record<string, string>>;
+  /** Of the descriptors in that index. */
+  readonly descriptorAnnotations?: Readonly<Record<string, string>>;
 }
 
 /** One platform's image as a graph. */

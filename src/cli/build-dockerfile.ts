@@ -1,0 +1,122 @@
+import type { ImageForm } from "../dockerfile/index.ts";
+import { canonicalJson, WhittleError } from "../io/index.ts";
+import {
+  buildDockerfileForms,
+  checkDockerfile,
+  type DockerfileOptions,
+  planDockerfileBuild,
+} from "../project/index.ts";
+import { type Annotations, parseAnnotations } from "./annotations.ts";
+import type { BuildFlags } from "./build-flags.ts";
+import { parseCompression } from "./compression.ts";
+import { type Delivery, deliver } from "./deliver.ts";
+import { type ChosenDockerfile, dockerfileOptions } from "./dockerfile-options.ts";
+import { pairs } from "./options.ts";
+import type { Output } from "./output.ts";
+import { platformNames } from "./platform-names.ts";
+import type { VerbContext } from "./verb.ts";
+
+/** Builds, checks or shows the graph of a Dockerfile, as the flags say; answers with the exit status. */
+export async function buildOneDockerfile(
+  chosen: ChosenDockerfile,
+  flags: BuildFlags,
+  outputs: readonly Output[],
+  context: VerbContext,
+): Promise<number> {
+  const options = await optionsOf(chosen, flags, context);
+  if (flags.check === true) return check(options, flags, context);
+  const annotations = parseAnnotations(flags.annotation);
+  const wanted = wantedForms(outputs, flags, annotations);
+  if (flags.dryRun === true) {
+    const { graphJson, graphText } = await import("./dry-run.ts");
+    const steps = await planDockerfileBuild(options);
+    context.out(flags.format === "json" ? graphJson(steps) : graphText(steps));
+    return 0;
+  }
+  const built = await buildDockerfileForms(
+    options,
+    wanted.map(({ form }) => form),
+  );
+  const names = flags.tag.length > 0 ? flags.tag : [`${chosen.name}:latest`];
+  const deliveries = wanted.flatMap(({ outputs: to }, index): Delivery[] => {
+    const image = built[index];
+    return image === undefined ? [] : [{ image, names, outputs: to }];
+  });
+  await deliver(deliveries, flags, context);
+  return 0;
+}
+
+async function check(options: DockerfileOptions, flags: BuildFlags, context: VerbContext): Promise<number> {
+  const warnings = await checkDockerfile(options);
+  if (flags.format === "json") {
+    context.out(`${JSON.stringify({ warnings }, undefined, 2)}\n`);
+  } else {
+    for (const { rule, message, at } of warnings) {
+      context.out(`${at.file}:${at.line}:${at.column}: ${rule}: ${message}\n`);
+    }
+    const found = warnings.length === 1 ? "1 warning has" : `${warnings.length || "no"} warnings have`;
+    context.err(`Check complete, ${found} been found.\n`);
+  }
+  return warnings.length === 0 ? 0 : 1;
+}
+
+interface WantedForm {
+  readonly form: ImageForm;
+  readonly outputs: readonly Output[];
+}
+
+/** Outputs that want the image written alike share it. */
+function wantedForms(
+  outputs: readonly Output[],
+  flags: BuildFlags,
+  annotations: Annotations,
+): readonly WantedForm[] {
+  const compression =
+    flags.compression === undefined ? { type: "gzip" as const } : parseCompression(flags.compression);
+  const usual: ImageForm = {
+    compression,
+    annotations: annotations.manifest,
+    platformAnnotations: annotations.platforms,
+    indexAnnotations: annotations.index,
+    descriptorAnnotations: annotations.manifestDescriptor,
+  };
+  if (outputs.length === 0) return [{ form: usual, outputs: [] }];
+  const groups = new Map<string, WantedForm & { readonly outputs: Output[] }>();
+  for (const output of outputs) {
+    const key = canonicalJson([output.form, output.indexAnnotations]);
+    const form = {
+      ...usual,
+      ...output.form,
+      annotations: { ...usual.annotations, ...output.form.annotations },
+      indexAnnotations: { ...usual.indexAnnotations, ...output.indexAnnotations },
+    };
+    const group = groups.get(key) ?? { form, outputs: [] };
+    group.outputs.push(output);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
+
+async function optionsOf(
+  chosen: ChosenDockerfile,
+  flags: BuildFlags,
+  context: VerbContext,
+): Promise<DockerfileOptions> {
+  const platforms = platformNames(flags);
+  if (flags.image.length > 0) {
+    throw new WhittleError("USAGE", "Cannot use --image with a Dockerfile: it makes one image", {
+      hint: "--target chooses a stage",
+    });
+  }
+  return {
+    ...chosen,
+    ...dockerfileOptions(flags, context.currentDirectory, context.environment),
+    store: await context.store(),
+    environment: context.environment,
+    progress: context.progress,
+    signal: context.signal,
+    noCache: !flags.cache,
+    labels: pairs(flags.label, "--label"),
+    ...(platforms === undefined ? {} : { platforms }),
+  };
+}

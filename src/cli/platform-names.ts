@@ -1,0 +1,16 @@
+import { WhittleError } from "../io/index.ts";
+
+/**
+ * The platforms of `--platform`; undefined when none were asked for.
+ *
+ * @throws WhittleError `USAGE` for a list of none
+ */
+export function platformNames(flags: { readonly platform: readonly string[] }): string[] | undefined {
+  if (flags.platform.length === 0) return undefined;
+  const names = flags.platform
+    .flatMap((list) => list.split(","))
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+  if (names.length > 0) return [...new Set(names)];
+  throw new WhittleError("USAGE", `Cannot build for --platform "${flags.platform.join(" ")}": it names none`);
+}

@@ -1,0 +1,135 @@
+import type { Solver } from "../build/index.ts";
+import {
+  type Asked,
+  type BaseImage,
+  type Dockerfile,
+  type ImageForm,
+  type PlannedDockerfile,
+  type PlanWarning,
+  parseDockerfile,
+  planDockerfile,
+} from "../dockerfile/index.ts";
+import { formatPlatform, hostPlatform, type Platform, parsePlatform } from "../image/index.ts";
+import { cacheDirectory } from "../io/index.ts";
+import { located, missingBase, openBase, unknownBase } from "./base-image.ts";
+import { sourceDateEpoch } from "./build.ts";
+import type { DockerfileOptions } from "./dockerfile-options.ts";
+import { type MainContext, openMainContext } from "./main-context.ts";
+import { NamedContexts } from "./named-contexts.ts";
+import { solverFor } from "./solver.ts";
+
+/** A Dockerfile's graphs, one a platform, and what they are solved with. */
+export interface PlannedBuild {
+  readonly solver: Solver;
+  readonly platforms: readonly PlannedDockerfile[];
+}
+
+/**
+ * Finds the context, reads the Dockerfile and makes its graph; nothing is built.
+ *
+ * @throws WhittleError `DOCKERFILE_INVALID`, `NOT_FOUND` for a base image or context that is not there
+ */
+export async function planBuild(
+  options: DockerfileOptions,
+  forms: readonly ImageForm[],
+  bases: "wanted" | "optional" = "wanted",
+): Promise<PlannedBuild> {
+  const cache = cacheDirectory(options.environment);
+  const solver = solverFor(options);
+  const context = await openMainContext(options, solver, cache);
+  const dockerfile = parseDockerfile(context.dockerfile.text, context.dockerfile.name);
+  const warn = tellOnce(options);
+  for (const warning of dockerfile.warnings) warn(warning);
+  const names = options.platforms ?? [formatPlatform(hostPlatform())];
+  const planner = new PlatformPlanner({
+    dockerfile,
+    context,
+    options,
+    forms,
+    bases,
+    cache,
+    warn,
+    several: names.length > 1,
+  });
+  return {
+    solver,
+    platforms: await Promise.all(names.map((name) => planner.plan(parsePlatform(name)))),
+  };
+}
+
+interface Planning {
+  readonly dockerfile: Dockerfile;
+  readonly context: MainContext;
+  readonly options: DockerfileOptions;
+  readonly forms: readonly ImageForm[];
+  readonly bases: "wanted" | "optional";
+  readonly cache: string;
+  readonly warn: (warning: PlanWarning) => void;
+  /** Whether there are several platforms. */
+  readonly several: boolean;
+}
+
+/** Plans one Dockerfile for several platforms. */
+class PlatformPlanner {
+  readonly #planning: Planning;
+  readonly #named: NamedContexts;
+
+  constructor(planning: Planning) {
+    this.#planning = planning;
+    this.#named = new NamedContexts(planning.options, planning.cache);
+  }
+
+  plan(platform: Platform): Promise<PlannedDockerfile> {
+    const { dockerfile, context, options, forms, cache, warn, several } = this.#planning;
+    const { step, hidden } = context;
+    const epoch = sourceDateEpoch(options.environment);
+    return planDockerfile(dockerfile, {
+      ...(options.target === undefined ? {} : { target: options.target }),
+      buildArguments: options.buildArguments ?? new Map(),
+      labels: options.labels ?? {},
+      platform,
+      showPlatform: several,
+      buildPlatform: hostPlatform(),
+      context: step,
+      ...(hidden === undefined ? {} : { hidden }),
+      named: (name, wanted) => this.#named.find(name, wanted),
+      base: (name, wanted, asked) => this.#base(name, wanted, asked),
+      ...(options.noCacheFilter === undefined ? {} : { fresh: options.noCacheFilter }),
+      warn,
+      network: options.network ?? "default",
+      extraHosts: options.extraHosts ?? [],
+      allowInsecure: false,
+      forms,
+      ...(epoch === undefined ? {} : { epoch }),
+      environment: options.environment,
+      cacheDirectory: cache,
+      secret: async (id) => options.secrets?.get(id)?.(),
+    });
+  }
+
+  async #base(name: string, platform: Platform, asked: Asked): Promise<BaseImage> {
+    const { bases, cache, options } = this.#planning;
+    const { store } = options;
+    try {
+      const descriptor = await store.resolve(name);
+      if (descriptor !== undefined) return await openBase(store, descriptor, platform, cache, name);
+      if (bases === "optional") return unknownBase(platform);
+      throw await missingBase(name, platform, asked, store);
+    } catch (error) {
+      throw located(error, asked);
+    }
+  }
+}
+
+/** Each platform is planned with the same mistakes; a person is told of them once. */
+function tellOnce(options: DockerfileOptions): (warning: PlanWarning) => void {
+  const told = new Set<string>();
+  return (warning) => {
+    const { rule, message, at } = warning;
+    const key = `${rule} ${at.line} ${at.column} ${message}`;
+    if (told.has(key)) return;
+    told.add(key);
+    if (options.warn !== undefined) options.warn(warning);
+    else options.progress({ kind: "warning", text: `${at.file}:${at.line}: ${rule}: ${message}` });
+  };
+}
