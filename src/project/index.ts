@@ -3,8 +3,8 @@ import type { ImageForm, PlanWarning } from "../dockerfile/index.ts";
 import type { BuiltImage } from "./build.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
 
-export { buildBootstrap } from "./bootstrap.ts";
 export type { ImageForm } from "../dockerfile/index.ts";
+export { buildBootstrap } from "./bootstrap.ts";
 export type { BuildOptions, BuiltImage, BuiltPlatform, PlannedImage } from "./build.ts";
 export { buildProject, plannedSimulations, plannedSteps, planProject } from "./build.ts";
 export type { DockerfileLock, DockerfileOptions } from "./dockerfile-options.ts";
