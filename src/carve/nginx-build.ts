@@ -1,3 +1,4 @@
+import { readElf } from "../elf/index.ts";
 import { type Content, readContent } from "../io/index.ts";
 import { parentOf, type Tree, type TreePath } from "../tree/index.ts";
 import { perTree } from "./per-tree.ts";
@@ -38,9 +39,12 @@ export async function readNginxBuild(tree: Tree, program: TreePath): Promise<Ngi
 const read = new WeakMap<Content, Promise<ReadonlyMap<string, TreePath> | undefined>>();
 
 async function argumentsOf(content: Content): Promise<ReadonlyMap<string, TreePath> | undefined> {
-  const bytes = await readContent(content);
+  // What `nginx -V` prints is in a fifth of the program, where it can be told apart.
+  const elf = await readElf(content).catch(() => undefined);
+  const pieces = elf === undefined ? [await readContent(content)] : await elf.readOnlyData(largest);
+  const bytes = pieces.find((piece) => piece.includes("configure arguments:"));
+  if (bytes === undefined || !pieces.some((piece) => piece.includes("nginx version:"))) return undefined;
   const start = bytes.indexOf("configure arguments:");
-  if (start < 0 || bytes.indexOf("nginx version:") < 0) return undefined;
   const end = bytes.indexOf(0, start);
   const text = bytes.subarray(start, end < 0 ? start + 16_384 : end).toString("latin1");
   const paths = new Map<string, TreePath>();

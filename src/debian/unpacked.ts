@@ -33,8 +33,8 @@ export interface UnpackedTable {
 // The last bytes of the file: what it is, where the table lies, and the table's digest.
 const footerSize = 128;
 const footerShape = /^whittle-unpacked 1 (\d+) (\d+) ([0-9a-f]{64}) *\n$/;
-// One read from the end gets the whole table of most packages.
-const firstRead = 64 * 1024;
+// One read from the end gets the whole table of most packages; for some libraries and programs it takes another.
+const firstRead = 8 * 1024;
 
 /** The end of an unpacked package's file: its table and the footer that leads to it. */
 export function encodeTable(table: UnpackedTable, at: number): Buffer {

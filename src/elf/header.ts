@@ -33,8 +33,9 @@ export interface ElfHeader {
   };
 }
 
-// Holds the header, the program headers and mostly the interpreter's name and the notes.
-const headSize = 4096;
+// Holds the header, the program headers, mostly the interpreter's name and the notes, and of small libraries the
+// tables that the loader looks into, which linkers put first.
+const headSize = 16 * 1024;
 const mostSegments = 4096;
 
 /**

@@ -1,3 +1,4 @@
+import { mkdirSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isSystemError } from "./errors.ts";
@@ -10,7 +11,8 @@ import { isSystemError } from "./errors.ts";
  */
 export async function makeDirectories(path: string, mode?: number): Promise<void> {
   try {
-    await mkdir(path, mode);
+    // At once: mostly it is one that takes no time.
+    mkdirSync(path, mode);
   } catch (error) {
     if (!isSystemError(error)) throw error;
     if (error.code === "EEXIST" || error.code === "EISDIR") {

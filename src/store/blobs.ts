@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
-import { writeSync } from "node:fs";
-import { type FileHandle, open, readdir, rename, stat, unlink, utimes } from "node:fs/promises";
+import { closeSync, fsync, openSync, renameSync, statSync, write, writeSync } from "node:fs";
+import { readdir, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import type { BlobSink, BlobSource, Descriptor } from "../image/index.ts";
 import {
   type Content,
@@ -139,57 +140,66 @@ export class BlobDirectory implements BlobSink, BlobSource {
     stream: AsyncIterable<Uint8Array>,
     expected: Digest | undefined,
   ): Promise<{ digest: Digest; size: number }> {
-    const [handle, path] = await this.#openTemporary();
+    const [file, path] = await this.#openTemporary();
+    let open = true;
+    const close = (): void => {
+      open = false;
+      closeSync(file);
+    };
     try {
       const hash = expected === undefined ? createHash("sha256") : undefined;
       let size = 0;
       for await (const chunk of stream) {
         hash?.update(chunk);
         size += chunk.length;
-        await writeAll(handle, chunk);
+        await writeAll(file, chunk);
       }
       const digest: Digest = expected ?? `sha256:${hash?.digest("hex")}`;
       if (expected === undefined && (await this.has(digest))) {
-        await handle.close();
+        close();
         await unlink(path);
         return { digest, size };
       }
-      await handle.sync();
-      await handle.close();
+      await flush(file);
+      close();
       await this.#rename(path, this.path(digest));
       return { digest, size };
     } catch (error) {
-      await handle.close().catch(() => undefined);
+      if (open) close();
       await unlink(path).catch(() => undefined);
       throw error;
     }
   }
 
-  async #openTemporary(): Promise<[FileHandle, string]> {
+  async #openTemporary(): Promise<[file: number, path: string]> {
     const path = join(this.#temporary, `blob-${process.pid}-${randomBytes(6).toString("hex")}`);
-    const handle = await open(path, "wx", 0o644).catch(async (error: unknown) => {
-      if (!isMissing(error)) throw error;
-      await makeDirectories(this.#temporary);
-      return open(path, "wx", 0o644);
-    });
-    return [handle, path];
+    const open = (): number => openSync(path, "wx", 0o644);
+    return [await withDirectory(this.#temporary, open), path];
   }
 
-  async #rename(from: string, to: string): Promise<void> {
-    await rename(from, to).catch(async (error: unknown) => {
-      if (!isMissing(error)) throw error;
-      await makeDirectories(dirname(to));
-      await rename(from, to);
-    });
+  #rename(from: string, to: string): Promise<void> {
+    return withDirectory(dirname(to), () => renameSync(from, to));
   }
 
   async #stat(digest: Digest): Promise<{ readonly size: number; readonly mtimeMs: number } | undefined> {
     const path = this.path(digest);
-    const found = await stat(path).catch((error: unknown) => {
-      if (isMissing(error)) return undefined;
+    try {
+      const found = statSync(path, { throwIfNoEntry: false });
+      return found?.isFile() === true ? found : undefined;
+    } catch (error) {
       throw explainSystemError(error, `read ${path}`);
-    });
-    return found?.isFile() ? found : undefined;
+    }
+  }
+}
+
+/** Does what needs a directory, which is made when it turns out to be missing. */
+export async function withDirectory<T>(directory: string, act: () => T): Promise<T> {
+  try {
+    return act();
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    await makeDirectories(directory);
+    return act();
   }
 }
 
@@ -211,16 +221,19 @@ function verifiedFile(path: string, digest: Digest, size: number): Content {
   };
 }
 
-// Up to here the way through the thread pool costs more than copying the bytes into the system's memory.
+// Whatever the system does in its memory is done at once: the way through the thread pool would cost more. Only
+// flushing to the disk takes so long that others have to be let through, and copying very many bytes.
 const smallWrite = 256 * 1024;
+const flush = promisify(fsync);
+const writeInThread = promisify(write);
 
-async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+async function writeAll(file: number, chunk: Uint8Array): Promise<void> {
   for (let at = 0; at < chunk.length; ) {
     const length = chunk.length - at;
     at +=
       length <= smallWrite
-        ? writeSync(handle.fd, chunk, at, length)
-        : (await handle.write(chunk, at, length)).bytesWritten;
+        ? writeSync(file, chunk, at, length)
+        : (await writeInThread(file, chunk, at, length)).bytesWritten;
   }
 }
 

@@ -2,16 +2,8 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { readdir, stat, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import {
-  canonicalJson,
-  type Digest,
-  digestHex,
-  explainSystemError,
-  isDigest,
-  makeDirectories,
-  sha256,
-} from "../io/index.ts";
-import { emptyWhenMissing, isMissing } from "./blobs.ts";
+import { canonicalJson, type Digest, digestHex, explainSystemError, isDigest, sha256 } from "../io/index.ts";
+import { emptyWhenMissing, withDirectory } from "./blobs.ts";
 
 /** Whatever JSON can hold. */
 export type JsonValue =
@@ -141,13 +133,7 @@ async function markUsed(path: string): Promise<void> {
 async function replaceLoosely(path: string, text: string): Promise<void> {
   const unfinished = `${path}.${process.pid}-${randomBytes(4).toString("hex")}`;
   try {
-    try {
-      writeFileSync(unfinished, text, { flag: "wx" });
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-      await makeDirectories(dirname(path));
-      writeFileSync(unfinished, text, { flag: "wx" });
-    }
+    await withDirectory(dirname(path), () => writeFileSync(unfinished, text, { flag: "wx" }));
     renameSync(unfinished, path);
   } catch (error) {
     await unlink(unfinished).catch(() => undefined);

@@ -127,27 +127,40 @@ interface Fields {
   readonly minor: number;
 }
 
+// What is the same in every header: the magic, the version, and the field of the checksum, which counts as blanks.
+const emptyHeader = Buffer.alloc(blockSize);
+emptyHeader.write("        ", 148, "latin1");
+emptyHeader.write("ustar\x0000", 257, "latin1");
+
 function block(fields: Fields): Buffer {
-  const header = Buffer.alloc(blockSize);
-  const octal = (value: number, at: number, digits: number): void => {
-    header.write(value.toString(8).padStart(digits, "0"), at, "latin1");
-  };
+  const header = Buffer.from(emptyHeader);
   header.set(fields.name, 0);
-  octal(fields.mode, 100, 7);
-  octal(fields.uid, 108, 7);
-  octal(fields.gid, 116, 7);
-  octal(fields.size, 124, 11);
-  octal(fields.mtime, 136, 11);
-  header.write("        ", 148, "latin1");
-  header.write(fields.flag, 156, "latin1");
+  putOctal(header, fields.mode, 100, 7);
+  putOctal(header, fields.uid, 108, 7);
+  putOctal(header, fields.gid, 116, 7);
+  putOctal(header, fields.size, 124, 11);
+  putOctal(header, fields.mtime, 136, 11);
+  header[156] = fields.flag.charCodeAt(0);
   header.set(fields.link, 157);
-  header.write("ustar\x0000", 257, "latin1");
-  octal(fields.major, 329, 7);
-  octal(fields.minor, 337, 7);
+  putOctal(header, fields.major, 329, 7);
+  putOctal(header, fields.minor, 337, 7);
   header.set(fields.prefix, 345);
-  let sum = 0;
-  for (const byte of header) sum += byte;
-  octal(sum, 148, 6);
+  putOctal(header, sumOf(header), 148, 6);
   header[154] = 0;
   return header;
+}
+
+/** Writes a number with leading zeros. */
+function putOctal(header: Buffer, value: number, at: number, digits: number): void {
+  let rest = value;
+  for (let place = at + digits - 1; place >= at; place--) {
+    header[place] = 0x30 + (rest % 8);
+    rest = Math.floor(rest / 8);
+  }
+}
+
+function sumOf(header: Buffer): number {
+  let sum = 0;
+  for (let at = 0; at < header.length; at++) sum += header[at] ?? 0;
+  return sum;
 }
