@@ -13,7 +13,15 @@ import {
   verified,
   WhittleError,
 } from "../io/index.ts";
-import { compareNames, type Entry, type Tree, TreeBuilder, type TreePath } from "../tree/index.ts";
+import {
+  compareNames,
+  type Entry,
+  type Inode,
+  newInode,
+  type Tree,
+  TreeBuilder,
+  type TreePath,
+} from "../tree/index.ts";
 import { DigestCache } from "./digest-cache.ts";
 
 /** A directory of the host from which a build may read, and nothing outside it. */
@@ -55,6 +63,7 @@ export async function readContext(
     signal,
     filter,
     nowNs: BigInt(Date.now()) * 1_000_000n,
+    inodes: new Map(),
   };
   const stat = await stampOf(top);
   const isFile = !stat.isDirectory();
@@ -69,6 +78,12 @@ export interface ContextFilter {
   readonly ignored?: (path: string) => boolean;
   /** Whether something below a directory that is left out may be wanted: then it is looked into. */
   readonly entered?: (directory: string) => boolean;
+  /**
+   * What becomes of sockets, pipes and hard links. BuildKit takes an empty file for a socket, a pipe as it is, and
+   * keeps names of one file together; otherwise sockets are left out, a pipe is refused, and names count for
+   * themselves.
+   */
+  readonly special?: "as BuildKit";
 }
 
 interface Scan {
@@ -78,6 +93,8 @@ interface Scan {
   readonly builder: TreeBuilder;
   readonly signal: AbortSignal;
   readonly nowNs: bigint;
+  /** Files with several names, by device and number. */
+  readonly inodes: Map<string, Inode>;
 }
 
 /** The real place of a context path; a path or link that leads out of the context is refused. */
@@ -117,7 +134,7 @@ async function scanDirectory(scan: Scan, directory: string, below: TreePath): Pr
     names.sort(compareNames).map(async (name) => {
       const path = join(directory, name);
       const stat = await stampOf(path);
-      if (stat.isSocket()) return;
+      if (stat.isSocket() && scan.filter.special === undefined) return;
       const at = `${below}/${name}`;
       const ignored = scan.filter.ignored?.(at.slice(1)) === true;
       if (stat.isDirectory()) {
@@ -142,13 +159,23 @@ async function entryOf(scan: Scan, path: string, at: string, stat: BigIntStats):
   };
   if (stat.isDirectory()) return { type: "directory", ...attributes };
   if (stat.isSymbolicLink()) return { type: "symlink", target: await readlink(path), ...attributes };
-  if (!stat.isFile()) {
-    throw new WhittleError(
-      "OUTSIDE_CONTEXT",
-      `Cannot use ${path}: it is a device or a pipe, a file is wanted`,
-    );
+  if (stat.isFile()) {
+    const content = await contentOf(scan, path, at, stat);
+    return { type: "file", content, ...namesOf(scan, stat), ...attributes };
   }
-  return { type: "file", content: await contentOf(scan, path, at, stat), ...attributes };
+  if (scan.filter.special === "as BuildKit") {
+    if (stat.isSocket()) return { type: "file", content: bytesContent(new Uint8Array()), ...attributes };
+    if (stat.isFIFO()) return { type: "fifo", ...attributes };
+  }
+  throw new WhittleError("OUTSIDE_CONTEXT", `Cannot use ${path}: it is a device or a pipe, a file is wanted`);
+}
+
+function namesOf(scan: Scan, stat: BigIntStats): { readonly inode?: Inode } {
+  if (stat.nlink < 2n || scan.filter.special === undefined) return {};
+  const key = `${stat.dev} ${stat.ino}`;
+  const inode = scan.inodes.get(key) ?? newInode();
+  scan.inodes.set(key, inode);
+  return { inode };
 }
 
 // Small files are read once and held: opening them a second time costs more than their bytes.

@@ -43,6 +43,7 @@ const accounts: Readonly<Record<string, string>> = {
 export async function makeBase(tar: string): Promise<void> {
   const root = await mkdtemp(join(tmpdir(), "whittle-base-"));
   try {
+    await chmod(root, 0o755);
     for (const directory of directories.split(" ")) {
       await mkdir(join(root, directory), { recursive: true, mode: 0o755 });
     }

@@ -13,6 +13,8 @@ export interface CaseOptions {
   readonly says?: readonly string[];
   /** Images that are built first: their names, with the Dockerfile of each. */
   readonly bases?: Readonly<Record<string, string>>;
+  /** Why docker cannot record it: what is expected was written by hand, from the Dockerfile reference. */
+  readonly unrecorded?: string;
   /** Whether it is also built by an ordinary user. */
   readonly rootless?: boolean;
 }

@@ -4,15 +4,15 @@ import type { Owner } from "./target.ts";
 
 /**
  * Who `--chown=USER[:GROUP]` names: numbers as they are, names by the tree's own /etc/passwd and /etc/group. A
- * number without a group is the group's number too; a name without a group has its own one. A name that the tree
- * does not know stands for root, as it does in BuildKit.
+ * number without a group is the group's number too; a name without a group has its own one. A user that the tree does
+ * not know stands for root, and a group that it does not know for the user's own, as in BuildKit.
  */
 export async function findOwner(text: string, tree: Tree): Promise<Owner> {
   const colon = text.indexOf(":");
   const user = colon < 0 ? text : text.slice(0, colon);
   const group = colon < 0 ? "" : text.slice(colon + 1);
   const found = await findUser(user, tree);
-  return group === "" ? found : { uid: found.uid, gid: await findGroup(group, tree) };
+  return group === "" ? found : { uid: found.uid, gid: (await findGroup(group, tree)) ?? found.gid };
 }
 
 async function findUser(user: string, tree: Tree): Promise<Owner> {
@@ -24,10 +24,10 @@ async function findUser(user: string, tree: Tree): Promise<Owner> {
   return { uid: 0, gid: 0 };
 }
 
-async function findGroup(group: string, tree: Tree): Promise<number> {
+async function findGroup(group: string, tree: Tree): Promise<number | undefined> {
   if (/^\d+$/.test(group)) return Number(group);
   for (const [name, , gid] of await fields(tree, "/etc/group")) if (name === group) return Number(gid);
-  return 0;
+  return undefined;
 }
 
 async function fields(tree: Tree, path: string): Promise<string[][]> {

@@ -25,6 +25,8 @@ export interface Owner {
 export interface CopyRules {
   readonly owner?: Owner;
   readonly mode?: (mode: number, directory: boolean) => number;
+  /** Mode of directories that are made on the way; 0755 where none is given. */
+  readonly madeMode?: number;
   /** Seconds since the epoch, for directories that are made on the way. */
   readonly now: number;
   readonly origin?: NonNullable<Attributes["origin"]>;
@@ -173,10 +175,10 @@ export class CopyTarget {
   }
 
   #directory(): DirectoryEntry {
-    const { owner, origin, now, mode } = this.#rules;
+    const { owner, origin, now, madeMode } = this.#rules;
     return {
       type: "directory",
-      ...attributes(mode?.(0o755, true) ?? 0o755, {
+      ...attributes(madeMode ?? 0o755, {
         ...(owner ?? {}),
         mtime: now,
         ...(origin === undefined ? {} : { origin }),

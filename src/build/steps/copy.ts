@@ -127,9 +127,15 @@ async function rulesOf(parameters: CopyParameters, local: CopyLocal, lower: Tree
   return {
     now: mtime,
     ...(owner === undefined ? {} : { owner: await findOwner(owner, lower) }),
-    ...(mode === undefined ? {} : { mode: parseMode(mode) }),
+    ...(mode === undefined ? {} : modeRules(mode)),
     ...(excludes.length === 0 ? {} : { excluded: local.excluded(excludes) }),
   };
+}
+
+/** Directories that are made on the way get a mode in digits as well; symbols change modes that are there. */
+function modeRules(text: string): Pick<CopyRules, "mode" | "madeMode"> {
+  const mode = parseMode(text);
+  return /^[0-7]+$/.test(text) ? { mode, madeMode: mode(0o755, true) } : { mode };
 }
 
 function includeRules(rules: CopyRules, include: string): CopyRules {

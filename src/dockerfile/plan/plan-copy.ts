@@ -45,13 +45,15 @@ export function planCopy(
       ...files.map(({ name }) => ({ input: "inline", path: `/${name}`, unpack: false, exact: true })),
     );
   }
+  const alone = instruction.link === true && mode === undefined;
+  if (alone) requireNumbers(instruction, given.chown ?? "");
   const parameters = {
     sources,
     destination: destinationPath(slashed(state), given.destination),
     ...(given.chown === undefined || given.chown === "" ? {} : { owner: given.chown }),
     ...(mode === undefined ? {} : { mode }),
     excludes: given.excludes,
-    ...(instruction.link === true && mode === undefined ? { alone: true } : {}),
+    ...(alone ? { alone } : {}),
     mtime: options.epoch ?? 0,
   };
   const local = {
@@ -92,7 +94,8 @@ function expandedParts(instruction: Copy, expand: Expand) {
     chown: optional(instruction.chown),
     chmod: optional(instruction.chmod),
     checksum: optional(instruction.checksum),
-    excludes: instruction.excludes.map(expand),
+    // BuildKit fills no variables into these.
+    excludes: instruction.excludes,
   };
 }
 
@@ -121,6 +124,19 @@ function checkedMode(instruction: Copy, mode: string): string {
     instruction.place,
     `invalid chmod parameter: '${mode}'. it should be octal string and between 0 and 07777, or symbols like u=rwX,go=rX`,
     { part: mode },
+  );
+}
+
+/** With `--link` there are no accounts in which a name could be looked up. */
+function requireNumbers(instruction: Copy, owner: string): void {
+  if (/^\d*(?::\d*)?$/.test(owner)) return;
+  throw mistake(
+    instruction.place,
+    `invalid owner "${owner}" with --link: its layer does not know what is below`,
+    {
+      part: owner,
+      hint: "give numbers, or leave out --link",
+    },
   );
 }
 

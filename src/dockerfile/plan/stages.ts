@@ -64,6 +64,12 @@ export class Stages {
    * @throws WhittleError `DOCKERFILE_INVALID` when it is none that comes before
    */
   from(instruction: Instruction, user: KnownStage, name: string): KnownStage | undefined {
+    if (name.includes("$")) {
+      throw mistake(instruction.place, "variable expansion is not supported for --from", {
+        part: name,
+        hint: "define a stage with FROM, where an ARG from above the first FROM counts, and name that",
+      });
+    }
     const numbered = /^\d+$/.test(name);
     const stage = numbered ? this.all[Number(name)] : this.find(name);
     if (numbered && stage === undefined) {
