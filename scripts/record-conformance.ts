@@ -45,7 +45,8 @@ inPeers([
 const cases = (await ownCases()).filter(
   ({ name, expected, unrecorded }) =>
     unrecorded === undefined &&
-    (values.only === undefined || name.includes(values.only)) && !(values.missing && expected !== undefined),
+    (values.only === undefined || name.includes(values.only)) &&
+    !(values.missing && expected !== undefined),
 );
 const site = await openSite(join(root, "test/conformance/site"));
 const recorded: string[] = [];
