@@ -21,6 +21,7 @@ const wanted: Readonly<Record<string, string>> = {
   curl: "curl",
   python3: "python3",
   git: "git",
+  "ssh-agent": "openssh-client",
   setfattr: "attr",
   setcap: "libcap2-bin",
   jq: "jq",
