@@ -3,6 +3,7 @@ import { canonicalJson, WhittleError } from "../io/index.ts";
 import {
   buildDockerfileForms,
   checkDockerfile,
+  contextsBeside,
   type DockerfileOptions,
   planDockerfileBuild,
 } from "../project/index.ts";
@@ -108,13 +109,18 @@ async function optionsOf(
       hint: "--target chooses a stage",
     });
   }
-  return {
-    ...chosen,
-    ...dockerfileOptions(flags, context.currentDirectory, context.environment),
+  const home = {
     store: await context.store(),
     environment: context.environment,
     progress: context.progress,
     signal: context.signal,
+  };
+  const find = await contextsBeside(chosen, home);
+  return {
+    ...chosen,
+    ...dockerfileOptions(flags, context.currentDirectory, context.environment),
+    ...home,
+    ...(find === undefined ? {} : { find }),
     noCache: !flags.cache,
     labels: pairs(flags.label, "--label"),
     ...(platforms === undefined ? {} : { platforms }),

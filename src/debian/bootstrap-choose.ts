@@ -39,12 +39,16 @@ export function resolveBootstrap(
     packages.length === 0
       ? base
       : resolve(indexes, { architecture, packages: [...names, ...packages], recommends });
-  const chosen = new Set(whole.packages.map(({ name }) => name));
+  const chosen = new Map(whole.packages.map((one) => [one.name, one]));
+  // The base comes first and in its own order: it is the same whatever is on top of it.
+  const lower = names.flatMap((name) => chosen.get(name) ?? []);
+  const inBase = new Set(names);
+  const upper = whole.packages.filter(({ name }) => !inBase.has(name));
   const asked = packages.map((text) => text.replace(/[:=/].*$/, ""));
   return {
     architecture,
-    packages: whole.packages,
-    base: names.filter((name) => chosen.has(name)).sort(),
+    packages: [...lower, ...upper],
+    base: lower.map(({ name }) => name).sort(),
     manual: [...new Set([...wanted, ...asked])].filter((name) => chosen.has(name)).sort(),
   };
 }

@@ -5,6 +5,9 @@ import { parseRelations } from "./relations.ts";
 /** Where the script lies while it runs; nothing of it is left afterwards. */
 export const scriptPath = "/.whittle-configure";
 
+/** Programs that make what `settled` throws away, and take longer for it than all the rest. */
+const compilers = ["/usr/bin/py3compile", "/usr/lib/python3*/py_compile.py"];
+
 /** What the configuring script has to do. */
 export interface ConfigureRequest {
   /** The packages to configure, dependencies first. */
@@ -37,6 +40,8 @@ export function configureScript(request: ConfigureRequest): string {
     "    DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1 DPKG_ADMINDIR=/var/lib/dpkg DPKG_ROOT= \\",
     '    "/var/lib/dpkg/info/$3.preinst" install || { echo "the preinst script of $1 failed" >&2; exit 1; }',
     "}",
+    "put_aside() { [ ! -e $1 ] || { mv $1 $1.aside; printf '#!/bin/sh\\n' >$1; chmod 755 $1; }; }",
+    "put_back() { [ ! -e $1.aside ] || mv $1.aside $1; }",
     'configure() { dpkg --log=/dev/null --force-unsafe-io --force-confold --configure "$@"; }',
   ];
   for (const one of packages) {
@@ -45,7 +50,12 @@ export function configureScript(request: ConfigureRequest): string {
     if (before.length > 0) lines.push(`configure ${before.join(" ")}`);
     lines.push(`preinst ${one.name} ${one.architecture} ${infoName(one)}`);
   }
-  lines.push("configure -a", ...commands.map((command) => `sh -e -c ${quoted(command)}`));
+  lines.push(
+    ...compilers.map((path) => `put_aside ${path}`),
+    "configure -a",
+    ...compilers.map((path) => `put_back ${path}`),
+    ...commands.map((command) => `sh -e -c ${quoted(command)}`),
+  );
   return `${lines.join("\n")}\n`;
 }
 

@@ -27,6 +27,9 @@ import {
   variablesIn,
 } from "../recipe/index.ts";
 import type { Store } from "../store/index.ts";
+import { Contexts } from "./contexts.ts";
+import type { DockerfileOptions } from "./dockerfile-options.ts";
+import { sourceDateEpoch } from "./epoch.ts";
 import { type Lock, lockedResolution, lockPath, readLock, updateLock } from "./lock.ts";
 import { endOf, solvePlatforms } from "./platforms.ts";
 import type { Project } from "./read.ts";
@@ -50,6 +53,18 @@ export interface BuildOptions extends Work {
   readonly compression?: Compression;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
+  /** What the images of Dockerfiles are given beside what the project says. */
+  readonly dockerfile?: Pick<
+    DockerfileOptions,
+    | "target"
+    | "buildArguments"
+    | "contexts"
+    | "directory"
+    | "secrets"
+    | "network"
+    | "extraHosts"
+    | "noCacheFilter"
+  >;
 }
 
 /** One platform of a built image. */
@@ -80,11 +95,18 @@ export interface PlannedImage {
 }
 
 /**
- * Makes the graphs of a project's images; nothing is fetched or computed.
+ * Makes the graphs of a project's images; nothing is fetched or computed but the bases of Dockerfiles.
  *
+ * @param contexts - what is known already of the images that others stand on
+ * @param solver - what the graphs are going to be solved with
  * @throws WhittleError `NOT_FOUND` for an image that the recipe does not have, `PLATFORM_UNSUPPORTED`
  */
-export async function planProject(project: Project, options: BuildOptions): Promise<PlannedImage[]> {
+export async function planProject(
+  project: Project,
+  options: BuildOptions,
+  contexts: Contexts = Contexts.of(options, planProject),
+  solver?: Solver,
+): Promise<PlannedImage[]> {
   const { images } = project.recipe;
   const wanted = options.images ?? Object.keys(images);
   const epoch = sourceDateEpoch(options.environment);
@@ -101,9 +123,16 @@ export async function planProject(project: Project, options: BuildOptions): Prom
           },
         );
       }
+      const platforms = platformsOf(recipe, options.platforms);
+      if (recipe.dockerfile !== undefined) {
+        const { planDockerfileImage } = await import("./plan-dockerfile.ts");
+        const described = { ...recipe, dockerfile: recipe.dockerfile };
+        const find = contexts.finder(project, name);
+        return planDockerfileImage(project, name, described, platforms, options, find, solver);
+      }
       const cache = cacheDirectory(options.environment);
       const graph: GraphOptions = {
-        platforms: platformsOf(recipe, options.platforms),
+        platforms,
         context: { directory: project.directory, cacheDirectory: cache },
         archive: {
           cacheDirectory: cache,
@@ -133,8 +162,8 @@ export async function planProject(project: Project, options: BuildOptions): Prom
  * @throws WhittleError whatever a step fails with; the store then holds finished blobs only
  */
 export async function buildProject(project: Project, options: BuildOptions): Promise<BuiltImage[]> {
-  const planned = await planProject(project, options);
   const solver = solverFor(options);
+  const planned = await planProject(project, options, undefined, solver);
   const built = await Promise.allSettled(planned.map((image) => buildImage(solver, image)));
   const failed = built.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
@@ -190,19 +219,6 @@ async function recordOf<T>(solver: Solver, step: Step): Promise<T> {
 function platformsOf(recipe: ImageRecipe, chosen: readonly string[] | undefined): Platform[] {
   const names = chosen ?? recipe.platforms;
   return names === undefined ? [hostPlatform()] : names.map(parsePlatform);
-}
-
-/** `SOURCE_DATE_EPOCH` (reproducible-builds.org): seconds since the epoch. */
-export function sourceDateEpoch(environment: Environment): number | undefined {
-  const text = environment["SOURCE_DATE_EPOCH"];
-  if (text === undefined || text === "") return undefined;
-  if (!/^\d{1,11}$/.test(text)) {
-    throw new WhittleError(
-      "USAGE",
-      `Cannot use SOURCE_DATE_EPOCH="${text.slice(0, 40)}": whole seconds since 1970 are wanted`,
-    );
-  }
-  return Number(text);
 }
 
 async function variablesFor(

@@ -1,6 +1,7 @@
 import type { ImageForm, PlanWarning } from "../dockerfile/index.ts";
 import type { Environment, Work } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
+import type { FindContext } from "./contexts.ts";
 
 /** How a Dockerfile is to be built; what is left out is as `docker buildx build` has it. */
 export interface DockerfileOptions extends Work {
@@ -30,6 +31,8 @@ export interface DockerfileOptions extends Work {
    * {@link context}.
    */
   readonly contexts?: ReadonlyMap<string, string>;
+  /** The same for names that {@link contexts} does not have. */
+  readonly find?: FindContext;
   /** What relative paths in {@link contexts} start from (default: the process's directory). */
   readonly directory?: string;
   readonly secrets?: ReadonlyMap<string, () => Promise<Uint8Array | undefined>>;

@@ -4,6 +4,7 @@ import {
   type BaseImage,
   type Dockerfile,
   type ImageForm,
+  type NamedContext,
   type PlannedDockerfile,
   type PlanWarning,
   parseDockerfile,
@@ -12,8 +13,8 @@ import {
 import { formatPlatform, hostPlatform, type Platform, parsePlatform } from "../image/index.ts";
 import { cacheDirectory } from "../io/index.ts";
 import { located, missingBase, openBase, unknownBase } from "./base-image.ts";
-import { sourceDateEpoch } from "./build.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
+import { sourceDateEpoch } from "./epoch.ts";
 import { type MainContext, openMainContext } from "./main-context.ts";
 import { NamedContexts } from "./named-contexts.ts";
 import { solverFor } from "./solver.ts";
@@ -33,9 +34,9 @@ export async function planBuild(
   options: DockerfileOptions,
   forms: readonly ImageForm[],
   bases: "wanted" | "optional" = "wanted",
+  solver: Solver = solverFor(options),
 ): Promise<PlannedBuild> {
   const cache = cacheDirectory(options.environment);
-  const solver = solverFor(options);
   const context = await openMainContext(options, solver, cache);
   const dockerfile = parseDockerfile(context.dockerfile.text, context.dockerfile.name);
   const warn = tellOnce(options);
@@ -92,7 +93,7 @@ class PlatformPlanner {
       buildPlatform: hostPlatform(),
       context: step,
       ...(hidden === undefined ? {} : { hidden }),
-      named: (name, wanted) => this.#named.find(name, wanted),
+      named: (name, wanted) => this.#stand(name, wanted),
       base: (name, wanted, asked) => this.#base(name, wanted, asked),
       ...(options.noCacheFilter === undefined ? {} : { fresh: options.noCacheFilter }),
       warn,
@@ -105,6 +106,13 @@ class PlatformPlanner {
       cacheDirectory: cache,
       secret: async (id) => options.secrets?.get(id)?.(),
     });
+  }
+
+  /** What was given on the command line goes before what a project says, which is built only when it is wanted. */
+  async #stand(name: string, platform: Platform): Promise<NamedContext | undefined> {
+    const { bases, options } = this.#planning;
+    const given = await this.#named.find(name, platform);
+    return given ?? (bases === "optional" ? undefined : options.find?.(name, platform));
   }
 
   async #base(name: string, platform: Platform, asked: Asked): Promise<BaseImage> {

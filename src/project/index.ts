@@ -4,6 +4,7 @@ import type { BuiltImage } from "./build.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
 
 export type { ImageForm } from "../dockerfile/index.ts";
+export { contextsBeside } from "./beside.ts";
 export { buildBootstrap } from "./bootstrap.ts";
 export type { BuildOptions, BuiltImage, BuiltPlatform, PlannedImage } from "./build.ts";
 export { buildProject, plannedSimulations, plannedSteps, planProject } from "./build.ts";

@@ -8,7 +8,6 @@ import {
   type Step,
 } from "../build/index.ts";
 import { type ContainerConfig, debianArchitecture, formatPlatform, type Platform } from "../image/index.ts";
-import { WhittleError } from "../io/index.ts";
 import { containerConfig } from "./config.ts";
 import {
   annotationsOf,
@@ -27,8 +26,6 @@ const usualPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 /**
  * Makes the graph of an image that is a full system: a layer with the base that all such systems share, one with the
  * further packages and what the recipe runs, and one with its files.
- *
- * @throws WhittleError `RECIPE_INVALID` for keys that only make sense where files are left out
  */
 export function bootstrapGraph(
   recipe: ImageRecipe,
@@ -36,22 +33,10 @@ export function bootstrapGraph(
   options: GraphOptions,
   files: Step | undefined,
 ): PlatformGraph[] {
-  refuseCarving(recipe);
   const { bootstrap: suite, ...rest } = from;
   const architectures = [...new Set(options.platforms.map(debianArchitecture))];
   const archive = archiveStep(archiveOf(suite, rest), { ...options.archive, architectures });
   return options.platforms.map((platform) => platformGraph(recipe, suite, options, platform, archive, files));
-}
-
-function refuseCarving(recipe: ImageRecipe): void {
-  for (const key of ["roots", "keep", "simulate"] as const) {
-    if (recipe[key] === undefined) continue;
-    throw new WhittleError(
-      "RECIPE_INVALID",
-      `Cannot use "${key}" with a full system: nothing of it is left out`,
-      { hint: "with from: { debian: SUITE } an image holds only what it needs" },
-    );
-  }
 }
 
 function platformGraph(

@@ -4,5 +4,6 @@ export { imageGraph } from "./graph.ts";
 export type { GraphOptions, PlatformGraph } from "./graph-parts.ts";
 export { annotationsOf } from "./graph-parts.ts";
 export { loadRecipe } from "./load.ts";
-export type { BootstrapRecipe, ImageRecipe, ProbeRecipe, ProjectRecipe } from "./types.ts";
+export { locateInRecipe } from "./locate.ts";
+export type { BootstrapRecipe, ContextRecipe, ImageRecipe, ProbeRecipe, ProjectRecipe } from "./types.ts";
 export { variablesIn } from "./variables.ts";

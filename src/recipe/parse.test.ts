@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { WhittleError } from "../io/index.ts";
-import { parseRecipe } from "./parse.ts";
+import { parseRecipe, placeInRecipe } from "./parse.ts";
 
 function failure(source: string): WhittleError {
   try {
@@ -41,6 +41,37 @@ images:
     expect(recipe.images["scratch"]?.probes).toEqual([{ http: "/users.json", status: 200, json: true }]);
   });
 
+  it("reads images of Dockerfiles and what names in them stand for", () => {
+    const recipe = parseRecipe(
+      `images:
+  single: { dockerfile: Dockerfile, args: { DEBUG: 0 }, target: web }
+  base: { from: { bootstrap: trixie, components: [main] }, packages: [python3], run: ["true"] }
+contexts:
+  python:3.13-slim: { image: ../bases/python }
+  b: { project: ../bases/python, image: dev }
+  c: { directory: ./c }
+`,
+      "whittle.yaml",
+    );
+    expect(recipe.images["single"]).toEqual({
+      dockerfile: "Dockerfile",
+      args: { DEBUG: "0" },
+      target: "web",
+    });
+    expect(recipe.images["base"]?.from).toEqual({ bootstrap: "trixie", components: ["main"] });
+    expect(recipe.contexts).toEqual({
+      "python:3.13-slim": { image: "../bases/python" },
+      b: { project: "../bases/python", image: "dev" },
+      c: { directory: "./c" },
+    });
+  });
+
+  it("finds the place of an entry again", () => {
+    const source = "images: { a: {} }\ncontexts:\n  x:1: { image: y }\n";
+    const { line, column, text } = placeInRecipe(source, "f", ["contexts", "x:1"]);
+    expect([line, column, text]).toEqual([3, 3, "  x:1: { image: y }"]);
+  });
+
   it("takes a suite as a word alone", () => {
     expect(parseRecipe("images: { a: { from: trixie } }", "f").images["a"]?.from).toEqual({
       debian: "trixie",
@@ -53,7 +84,7 @@ images:
     ["images:\n  a:\n    from: { debian: trixie, componnts: [main] }\n", "3:29", "componnts", '"components"'],
     ["imags: {}\n", "1:1", '"imags"', '"images"'],
     ["images:\n  a:\n    probes: [{htp: /x}]\n", "3:15", '"htp"', '"http"'],
-    ["images:\n  a:\n    zzzzzzzz: 1\n", "3:5", '"zzzzzzzz"', "known keys: from, packages"],
+    ["images:\n  a:\n    zzzzzzzz: 1\n", "3:5", '"zzzzzzzz"', "known keys: dockerfile, context"],
     ["images: {}\n", "1:9", "at least one image is wanted", ""],
     ["a: [\n", "2:1", "Cannot read whittle.yaml", ""],
     ["images:\n  a:\n    config:\n      ports: [x]\n", "4:15", "a port like 8080/tcp is wanted", ""],
@@ -64,6 +95,12 @@ images:
     ["images:\n  a: 3\n", "2:6", "a mapping of keys to values is wanted", ""],
     ["images:\n  a:\n    platforms: linux/amd64\n", "3:16", "a list is wanted", ""],
     ["images:\n  a: {}\n  a: {}\n", "3:3", "Map keys must be unique", ""],
+    ["images:\n  a: { dockerfile: D, packages: [x] }\n", "2:33", "does not go with a Dockerfile", ""],
+    ["images:\n  a:\n    target: x\n", "3:13", 'an image with "dockerfile"', ""],
+    ["images:\n  a: { from: { bootstrap: x }, keep: [/a] }\n", "2:38", "nothing of a full system", ""],
+    ["images:\n  a: { run: [x] }\n", "2:13", "only a full system runs commands", ""],
+    ["images: {a: {}}\ncontexts:\n  x: { imgae: y }\n", "3:8", '"imgae"', '"image"'],
+    ["images: {a: {}}\ncontexts: { x: y }\n", "2:16", "a mapping of keys to values is wanted", ""],
     ["images:\n  a: &x {packages: *y}\n", "1:1", "Unresolved alias", ""],
   ])("refuses %j at %s", (source, place, message, hint) => {
     const error = failure(source);

@@ -4,6 +4,14 @@ import { nearest, type SourceLocation, WhittleError } from "../io/index.ts";
 import { projectSchema } from "./schema.ts";
 import type { ProjectRecipe } from "./types.ts";
 
+/** Where the entry at a path of keys stands in a recipe that was found valid. */
+export function placeInRecipe(source: string, file: string, path: readonly string[]): SourceLocation {
+  const lines = new LineCounter();
+  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
+  const { line, col } = lines.linePos(keyOffset(document, path));
+  return { file, line, column: col, text: source.split(/\r?\n/)[line - 1] ?? "" };
+}
+
 /** A mistake in a recipe, at its place. */
 function mistake(message: string, at: SourceLocation, hint?: string): WhittleError {
   return new WhittleError("RECIPE_INVALID", message, { at, ...(hint === undefined ? {} : { hint }) });

@@ -114,7 +114,28 @@ const tcpProbe = z.strictObject({ tcp: z.int().min(1).max(65535) });
 const execProbe = z.strictObject({ exec: z.union([text, strings]) });
 const probe = z.union([z.string(), httpProbe, tcpProbe, execProbe]);
 
-const image = z.strictObject({
+const context = z
+  .union([
+    z.strictObject({
+      project: text.describe("Directory that holds a whittle.yaml"),
+      image: text.optional().describe("Which of its images"),
+    }),
+    z.strictObject({
+      image: text.describe(
+        "Directory with a whittle.yaml (../bases/python#NAME), image of this project or of the store",
+      ),
+    }),
+    z.strictObject({ directory: text.describe("Directory whose files are taken") }),
+  ])
+  .describe("What a name in FROM or --from stands for");
+const contexts = z.record(text, context);
+
+const imageShape = z.strictObject({
+  dockerfile: text.optional().describe("Dockerfile that describes the image"),
+  context: text.optional().describe("Directory that COPY reads; default: that of whittle.yaml"),
+  target: text.optional().describe("Stage of the Dockerfile; default: the last"),
+  args: environment.optional().describe("Values of the ARGs of the Dockerfile"),
+  contexts: contexts.optional().describe("What names stand for in this image's Dockerfile alone"),
   from: z.union([text.transform((suite) => ({ debian: suite })), source, bootstrap]).optional(),
   packages: z.array(text).optional().describe("Debian packages: name, name=version, name/suite"),
   recommends: z.boolean().optional().describe("Take recommended packages too; default: false"),
@@ -137,6 +158,26 @@ const image = z.strictObject({
   probes: z.array(probe).optional(),
 });
 
+/** Keys that only a Dockerfile, only packages, or only a full system has a use for. */
+const only = {
+  dockerfile: ["context", "target", "args", "contexts"],
+  packages: ["from", "packages", "recommends", "roots", "keep", "carve", "run", "simulate", "files", "users"],
+  carved: ["roots", "keep", "carve", "simulate"],
+} as const;
+
+const image = imageShape.superRefine((value, refinement) => {
+  const refuse = (keys: readonly (keyof typeof value)[], why: string): void => {
+    for (const key of keys) {
+      if (value[key] !== undefined) refinement.addIssue({ code: "custom", path: [key], message: why });
+    }
+  };
+  if (value.dockerfile === undefined) refuse(only.dockerfile, 'this belongs to an image with "dockerfile"');
+  else refuse(only.packages, "this does not go with a Dockerfile, which says itself what is in the image");
+  const isSystem = value.from !== undefined && "bootstrap" in value.from;
+  if (isSystem) refuse(only.carved, "nothing of a full system is left out");
+  else refuse(["run"], "only a full system runs commands: from: { bootstrap: SUITE }");
+});
+
 const project = z.strictObject({
   $schema: z.string().optional(),
   name: z
@@ -147,6 +188,7 @@ const project = z.strictObject({
   images: z
     .record(z.string().regex(/^[a-z0-9]+([._-][a-z0-9]+)*$/, "a name like web is wanted"), image)
     .refine((images) => Object.keys(images).length > 0, "at least one image is wanted"),
+  contexts: contexts.optional().describe("What names stand for in the Dockerfiles of this project"),
 });
 
 /** The schema of `whittle.yaml`. */

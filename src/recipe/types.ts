@@ -83,8 +83,18 @@ export interface HttpProbeRecipe {
 /** A probe as it is written: `http:/path`, or the longer forms. */
 export type ProbeRecipe = string | HttpProbeRecipe | { tcp: number } | { exec: string | string[] };
 
-/** One image of a project. */
+/** What a name in a Dockerfile stands for. */
+export type ContextRecipe =
+  /** An image of a project's directory (`../bases/python`, `../bases/python#dev`), of this project, or of the store. */
+  { image: string } | { project: string; image?: string | undefined } | { directory: string };
+
+/** One image of a project: of packages and files, or of a Dockerfile. */
 export interface ImageRecipe {
+  dockerfile?: string | undefined;
+  context?: string | undefined;
+  target?: string | undefined;
+  args?: Record<string, string> | undefined;
+  contexts?: Record<string, ContextRecipe> | undefined;
   from?: SourceRecipe | BootstrapRecipe | undefined;
   packages?: string[] | undefined;
   recommends?: boolean | undefined;
@@ -106,4 +116,5 @@ export interface ProjectRecipe {
   $schema?: string | undefined;
   name?: string | undefined;
   images: Record<string, ImageRecipe>;
+  contexts?: Record<string, ContextRecipe> | undefined;
 }

@@ -6,7 +6,7 @@ import { parseAnnotations } from "../annotations.ts";
 import { addBuildOptions, type BuildFlags } from "../build-flags.ts";
 import { parseCompression } from "../compression.ts";
 import { deliver } from "../deliver.ts";
-import { chosenDockerfile } from "../dockerfile-options.ts";
+import { chosenDockerfile, dockerfileOptions } from "../dockerfile-options.ts";
 import { pairs } from "../options.ts";
 import type { Output } from "../output.ts";
 import { platformNames } from "../platform-names.ts";
@@ -61,7 +61,8 @@ async function buildRecipe(
     context.out(await dryRun(project, options, flags.format));
     return 0;
   }
-  const built = await buildProject(project, options);
+  const { input: _, ...given } = dockerfileOptions(flags, context.currentDirectory, context.environment);
+  const built = await buildProject(project, { ...options, dockerfile: given });
   const deliveries = built.map((image) => ({
     image,
     names: tagsOf(project.name, image, names.length, flags),

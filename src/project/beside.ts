@@ -1,0 +1,28 @@
+import { existsSync } from "node:fs";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { type BuildOptions, planProject } from "./build.ts";
+import { Contexts, type FindContext } from "./contexts.ts";
+import { readProject } from "./read.ts";
+
+/**
+ * What the `whittle.yaml` of a Dockerfile's context, or the one beside the Dockerfile, says that names stand for;
+ * undefined where there is none.
+ *
+ * @param where - the context and the Dockerfile; only those in directories of this machine have something beside them
+ * @throws WhittleError `RECIPE_INVALID`
+ */
+export async function contextsBeside(
+  where: { readonly context: string; readonly file?: string },
+  options: BuildOptions,
+): Promise<FindContext | undefined> {
+  const { context, file } = where;
+  const places = [context, file === undefined ? "" : dirname(file)].filter(isAbsolute);
+  const directory = places.find((one) => existsSync(join(one, "whittle.yaml")));
+  if (directory === undefined) return undefined;
+  const project = await readProject(directory);
+  const same = Object.entries(project.recipe.images).filter(
+    ([, { dockerfile }]) => dockerfile !== undefined && resolve(directory, dockerfile) === file,
+  );
+  const [only, ...others] = same.map(([name]) => name);
+  return Contexts.of(options, planProject).finder(project, others.length === 0 ? only : undefined);
+}

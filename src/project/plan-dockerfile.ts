@@ -1,0 +1,57 @@
+import { resolve } from "node:path";
+import type { Solver } from "../build/index.ts";
+import { formatPlatform, type Platform } from "../image/index.ts";
+import type { ImageRecipe } from "../recipe/index.ts";
+import type { BuildOptions, PlannedImage } from "./build.ts";
+import type { FindContext } from "./contexts.ts";
+import { planBuild } from "./dockerfile-plan.ts";
+import type { Project } from "./read.ts";
+
+/**
+ * Makes the graph of an image that a Dockerfile describes. Its bases are built where the project says how.
+ *
+ * @throws WhittleError as {@link planBuild}
+ */
+export async function planDockerfileImage(
+  project: Project,
+  name: string,
+  recipe: ImageRecipe & { readonly dockerfile: string },
+  platforms: readonly Platform[],
+  options: BuildOptions,
+  find: FindContext,
+  solver: Solver | undefined,
+): Promise<PlannedImage> {
+  const { store, environment, progress, signal, noCache, compression = { type: "gzip" } } = options;
+  const { buildArguments, ...given } = options.dockerfile ?? {};
+  const annotations = { ...recipe.annotations, ...options.annotations };
+  const labels = { ...recipe.config?.labels, ...options.labels };
+  const planned = await planBuild(
+    {
+      store,
+      environment,
+      progress,
+      signal,
+      ...(noCache === undefined ? {} : { noCache }),
+      name,
+      context: resolve(project.directory, recipe.context ?? "."),
+      file: resolve(project.directory, recipe.dockerfile),
+      ...(recipe.target === undefined ? {} : { target: recipe.target }),
+      ...given,
+      buildArguments: new Map([...Object.entries(recipe.args ?? {}), ...(buildArguments ?? [])]),
+      labels,
+      platforms: platforms.map(formatPlatform),
+      find,
+    },
+    [{ compression, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) }],
+    "wanted",
+    solver,
+  );
+  return {
+    name,
+    recipe,
+    platforms: planned.platforms.flatMap(({ platform, images: [image] }) =>
+      image === undefined ? [] : [{ platform, image }],
+    ),
+    annotations,
+  };
+}
