@@ -44,22 +44,36 @@ export function located(error: unknown, asked: Asked): unknown {
   });
 }
 
-/** The error for a base that the store does not have; it says how to come by one. */
+/**
+ * The error for a base that neither the store nor its registry has; it says how to come by one.
+ *
+ * @param cause - why the registry did not give it
+ */
 export async function missingBase(
   name: string,
   platform: Platform,
   asked: Asked,
   store: Store,
-): Promise<WhittleError> {
+  cause: unknown,
+): Promise<unknown> {
+  if (!(cause instanceof WhittleError) || !notHad.has(cause.code)) return cause;
   const known = (await store.list()).map((image) => image.reference);
   const meant = asked.near ?? nearest(name, known) ?? nearest(`${name}:latest`, known);
   const suggestion = meant === undefined ? "" : ` (did you mean ${meant}?)`;
   return new WhittleError(
     "NOT_FOUND",
-    `Cannot build on ${name}: neither a stage, a named context nor the store has it for ${formatPlatform(platform)}${suggestion}`,
-    { at: asked.at, hint: waysTo(name) },
+    `Cannot build on ${name}: neither a stage, a named context nor the store has it for ${formatPlatform(platform)}${suggestion}; ${cause.message}`,
+    { at: asked.at, hint: waysTo(name), cause },
   );
 }
+
+/** What a registry says when it is of no help. */
+const notHad: ReadonlySet<string> = new Set([
+  "NOT_FOUND",
+  "NETWORK",
+  "REGISTRY_DENIED",
+  "PLATFORM_UNSUPPORTED",
+]);
 
 function waysTo(name: string): string {
   const debian = /^(?:docker\.io\/)?(?:library\/)?debian:([a-z]+)(?:-slim)?$/.exec(name)?.[1];

@@ -38,6 +38,8 @@ export interface DockerfileOptions extends Work {
   readonly secrets?: ReadonlyMap<string, () => Promise<Uint8Array | undefined>>;
   readonly network?: "default" | "none" | "host";
   readonly extraHosts?: readonly (readonly [string, string])[];
+  /** Ask registries for bases that the store has. */
+  readonly pull?: boolean;
   readonly noCache?: boolean;
   /** Stages whose steps are run again, by name or number. */
   readonly noCacheFilter?: readonly string[];

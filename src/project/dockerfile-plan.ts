@@ -10,8 +10,14 @@ import {
   parseDockerfile,
   planDockerfile,
 } from "../dockerfile/index.ts";
-import { formatPlatform, hostPlatform, type Platform, parsePlatform } from "../image/index.ts";
-import { cacheDirectory } from "../io/index.ts";
+import {
+  type Descriptor,
+  formatPlatform,
+  hostPlatform,
+  type Platform,
+  parsePlatform,
+} from "../image/index.ts";
+import { cacheDirectory, WhittleError } from "../io/index.ts";
 import { located, missingBase, openBase, unknownBase } from "./base-image.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
 import { sourceDateEpoch } from "./epoch.ts";
@@ -117,16 +123,34 @@ class PlatformPlanner {
 
   async #base(name: string, platform: Platform, asked: Asked): Promise<BaseImage> {
     const { bases, cache, options } = this.#planning;
-    const { store } = options;
+    const { store, pull = false } = options;
+    const open = (descriptor: Descriptor) => openBase(store, descriptor, platform, cache, name);
     try {
-      const descriptor = await store.resolve(name);
-      if (descriptor !== undefined) return await openBase(store, descriptor, platform, cache, name);
+      const known = pull ? undefined : await store.resolve(name);
+      const base = known === undefined ? undefined : await open(known).catch(unlessForOthers);
+      if (base !== undefined) return base;
       if (bases === "optional") return unknownBase(platform);
-      throw await missingBase(name, platform, asked, store);
+      return await open(await this.#remote(name, platform, asked));
     } catch (error) {
       throw located(error, asked);
     }
   }
+
+  /** A base that the store lacks comes from its registry. */
+  async #remote(name: string, platform: Platform, asked: Asked): Promise<Descriptor> {
+    const { options } = this.#planning;
+    const { pullBase } = await import("./remote-base.ts");
+    try {
+      return await pullBase(name, platform, options);
+    } catch (error) {
+      throw await missingBase(name, platform, asked, options.store, error);
+    }
+  }
+}
+
+/** An image of the store that is for other platforms only is as good as none. */
+function unlessForOthers(error: unknown): undefined {
+  if (!(error instanceof WhittleError) || error.code !== "PLATFORM_UNSUPPORTED") throw error;
 }
 
 /** Each platform is planned with the same mistakes; a person is told of them once. */
