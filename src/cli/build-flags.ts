@@ -52,7 +52,7 @@ export function addBuildOptions(command: Command): void {
     .option("--push", "push the image under its names")
     .option("--no-cache", "run every step again")
     .addOption(noCacheFilter())
-    .option("--pull", "ask the archive for newer packages now")
+    .option("--pull", "ask the archive for newer packages, and registries for newer bases, now")
     .option("--locked", "take exactly what whittle.lock records")
     .option("--compression <kind>", "gzip, zstd or none, with a level: zstd:19")
     .option("--metadata-file <file>", "write what was built as JSON")
