@@ -6,6 +6,8 @@ export interface Input {
   readonly step: Step;
   readonly digest: Digest;
   readonly record: Json;
+  /** What it was made of. */
+  readonly inputs: Readonly<Record<string, Input>>;
   /** The value itself, made from the record when it is not at hand. Asking twice makes it once. */
   value<V>(): Promise<V>;
 }

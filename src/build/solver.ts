@@ -28,6 +28,8 @@ export interface Solved extends Outcome {
   readonly key: Digest;
   /** Whether nothing had to be run for it. */
   readonly fromCache: boolean;
+  /** What it was made of. */
+  readonly inputs: Readonly<Record<string, Input>>;
   value<V>(): Promise<V>;
 }
 
@@ -89,6 +91,7 @@ export class Solver {
       record: outcome.record,
       ...(outcome.blobs === undefined ? {} : { blobs: outcome.blobs }),
       fromCache: outcome.fromCache,
+      inputs,
       value: <V>(): Promise<V> => {
         value ??= executor.load?.(step, outcome, inputs, context) ?? Promise.resolve(outcome.record);
         return value as Promise<V>;

@@ -1,31 +1,37 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { appendFile, mkdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { constants } from "node:os";
+import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { hostPlatform, type Platform } from "../image/index.ts";
+import type { Platform } from "../image/index.ts";
 import {
-  type Content,
-  cacheDirectory,
+  type Digest,
   type Environment,
   explainSystemError,
   fileContent,
+  readText,
   WhittleError,
   type Work,
 } from "../io/index.ts";
-import { findAccount } from "./accounts.ts";
+import type { Changes, Tree } from "../tree/index.ts";
+import { type Account, findAccount } from "./accounts.ts";
+import { limitProcesses } from "./control-groups.ts";
+import type { Bundle } from "./driver.ts";
 import { requireExecutable } from "./emulation.ts";
 import { failureStatus, runtimeFailure } from "./failure.ts";
-import { readInside } from "./inside.ts";
-import { heldCapabilities } from "./machine.ts";
-import { writeMachineFiles } from "./machine-files.ts";
-import { asNamespaceRoot } from "./privilege.ts";
-import { defaultPath, mergeEnvironment } from "./process.ts";
+import { keepUpper } from "./keep-upper.ts";
+import { readOr } from "./machine.ts";
 import type { SpecMount } from "./runtime-spec.ts";
 import { chooseSetup, type Setup } from "./runtimes.ts";
-import { runQuietly } from "./signal.ts";
-import type { Snapshot } from "./snapshot.ts";
-import { runtimeSpec } from "./spec.ts";
+import { type SnapshotLayer, snapshot, snapshotStack } from "./snapshot.ts";
+import { snapshotPlace } from "./snapshot-place.ts";
+import {
+  makeStepDirectory,
+  removeAbandonedSteps,
+  removeStepDirectory,
+  type StepDirectory,
+} from "./step-directory.ts";
+import { runToEnd, type StepOutput, stepCommand, stepFiles, type WrittenPlace } from "./step-launch.ts";
+import { type StepNetwork, stepNetwork } from "./step-network.ts";
+import { mostProcesses, stepSpec } from "./step-spec.ts";
+import { type LeftFiles, leftInDirectory, leftInTar } from "./upper.ts";
 
 /** A program that changes a file tree: a build's RUN. */
 export interface BuildStep {
@@ -49,175 +55,158 @@ export interface BuildStepResult {
   readonly status: number;
   /** Why it could not be started at all. */
   readonly failure?: string;
-  /** An uncompressed tar: of all files when `whole`, else of what changed, as an overlay's upper directory. */
-  readonly left: Content;
-  readonly whole: boolean;
-  /** Removes that. */
+  readonly left: LeftFiles;
+  /**
+   * Makes what is left the snapshot of the next layer, where that needs no copying.
+   *
+   * @param key - what the tree has become
+   * @param changes - what the layer says: the rest goes
+   */
+  keep(key: Digest, changes: Changes): Promise<void>;
+  /** Removes what is left. */
   discard(): Promise<void>;
 }
 
 /**
  * Runs a program over a tree and answers with what it left; the tree itself is not written to.
  *
+ * @param layers - the tree, lowest layer first
  * @throws WhittleError `ENVIRONMENT`, `NOT_FOUND` for a user that the tree does not know
  */
 export async function runBuildStep(
-  lower: Snapshot,
+  layers: readonly SnapshotLayer[],
   step: BuildStep,
   work: Work,
   environment: Environment,
-  output: (chunk: Buffer, stream: "stdout" | "stderr") => void,
+  output: StepOutput,
 ): Promise<BuildStepResult> {
   requireExecutable(step.platform, step.args[0] ?? "");
-  const [passwd = "", group = ""] = await Promise.all([
-    readInside(lower.rootfs, "/etc/passwd"),
-    readInside(lower.rootfs, "/etc/group"),
-  ]);
-  const account = findAccount(step.user, passwd, group);
+  const top = layers.at(-1);
+  if (top === undefined) throw new Error("Internal error: a step runs over nothing");
+  const account = await accountIn(await top.tree(), step.user);
   const setup = await chooseSetup(environment, undefined, account.uid);
-  if (setup.driver.name === "plain") {
-    throw new WhittleError(
-      "ENVIRONMENT",
-      "Cannot run a build's commands: neither runc nor crun is installed",
-      {
-        hint: "apt-get install runc",
-      },
-    );
-  }
-  const id = randomBytes(16).toString("hex");
-  const directory = join(cacheDirectory(environment), "steps", id);
-  const discard = (): Promise<void> => remove(directory, setup);
+  await removeAbandonedSteps(environment);
+  const lowers = await snapshotStack(layers, setup.privilege, work, environment);
+  const network = await stepNetwork(step, setup.privilege, work, environment);
   try {
-    await makeBundle(directory, lower, setup);
-    const spec = runtimeSpec({
-      id,
-      hostname: "whittle",
-      process: {
-        args: step.args,
-        env: mergeEnvironment([`PATH=${defaultPath}`], [`HOME=${account.home}`], step.env),
-        cwd: step.cwd,
-        account,
-        terminal: false,
-      },
-      options: {
-        network: step.network === "none" ? "none" : "host",
-        ...(step.insecure ? { capAdd: ["ALL"] } : {}),
-      },
-      mounts: {
-        rootless: setup.privilege !== "root",
-        ttyGroup: setup.privilege !== "single",
-        cgroups: setup.showCgroups,
-        files: await machineFiles(directory, step),
-      },
-      architecture: hostPlatform().architecture,
-      held: heldCapabilities(),
-      limits: setup.limits,
-      cgroupNamespace: false,
-    });
-    // A build may use programs that change their user, as in an ordinary container.
-    const process_ = { ...spec.process, noNewPrivileges: false };
-    const changed = { ...spec, process: process_, mounts: withOwn(spec.mounts, step.mounts) };
-    await writeFile(join(directory, "config.json"), JSON.stringify(changed));
-    const harvest = join(directory, "left.tar");
-    const line = setup.driver.run({
-      id,
-      directory,
+    const running = { step, account, setup, network, work, environment, output };
+    const laid = await runOnce(running, lowers);
+    if (laid !== undefined) return laid;
+    // No overlay here: the program gets a copy of everything.
+    const whole = await snapshot(top.key, top.tree, work, environment);
+    const copied = await runOnce(running, [], whole.rootfs);
+    if (copied !== undefined) return copied;
+    throw new Error("Internal error: a step with a copy of its tree was not run");
+  } finally {
+    await network.release();
+  }
+}
+
+interface Running {
+  readonly step: BuildStep;
+  readonly account: Account;
+  readonly setup: Setup;
+  readonly network: StepNetwork;
+  readonly work: Work;
+  readonly environment: Environment;
+  readonly output: StepOutput;
+}
+
+/** Answers with nothing when the directories cannot be laid over one another. */
+async function runOnce(
+  running: Running,
+  lowers: readonly string[],
+  copy?: string,
+): Promise<BuildStepResult | undefined> {
+  const { step, account, setup, network, work, environment, output } = running;
+  const directory = await makeStepDirectory(lowers, environment);
+  const discard = (): Promise<void> => removeStepDirectory(directory, setup.privilege);
+  try {
+    const spec = await stepSpec(step, account, setup, directory, network);
+    await writeFile(join(directory.path, "config.json"), JSON.stringify(spec));
+    const bundle: Bundle = {
+      id: directory.id,
+      directory: directory.path,
       privilege: setup.privilege,
       uid: account.uid,
       gid: account.gid,
       namespaces: spec.linux.namespaces,
-      harvest,
-    });
-    const status = await runToEnd(line, directory, work, output);
-    const failure = runtimeFailure(join(directory, "runtime.log"));
-    const size = await stat(harvest).then(
-      (about) => about.size,
-      () => undefined,
-    );
-    if (size === undefined) {
-      throw new WhittleError(
-        "CONTAINER_FAILED",
-        `Cannot run ${step.args[0]}: ${failure ?? `status ${status}`}`,
-      );
-    }
-    const kind = await readFile(`${harvest}.kind`, "utf8").catch(() => "");
-    return {
-      status: failure === undefined ? status : failureStatus(failure),
-      ...(failure === undefined ? {} : { failure }),
-      left: fileContent(harvest, size),
-      whole: kind.trim() === "whole",
-      discard,
+      ...(network.network === undefined ? {} : { network: network.network.hold }),
     };
+    const group =
+      setup.limits || setup.privilege !== "root"
+        ? undefined
+        : await limitProcesses(directory.id, mostProcesses);
+    const line = await stepCommand(
+      {
+        bundle,
+        setup,
+        lowers: lowers.length,
+        ...(copy === undefined ? {} : { copy }),
+        pack: setup.privilege !== "root",
+        groups: group === undefined ? [] : [group],
+      },
+      environment,
+    );
+    const ended = await runToEnd(line, work, output);
+    work.signal.throwIfAborted();
+    const result = await resultIn(directory, running, ended);
+    if (result === undefined) await discard();
+    return result === undefined ? undefined : { ...result, discard };
   } catch (error) {
     await discard();
     throw explainSystemError(error, "run a command of the build");
   }
 }
 
-/** A mount of the step's takes the place of one that every container has. */
-function withOwn(usual: readonly SpecMount[], own: readonly SpecMount[]): SpecMount[] {
-  const taken = new Set(own.map((mount) => mount.destination));
-  return [...usual.filter((mount) => !taken.has(mount.destination)), ...own];
-}
-
-async function makeBundle(directory: string, lower: Snapshot, setup: Setup): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o755 });
-  for (const name of ["root", "upper", "work", "runtime", "owners"]) await mkdir(join(directory, name));
-  await symlink(lower.rootfs, join(directory, "lower"));
-  if (setup.privilege !== "subordinate") return;
-  for (const [owner, paths] of Object.entries(lower.owners)) {
-    await writeFile(join(directory, "owners", owner), paths.map((path) => `.${path}\0`).join(""));
+async function resultIn(
+  directory: StepDirectory,
+  { step, account, setup, environment }: Running,
+  ended: number,
+): Promise<Omit<BuildStepResult, "discard"> | undefined> {
+  const files = stepFiles(directory.path);
+  const written = readOr(files.written, "").trim() as WrittenPlace | "";
+  if (written === "none") return undefined;
+  const failure = runtimeFailure(files.log);
+  const status = Number.parseInt(readOr(files.status, ""), 10);
+  if (written === "" || Number.isNaN(status) || (ended !== 0 && failure === undefined)) {
+    throw new WhittleError("CONTAINER_FAILED", `Cannot run ${step.args[0]}: ${failure ?? `status ${ended}`}`);
   }
+  const left = await leftFiles(directory, written, setup, account);
+  return {
+    status: failure === undefined ? status : failureStatus(failure),
+    ...(failure === undefined ? {} : { failure }),
+    left,
+    keep: async (key, changes) => {
+      if (written !== "upper") return;
+      const place = snapshotPlace(key, "layer", setup.privilege, environment);
+      await keepUpper(directory.path, left, changes, place, setup.privilege);
+    },
+  };
 }
 
-async function machineFiles(directory: string, step: BuildStep): Promise<string> {
-  const files = await writeMachineFiles(directory, "whittle", []);
-  const lines = step.extraHosts.map(([name, address]) => `${address}\t${name}\n`).join("");
-  if (lines !== "") await appendFile(join(files, "hosts"), lines);
-  return files;
+async function leftFiles(
+  directory: StepDirectory,
+  written: WrittenPlace,
+  setup: Setup,
+  { uid, gid }: Account,
+): Promise<LeftFiles> {
+  const whole = written === "root";
+  const { tar } = stepFiles(directory.path);
+  const about = await stat(tar).catch(() => undefined);
+  if (about === undefined) return leftInDirectory(join(directory.path, written), whole);
+  const left = await leftInTar(fileContent(tar, about.size), whole);
+  return setup.privilege === "single" ? { ...left, onlyOwner: { uid, gid } } : left;
 }
 
-async function runToEnd(
-  line: readonly string[],
-  directory: string,
-  work: Work,
-  output: (chunk: Buffer, stream: "stdout" | "stderr") => void,
-): Promise<number> {
-  const [file = "", ...args] = line;
-  const child = spawn(file, args, {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: defaultPath, SHELL: "/bin/sh" },
-    detached: true,
-  });
-  child.stdout.on("data", (chunk: Buffer) => output(chunk, "stdout"));
-  child.stderr.on("data", (chunk: Buffer) => output(chunk, "stderr"));
-  const abort = (): void => void killContainer(directory, child);
-  work.signal.addEventListener("abort", abort);
-  if (work.signal.aborted) abort();
-  try {
-    return await new Promise<number>((resolve, reject) => {
-      child.once("error", reject);
-      child.once("close", (code, signal) =>
-        resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),
-      );
-    });
-  } finally {
-    work.signal.removeEventListener("abort", abort);
-  }
+/** Looks a user up in a tree's own files. */
+async function accountIn(tree: Tree, user: string): Promise<Account> {
+  const read = async (path: string): Promise<string> => {
+    const { entry } = tree.resolve(path);
+    return entry?.type === "file" && entry.content.size <= mostBytes ? readText(entry.content) : "";
+  };
+  const [passwd, group] = await Promise.all([read("/etc/passwd"), read("/etc/group")]);
+  return findAccount(user, passwd, group);
 }
 
-/** With the first process of its process namespace everything in it ends. */
-async function killContainer(directory: string, child: ChildProcess): Promise<void> {
-  const pid = Number.parseInt(await readFile(join(directory, "pid"), "utf8").catch(() => ""), 10);
-  try {
-    if (pid > 0) process.kill(pid, "SIGKILL");
-    else if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-  } catch {
-    // It has ended already.
-  }
-}
-
-async function remove(directory: string, setup: Setup): Promise<void> {
-  if (setup.privilege === "root") await rm(directory, { recursive: true, force: true });
-  else await runQuietly([...asNamespaceRoot(setup.privilege), "rm", "-rf", "--", directory]);
-}
+const mostBytes = 4 * 1024 * 1024;

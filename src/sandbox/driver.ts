@@ -17,12 +17,6 @@ export interface Bundle {
   readonly uid: number;
   readonly gid: number;
   readonly namespaces: readonly SpecNamespace[];
-  /**
-   * A file that gets, when the program has ended, a tar of what it left in the container's upper directory, with
-   * the file system's own marks for what it took away; beside it `.kind` says `upper`, or `whole` where the tree
-   * had to be copied and the tar holds all of it.
-   */
-  readonly harvest?: string;
   /** The network that is entered before anything else is made, with the user namespace it belongs to. */
   readonly network?: NetworkHold;
 }
@@ -38,6 +32,10 @@ export interface Driver {
   readonly name: DriverName;
   /** What this way cannot do that the others can; words for a person. */
   readonly lacks: readonly string[];
+  /** A mount that is hidden from the program that runs the containers; empty for none. */
+  readonly hides: string;
+  /** Runs a container whose root is laid at `root` already, in the namespaces in which that is seen. */
+  inside(bundle: Bundle): CommandLine;
   /** Starts the container and waits for its end. */
   run(bundle: Bundle): CommandLine;
   /** Runs one more process in a running container. */

@@ -9,23 +9,15 @@ import { inNamespacesOf, userNamespaceOptions } from "./privilege.ts";
  */
 const launchScript = `
 set -e
-cd "$1"; overlay=$2; hide=$3; harvest=$4; shift 4
+cd "$1"; overlay=$2; hide=$3; shift 3
 [ -z "$hide" ] || mount -t tmpfs tmpfs "$hide"
 lay() { mount -t overlay overlay -o "$overlay,lowerdir=lower,upperdir=$1/upper,workdir=$1/work" root 2>/dev/null; }
 in_memory() { mkdir -p memory && mount -t tmpfs tmpfs memory && mkdir memory/upper memory/work && lay memory; }
-if lay .; then left=upper
-elif in_memory; then left=memory/upper
-else mount -t tmpfs tmpfs root && cp -a lower/. root/; left=root
-fi
+lay . || in_memory || { mount -t tmpfs tmpfs root && cp -a lower/. root/; }
 for file in owners/*; do
   [ ! -f "$file" ] || (cd root && xargs -0 chown -h -- "\${file##*/}") < "$file"
 done
-[ -n "$harvest" ] || exec "$@"
-status=0; "$@" || status=$?
-if [ "$left" = root ]; then kind=whole; else kind=upper; fi
-tar --xattrs --xattrs-include='*' --numeric-owner --format=posix --warning=no-file-ignored -C "$left" -cf "$harvest" .
-echo "$kind" > "$harvest.kind"
-exit "$status"
+exec "$@"
 `;
 
 const joinScript = `
@@ -53,6 +45,8 @@ export function ociDriver(runtime: OciRuntime): Driver {
   return {
     name: runtime.name,
     lacks: [],
+    hides: runtime.hide,
+    inside: (bundle) => runtimeCommand(runtime, bundle),
     run: (bundle) => runCommand(runtime, bundle),
     exec: (bundle, { pid, processFile, log }) => [
       ...inNamespacesOf(pid, bundle.privilege, bundle.network !== undefined),
@@ -95,7 +89,12 @@ function runCommand(runtime: OciRuntime, bundle: Bundle): CommandLine {
     // A user namespace may not write trusted.* attributes; the overlay then keeps its notes in user.*.
     rootless ? "userxattr" : "redirect_dir=off",
     runtime.hide,
-    bundle.harvest ?? "",
+    ...runtimeCommand(runtime, bundle),
+  ];
+}
+
+function runtimeCommand(runtime: OciRuntime, bundle: Bundle): string[] {
+  return [
     ...runtimeWords(runtime, bundle, `${bundle.directory}/runtime.log`),
     "run",
     "--bundle",

@@ -30,11 +30,6 @@ export interface RunnableImage {
   readonly config: ContainerConfig;
   /** The file tree as a directory; it is never written to. */
   readonly rootfs: string;
-  /**
-   * Where ids of the tree could not be given to the files on disk (an ordinary user made the directory): for
-   * each `uid:gid` the paths that should have it, applied inside the container's user namespace.
-   */
-  readonly owners?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** How a container is to be run; everything has Docker's meaning and default. */

@@ -77,6 +77,7 @@ export async function connectOutside(
   });
   const ended = once(child, "close").catch(() => undefined);
   const stop = async (): Promise<void> => {
+    child.ref();
     child.kill("SIGKILL");
     await ended;
   };
@@ -86,7 +87,7 @@ export async function connectOutside(
       if (isOver(child)) throw notConnected(program, words);
       await delay(patience);
     }
-    if (users !== undefined) letGo(child);
+    letGo(child);
     return { stop };
   } catch (error) {
     await stop();
@@ -98,7 +99,7 @@ function endingWithUs({ setpriv }: OutboundProgram, line: readonly string[]): re
   return setpriv === undefined ? line : [setpriv, "--pdeathsig", "KILL", ...line];
 }
 
-/** It goes on when this process has ended, and this process does not wait for it. */
+/** This process does not wait for it. */
 function letGo(child: ChildProcess): void {
   child.unref();
   (child.stderr as Socket | null)?.unref();

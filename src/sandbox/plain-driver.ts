@@ -22,6 +22,8 @@ export function plainDriver(nsenter: string): Driver {
   return {
     name: "plain",
     lacks: ["no seccomp filter", "no memory, processor and process limits"],
+    hides: "",
+    inside: (bundle) => inside(bundle),
     run: (bundle) => [
       "sh",
       "-c",
@@ -59,6 +61,18 @@ export function plainDriver(nsenter: string): Driver {
             bundle.privilege,
           ],
   };
+}
+
+/** Mount namespace and user namespace are there, but a program that is to have another id needs one more. */
+function inside(bundle: Bundle): CommandLine {
+  return [
+    ...["sh", "-c", asideScript, "aside", "unshare"],
+    ...(hasOtherId(bundle) ? singleId(bundle) : []),
+    ...["--mount", "--propagation", "private"],
+    ...newNamespaces(bundle.namespaces),
+    ...["--", "sh", "-c", waitScript, "wait"],
+    ...[process.execPath, entryFile("plain-init"), bundle.directory, bundle.privilege, "laid"],
+  ];
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   dropBoundingCapabilities,
   execute,
   forbidNewPrivileges,
+  limitResource,
   SystemCallError,
   setCapabilities,
 } from "./system.ts";
@@ -35,7 +36,8 @@ export function becomeProcess(
   // Where there is a single id, the process has it from the start and there are no other groups.
   if (privilege !== "single") becomeUser(user.uid, user.gid, user.additionalGids ?? []);
   setCapabilities(capabilityNumbers(capabilities.permitted));
-  forbidNewPrivileges();
+  for (const { type, soft, hard } of process_.rlimits ?? []) limitResource(type, soft, hard);
+  if (process_.noNewPrivileges) forbidNewPrivileges();
   process.chdir(process_.cwd);
   return executeFromPath(args, env, fail);
 }

@@ -55,6 +55,12 @@ export function layRoot(directory: string, privilege: Privilege): void {
   }
 }
 
+/** Makes a root that somebody else put together one that can be moved into: a mount of this namespace. */
+export function bindRoot(directory: string): void {
+  const root = `${directory}/root`;
+  mount(root, root, null, mountFlags.bind | mountFlags.recursive);
+}
+
 /**
  * Moves into the root and makes the mounts of the configuration. From the pivot on, absolute names are looked up
  * inside the container, so no link of the image can lead a mount out of it; the machine's files are in reach by

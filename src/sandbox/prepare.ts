@@ -129,7 +129,7 @@ async function writeContainer(
       inNetwork: network !== undefined,
       ...(init === undefined ? {} : { init }),
     });
-    await writeBundle(directory, image, setup, JSON.stringify(spec));
+    await writeBundle(directory, image, JSON.stringify(spec));
     const supervisor = identify(process.pid);
     if (supervisor === undefined) throw new Error("Internal error: /proc does not show this process");
     const state: ContainerState = {
@@ -206,19 +206,10 @@ async function makeDirectory(id: string, name: string, environment: Environment)
   return directory;
 }
 
-async function writeBundle(
-  directory: string,
-  image: RunnableImage,
-  setup: Setup,
-  spec: string,
-): Promise<void> {
-  for (const name of ["root", "upper", "work", "runtime", "owners"]) await mkdir(join(directory, name));
+async function writeBundle(directory: string, image: RunnableImage, spec: string): Promise<void> {
+  for (const name of ["root", "upper", "work", "runtime"]) await mkdir(join(directory, name));
   await symlink(image.rootfs, join(directory, "lower"));
   await writeFile(join(directory, "config.json"), spec);
-  if (setup.privilege !== "subordinate") return;
-  for (const [owner, paths] of Object.entries(image.owners ?? {})) {
-    await writeFile(join(directory, "owners", owner), paths.map((path) => `.${path}\0`).join(""));
-  }
 }
 
 function warnOfLimits(options: RunOptions, setup: Setup, work: Work): void {

@@ -1,6 +1,7 @@
-import { readdir, rm, rmdir } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Environment, WhittleError } from "../io/index.ts";
+import { removeControlGroups } from "./control-groups.ts";
 import { discardOwn } from "./place-volumes.ts";
 import { asNamespaceRoot } from "./privilege.ts";
 import { runQuietly, stopContainer } from "./signal.ts";
@@ -12,7 +13,6 @@ const transient = [
   "upper",
   "work",
   "memory",
-  "owners",
   "runtime",
   "etc",
   "lower",
@@ -28,7 +28,7 @@ export async function clearDirectory(state: ContainerState, environment?: Enviro
     state,
     transient.map((name) => join(directory, name)),
   );
-  await removeControlGroups(state);
+  if (state.privilege === "root") await removeControlGroups(state.id);
 }
 
 /** Removes all that is left of a container that has ended. */
@@ -87,15 +87,4 @@ async function removePaths(state: ContainerState, paths: readonly string[]): Pro
     return;
   }
   await runQuietly([...asNamespaceRoot(state.privilege), "rm", "-rf", "--", ...paths]);
-}
-
-const cgroupRoot = "/sys/fs/cgroup";
-
-/** Runtimes remove a container's control groups, unless they were killed themselves. */
-async function removeControlGroups(state: ContainerState): Promise<void> {
-  if (state.privilege !== "root") return;
-  const hierarchies = await readdir(cgroupRoot).catch(() => [] as string[]);
-  for (const parent of [cgroupRoot, ...hierarchies.map((name) => join(cgroupRoot, name))]) {
-    await rmdir(join(parent, "whittle", state.id)).catch(() => undefined);
-  }
 }

@@ -35,6 +35,7 @@ export interface SpecProcess {
     readonly permitted: readonly string[];
   };
   readonly noNewPrivileges: boolean;
+  readonly rlimits?: readonly { readonly type: string; readonly soft: number; readonly hard: number }[];
 }
 
 export interface SpecMount {

@@ -75,7 +75,7 @@ export async function stopContainer(
  *
  * @param input - what it reads from standard input
  */
-export async function runQuietly(line: readonly string[], input?: string): Promise<number> {
+export async function runQuietly(line: readonly string[], input?: string | Uint8Array): Promise<number> {
   const [file = "true", ...args] = line;
   const child = spawn(file, args, { stdio: [input === undefined ? "ignore" : "pipe", "ignore", "ignore"] });
   child.stdin?.on("error", () => undefined).end(input);

@@ -1,29 +1,33 @@
-import { randomBytes } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import {
-  cacheDirectory,
-  type Digest,
-  digestHex,
-  type Environment,
-  makeDirectories,
-  type Work,
-  withLock,
-} from "../io/index.ts";
-import { type Tree, writeTree } from "../tree/index.ts";
-import { isRoot } from "./machine.ts";
-import type { RunnableImage } from "./options.ts";
+import type { Digest, Environment, Work } from "../io/index.ts";
+import type { Changes, Tree } from "../tree/index.ts";
+import { fillDirectory, removeDirectoryAs } from "./fill.ts";
+import { choosePrivilege, type Privilege } from "./privilege.ts";
+import { findSnapshot, makeSnapshot, type SnapshotKind, snapshotPlace } from "./snapshot-place.ts";
+import { overlayLayer, unmarked } from "./upper.ts";
 
 /** A tree made real on disk; shared by all containers that use it, and written to by none. */
-export type Snapshot = Required<Pick<RunnableImage, "rootfs" | "owners">>;
+export interface Snapshot {
+  /** Absolute path of the directory with the files. */
+  readonly rootfs: string;
+}
+
+/** One step on the way to a file tree: what it comes to, and what it changes of the one before. */
+export interface SnapshotLayer {
+  /** What the tree with this layer is: whatever decides its content. */
+  readonly key: Digest;
+  /** The whole tree; asked for only when there is no snapshot yet. */
+  readonly tree: () => Promise<Tree>;
+  /** Absent where the tree stands on nothing. */
+  readonly changes?: () => Promise<Changes>;
+}
 
 /**
- * Makes a tree real in the cache, once for each key. Root gets the files with the tree's owners; an ordinary user
- * owns all of them, and the snapshot tells which ids they ought to have.
+ * Makes a tree real in the cache, once for each key, with the owners that the tree names as far as this user can
+ * give them: all as root, those of the subordinate ids in a user namespace, and only one's own without these.
  *
  * @param key - what the tree is: the digest of the image's manifest, or of whatever else decides its content
  * @param tree - asked for only when the snapshot is not there yet
- * @throws WhittleError `DISK_FULL` or `PERMISSION`
+ * @throws WhittleError `DISK_FULL`, `PERMISSION` or `ENVIRONMENT`
  */
 export async function snapshot(
   key: Digest,
@@ -31,53 +35,77 @@ export async function snapshot(
   work: Work,
   environment: Environment = process.env,
 ): Promise<Snapshot> {
-  const owner = isRoot() ? "keep" : "self";
-  const directory = join(cacheDirectory(environment), "snapshots");
-  const place = join(directory, `${digestHex(key)}-${owner}`);
-  const found = await openSnapshot(place);
+  const privilege = await choosePrivilege(environment);
+  const place = snapshotPlace(key, "tree", privilege, environment);
+  return { rootfs: await realized(place, async () => withoutMarks(await tree()), privilege, work) };
+}
+
+/** After so many layers the tree is made real as a whole: an overlay has at most 500 directories. */
+export const mostStacked = 100;
+
+/**
+ * Makes the layers of a tree real in the cache, each once: the lowest as all of its files, every other one as the
+ * directory of an overlay.
+ *
+ * @param layers - lowest first, at least one
+ * @returns the directories to be laid over one another, lowest first
+ */
+export async function snapshotStack(
+  layers: readonly SnapshotLayer[],
+  privilege: Privilege,
+  work: Work,
+  environment: Environment,
+): Promise<string[]> {
+  const whole = layers.findLastIndex(
+    ({ changes }, index) => changes === undefined || index % mostStacked === 0,
+  );
+  const directories: string[] = [];
+  for (const [index, { key, tree, changes }] of layers.entries()) {
+    if (index < whole) continue;
+    const kind: SnapshotKind = index === whole ? "tree" : "layer";
+    const place = snapshotPlace(key, kind, privilege, environment);
+    const marks = privilege === "root" ? "trusted" : "user";
+    const files = async (): Promise<Tree> =>
+      index === whole || changes === undefined
+        ? withoutMarks(await tree())
+        : overlayLayer(await changes(), await tree(), marks);
+    directories.push((await findSnapshot(place)) ?? (await realized(place, files, privilege, work)));
+  }
+  return directories;
+}
+
+async function realized(
+  place: string,
+  tree: () => Promise<Tree>,
+  privilege: Privilege,
+  work: Work,
+): Promise<string> {
+  const found = await findSnapshot(place);
   if (found !== undefined) return found;
-  await makeDirectories(directory);
-  return withLock(
-    `${place}.lock`,
-    async () => (await openSnapshot(place)) ?? makeSnapshot(place, await tree(), owner, work),
-    { signal: work.signal },
+  return makeSnapshot(
+    place,
+    async (rootfs) => {
+      const files = await tree();
+      await fillDirectory(files, rootfs, privilege, work);
+      return sizeOf(files);
+    },
+    (directory) => removeDirectoryAs(directory, privilege),
+    work,
   );
 }
 
-async function openSnapshot(place: string): Promise<Snapshot | undefined> {
-  const text = await readFile(join(place, "owners.json"), "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
-  return { rootfs: join(place, "rootfs"), owners: JSON.parse(text) as Snapshot["owners"] };
+/** An image's files may not give orders to the overlay that they become a part of. */
+function withoutMarks(tree: Tree): Tree {
+  return tree.map((_path, entry) => unmarked(entry));
 }
 
-async function makeSnapshot(
-  place: string,
-  tree: Tree,
-  owner: "keep" | "self",
-  work: Work,
-): Promise<Snapshot> {
-  const temporary = `${place}.${randomBytes(6).toString("hex")}.tmp`;
-  try {
-    await mkdir(temporary);
-    await writeTree(tree, join(temporary, "rootfs"), { owner, signal: work.signal });
-    const owners = owner === "self" ? otherOwners(tree) : {};
-    await writeFile(join(temporary, "owners.json"), JSON.stringify(owners));
-    // Whoever finds it must find all of it.
-    await rename(temporary, place);
-    return { rootfs: join(place, "rootfs"), owners };
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
-}
+// What a directory entry and an inode come to on common file systems.
+const entrySize = 512;
 
-/** For each `uid:gid` that is not root's, the paths that have it. */
-function otherOwners(tree: Tree): Record<string, string[]> {
-  const owners: Record<string, string[]> = {};
-  for (const [path, { uid, gid }] of tree.entries()) {
-    if (uid === 0 && gid === 0) continue;
-    const owner = `${uid}:${gid}`;
-    owners[owner] ??= [];
-    owners[owner].push(path);
-  }
-  return owners;
+/** About how many bytes a tree takes on disk; files with several names count once for each. */
+export function sizeOf(tree: Tree): number {
+  let size = 0;
+  for (const [, entry] of tree.entries())
+    size += entrySize + (entry.type === "file" ? entry.content.size : 0);
+  return size;
 }

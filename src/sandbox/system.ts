@@ -35,6 +35,7 @@ const calls = {
   ioctl: libc.func("int ioctl(int, unsigned long, const uint8_t *)"),
   signal: libc.func("uintptr_t signal(int, uintptr_t)"),
   fcntl: libc.func("int fcntl(int, int, int)"),
+  setrlimit: libc.func("int setrlimit(int, const uint64_t *)"),
   execve: libc.func("int execve(const char *, const char **, const char **)"),
 };
 
@@ -136,6 +137,20 @@ export function setCapabilities(numbers: readonly number[]): void {
 /** From here on no program gains privileges by being executed (prctl(2)). */
 export function forbidNewPrivileges(): void {
   call("prctl", "no_new_privs", noNewPrivileges, 1, 0, 0, 0);
+}
+
+// From the kernel's asm-generic/resource.h; the same on all architectures that Node runs on.
+const resources: Readonly<Record<string, number>> = { RLIMIT_NPROC: 6, RLIMIT_NOFILE: 7 };
+
+/**
+ * setrlimit(2).
+ *
+ * @param type - as the OCI runtime-spec names it
+ */
+export function limitResource(type: string, soft: number, hard: number): void {
+  const number = resources[type];
+  if (number === undefined) throw new SystemCallError("setrlimit", "unknown", type);
+  call("setrlimit", type, number, BigUint64Array.of(BigInt(soft), BigInt(hard)));
 }
 
 /** Becomes another user and group, with these additional groups. */

@@ -132,26 +132,13 @@ export async function fillVolume(
   if ((await readdir(place)).length > 0) return;
   const source = await resolveInside(image.rootfs, destination);
   if (source === undefined || !(await stat(source)).isDirectory()) return;
-  const root = source.slice(image.rootfs.length);
-  const owners = privilege === "subordinate" ? Object.entries(image.owners ?? {}) : [];
-  const chowns = owners.flatMap(([owner, paths]) => {
-    const inside = paths.filter((path) => path === root || path.startsWith(`${root}/`));
-    return inside.map((path) => [owner, `.${path.slice(root.length)}`] as const);
-  });
-  const status = await runQuietly(
-    [...asNamespaceRoot(privilege), "sh", "-c", fillScript, "fill", source, place],
-    chowns.map(([owner, path]) => `${owner}\0${path}\0`).join(""),
-  );
+  const status = await runQuietly([
+    ...asNamespaceRoot(privilege),
+    ...["cp", "-a", "--", `${source}/.`, `${place}/`],
+  ]);
   if (status === 0) return;
   throw new WhittleError("ENVIRONMENT", `Cannot fill the volume ${name}: copying ${destination} failed`);
 }
-
-const fillScript = `
-set -e
-cp -a -- "$1/." "$2/"
-cd "$2"
-exec xargs -0 -r -n 2 chown -h --
-`;
 
 async function openVolume(name: string, environment: Environment): Promise<StoredVolume | undefined> {
   const directory = join(volumesDirectory(environment), name);

@@ -12,6 +12,8 @@ export interface TreeOfDirectoryOptions {
   readonly origin?: Origin;
   /** Answers yes for what is to be left out; a directory that is left out is not looked into. */
   readonly ignore?: (path: TreePath, type: Entry["type"]) => boolean;
+  /** Is told of sockets, which are left out. */
+  readonly skipped?: (path: TreePath) => void;
   /** Whether extended attributes are read (default: no). */
   readonly xattrs?: boolean;
   readonly signal?: AbortSignal;
@@ -62,6 +64,7 @@ function readDirectory(directory: Buffer, at: TreePath, context: Walk): [Buffer,
     const path = childOf(at, nameText(bytes));
     const file = Buffer.concat([directory, slash, bytes]);
     const entry = entryOf(file, path, context);
+    if (entry === undefined) context.options.skipped?.(path);
     if (entry === undefined || context.options.ignore?.(path, entry.type) === true) continue;
     context.builder.set(path, entry);
     if (entry.type === "directory") found.push([file, path]);

@@ -1,5 +1,5 @@
-import { type Content, contentDigest } from "../../io/index.ts";
-import { type IndexedMember, indexTar, treeOfMembers } from "../../tar/index.ts";
+import { contentDigest } from "../../io/index.ts";
+import type { LeftFiles } from "../../sandbox/index.ts";
 import {
   type Changes,
   changes,
@@ -10,40 +10,44 @@ import {
   type Tree,
   TreeBuilder,
   type TreePath,
-  treePath,
 } from "../../tree/index.ts";
 
 /**
- * What a program changed, from the tar of an overlay's upper directory (Linux's overlayfs.rst, "whiteouts and opaque
- * directories"): what it copied up without changing is left out, and so are the places that were made to mount
- * something on.
+ * What a program changed, from what it left: what it touched without changing is left out, and so are the places
+ * that were made to mount something on.
  *
  * @param mounted - where something was mounted
  */
 export async function changesLeft(
-  left: Content,
-  whole: boolean,
+  left: LeftFiles,
   lower: Tree,
   mounted: readonly TreePath[],
 ): Promise<Changes> {
-  const members = (await indexTar(left)).map(withWholeSeconds);
-  const upper = treeOfMembers(members.filter((member) => !isWhiteout(member)).map(withoutMarks));
-  if (whole) return withoutMountpoints(await unchangedTaken(changes(lower, upper), lower), lower, mounted);
-  const removed: TreePath[] = members.filter(isWhiteout).map((member) => treePath(member.name));
-  for (const member of members.filter(isOpaque)) {
-    const directory = treePath(member.name);
-    // As BuildKit writes it: what is gone is named, whatever took its place.
-    for (const name of lower.children(directory)) {
-      const path = childOf(directory, name);
-      if (!upper.has(path)) removed.push(path);
-    }
-  }
-  const there = removed.filter((path) => lower.has(path)).sort();
-  return withoutMountpoints(
-    await unchangedTaken({ added: upper, removed: there, opaque: [] }, lower),
-    lower,
-    mounted,
+  const upper = withOwners(left, lower);
+  const change = left.whole
+    ? changes(lower, upper)
+    : { added: upper, removed: removedFrom(lower, upper, left), opaque: [] };
+  return withoutMountpoints(await unchangedTaken(change, lower), lower, mounted);
+}
+
+/** What is gone; as BuildKit writes it, everything in a directory that was made anew is named. */
+function removedFrom(lower: Tree, upper: Tree, { removed, opaque }: LeftFiles): TreePath[] {
+  const formerly = opaque.flatMap((directory) =>
+    lower.children(directory).map((name) => childOf(directory, name)),
   );
+  return [...removed, ...formerly.filter((path) => !upper.has(path))]
+    .filter((path) => lower.has(path))
+    .sort();
+}
+
+/** Where the machine knew one owner only, files that were there keep theirs and others are the program's. */
+function withOwners({ tree, onlyOwner }: LeftFiles, lower: Tree): Tree {
+  if (onlyOwner === undefined) return tree;
+  return tree.map((path, entry) => {
+    const old = lower.get(path);
+    const { uid, gid } = old?.type === entry.type ? old : onlyOwner;
+    return { ...entry, uid, gid };
+  });
 }
 
 /** Takes out what is just as it was, and directories above nothing. */
@@ -109,26 +113,4 @@ function withoutMountpoints(change: Changes, lower: Tree, mounted: readonly Tree
 
 function isEmptyFile(entry: Entry): boolean {
   return entry.type === "file" && entry.content.size === 0;
-}
-
-function isWhiteout(member: IndexedMember): boolean {
-  return member.type === "character" && member.major === 0 && member.minor === 0;
-}
-
-function isOpaque(member: IndexedMember): boolean {
-  if (member.type !== "directory") return false;
-  return ["trusted.overlay.opaque", "user.overlay.opaque"].some(
-    (name) => Buffer.from(member.xattrs?.get(name) ?? []).toString() === "y",
-  );
-}
-
-function withWholeSeconds(member: IndexedMember): IndexedMember {
-  return { ...member, mtime: Math.floor(member.mtime) };
-}
-
-/** Without the attributes in which the overlay keeps its notes. */
-function withoutMarks(member: IndexedMember): IndexedMember {
-  const { xattrs, ...rest } = member;
-  const kept = [...(xattrs ?? [])].filter(([name]) => !/^(?:trusted|user)\.overlay\./.test(name));
-  return kept.length === 0 ? rest : { ...rest, xattrs: new Map(kept) };
 }

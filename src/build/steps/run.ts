@@ -1,12 +1,13 @@
 import type { BlobSink, BlobSource } from "../../image/index.ts";
 import { type Digest, noProgress, sha256, WhittleError } from "../../io/index.ts";
-import { type Changes, treePath } from "../../tree/index.ts";
+import type { BuildStepResult } from "../../sandbox/index.ts";
+import { type Changes, type TreePath, treePath } from "../../tree/index.ts";
 import { type Executor, type ExecutorContext, type Input, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
 import { LastLines } from "../run/last-lines.ts";
 import { changesLeft } from "../run/left.ts";
 import type { RunLocal, RunParameters } from "../run/parameters.ts";
-import { layered } from "./layered-value.ts";
+import { layered, layersOf } from "./layered-value.ts";
 import { treeOfInput } from "./tree-value.ts";
 
 /** A step that runs a command over the tree `lower`. */
@@ -40,15 +41,18 @@ export function runExecutor(blobs: BlobSink & BlobSource): Executor {
       const lower = inputOf(inputs, "lower");
       const running = new Running(step, inputs, context);
       try {
-        const changes = await running.changes();
+        const result = await running.end();
+        const changes = await running.changes(result);
         const layer = await writeLayer(changes, blobs, {
           compression: { type: "none" },
           work: { progress: noProgress, signal: context.signal },
         });
         const { digest, size } = layer.descriptor;
         const record: RunRecord = { tar: { digest, size } };
+        const key = sha256(`${lower.digest} ${digest}`);
+        await result.keep(key, changes);
         return {
-          digest: sha256(`${lower.digest} ${digest}`),
+          digest: key,
           record: record as unknown as Json,
           blobs: [digest],
         };
@@ -72,6 +76,8 @@ class Running {
   readonly #inputs: Readonly<Record<string, Input>>;
   readonly #work: ExecutorContext;
   readonly #cleanups: (() => Promise<void>)[] = [];
+  /** Where something was mounted that is no part of the layer. */
+  readonly #covered: TreePath[] = [...machinePaths];
 
   constructor(step: Step, inputs: Readonly<Record<string, Input>>, work: ExecutorContext) {
     this.#parameters = step.parameters as unknown as RunParameters;
@@ -80,18 +86,19 @@ class Running {
     this.#work = work;
   }
 
-  async changes(): Promise<Changes> {
-    const { runBuildStep, snapshot } = await import("../../sandbox/index.ts");
+  /** Runs it, and fails when it fails. */
+  async end(): Promise<BuildStepResult> {
+    const { runBuildStep } = await import("../../sandbox/index.ts");
     const { RunMounts } = await import("../run/mounts.ts");
     const { environment, extraEnv } = this.#local;
     const lower = inputOf(this.#inputs, "lower");
-    const files = await snapshot(lower.digest, () => treeOfInput(lower), this.#work, environment);
     const mounted = new RunMounts(this.#local, this.#inputs, this.#work);
     this.#cleanups.push(() => mounted.close());
     const { mounts, variables } = await mounted.prepare(this.#parameters.mounts);
+    this.#covered.push(...mounts.map((mount) => treePath(mount.destination)));
     const last = new LastLines();
     const result = await runBuildStep(
-      files,
+      layersOf(lower),
       { ...this.#parameters, env: [...this.#parameters.env, ...extraEnv, ...variables], mounts },
       this.#work,
       environment,
@@ -102,8 +109,11 @@ class Running {
     );
     this.#cleanups.push(result.discard);
     if (result.failure !== undefined || result.status !== 0) throw this.#failed(result, last);
-    const covered = [...machinePaths, ...mounts.map((mount) => treePath(mount.destination))];
-    return changesLeft(result.left, result.whole, await treeOfInput(lower), covered);
+    return result;
+  }
+
+  async changes({ left }: BuildStepResult): Promise<Changes> {
+    return changesLeft(left, await treeOfInput(inputOf(this.#inputs, "lower")), this.#covered);
   }
 
   async close(): Promise<void> {

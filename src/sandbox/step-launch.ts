@@ -1,0 +1,132 @@
+import { spawn } from "node:child_process";
+import { constants } from "node:os";
+import { join } from "node:path";
+import type { Environment, Work } from "../io/index.ts";
+import type { Bundle, CommandLine } from "./driver.ts";
+import { findProgram } from "./machine.ts";
+import { inNetwork } from "./network.ts";
+import { userNamespaceOptions } from "./privilege.ts";
+import { defaultPath } from "./process.ts";
+import type { Setup } from "./runtimes.ts";
+
+/** Takes what a program prints. */
+export type StepOutput = (chunk: Buffer, stream: "stdout" | "stderr") => void;
+
+/** What the script below found to write to: see {@link stepScript}. */
+export const writtenPlaces = ["upper", "memory/upper", "root", "none"] as const;
+export type WrittenPlace = (typeof writtenPlaces)[number];
+
+/**
+ * Runs with mount and process namespaces of its own: puts the root together from the directories `lowers/0`,
+ * `lowers/1`… (their names are short because the kernel takes 4096 bytes of options), and starts the container.
+ * The overlay's upper directory is on disk; where that file system cannot carry one (it is an overlay itself) it
+ * is in memory. Where the kernel allows no overlay at all nothing is started, unless there is a tree to copy.
+ *
+ * Tells in `written` where the program wrote to and in `status` how it ended; where whoever asked cannot read
+ * what is left, it is put into a tar.
+ */
+const stepScript = `
+set -e
+cd "$1"; options=$2; lowers=$3; copy=$4; hide=$5; pack=$6; group=$7; shift 7
+[ -z "$hide" ] || mount -t tmpfs tmpfs "$hide"
+for directory in $group; do echo 0 > "$directory/cgroup.procs"; done
+lay() {
+  cd lowers
+  mount -t overlay overlay -o "$options,lowerdir=$lowers,upperdir=../$1/upper,workdir=../$1/work" ../root 2>/dev/null
+  laid=$?; cd ..; return "$laid"
+}
+in_memory() { mkdir -p memory && mount -t tmpfs tmpfs memory && mkdir memory/upper memory/work && lay memory; }
+if [ -n "$copy" ]; then cp -a --reflink=auto "$copy/." root/; written=root
+elif lay .; then written=upper
+elif in_memory; then written=memory/upper; pack=yes
+else echo none > written; exit 0
+fi
+echo "$written" > written
+status=0; "$@" || status=$?
+echo "$status" > status
+[ -n "$pack" ] || exit 0
+find "$written" -type s -delete
+tar --xattrs --xattrs-include='*' --numeric-owner --format=posix -C "$written" -cf left.tar .
+`;
+
+/** What the step's script has to know beside the container. */
+export interface StepLaunch {
+  readonly bundle: Bundle;
+  readonly setup: Setup;
+  /** How many directories there are to be laid over one another. */
+  readonly lowers: number;
+  /** A directory with the whole tree, to be copied instead. */
+  readonly copy?: string;
+  /** Put what is left into `left.tar`. */
+  readonly pack: boolean;
+  /** Directories of control groups that everything is to be a member of. */
+  readonly groups: readonly string[];
+}
+
+/**
+ * The command line that runs a step. Everything is in one process namespace, whose first process ends when its
+ * parent does, and that one when this process does, however it ends.
+ */
+export async function stepCommand(launch: StepLaunch, environment: Environment): Promise<CommandLine> {
+  const { bundle, setup, lowers, copy = "", pack, groups } = launch;
+  const setpriv = await findProgram("setpriv", environment);
+  const names = Array.from({ length: lowers }, (_, index) => String(lowers - 1 - index));
+  const { network, privilege } = bundle;
+  return [
+    ...(network === undefined ? [] : inNetwork(network)),
+    ...(setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL"]),
+    "unshare",
+    ...(network === undefined ? userNamespaceOptions(privilege) : []),
+    ...["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"],
+    ...["--", "sh", "-c", stepScript, "step"],
+    bundle.directory,
+    overlayOptions[privilege === "root" ? "root" : "user"],
+    names.join(":"),
+    copy,
+    setup.driver.hides,
+    pack ? "yes" : "",
+    groups.join(" "),
+    ...setup.driver.inside(bundle),
+  ];
+}
+
+/**
+ * An image's files give no orders to the overlay, and what it writes is read by us. A user namespace may not write
+ * trusted.* attributes; the overlay then keeps its notes in user.*, and has none of these features.
+ */
+const overlayOptions = { root: "redirect_dir=nofollow,index=off,metacopy=off", user: "userxattr" } as const;
+
+/** Runs a command line to its end; when the work is interrupted, it and all its children end at once. */
+export async function runToEnd(line: CommandLine, work: Work, output: StepOutput): Promise<number> {
+  const [file = "", ...args] = line;
+  const child = spawn(file, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: defaultPath, SHELL: "/bin/sh" },
+    detached: true,
+  });
+  child.stdout.on("data", (chunk: Buffer) => output(chunk, "stdout"));
+  child.stderr.on("data", (chunk: Buffer) => output(chunk, "stderr"));
+  const abort = (): void => void child.kill("SIGKILL");
+  work.signal.addEventListener("abort", abort);
+  if (work.signal.aborted) abort();
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (code, signal) =>
+        resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),
+      );
+    });
+  } finally {
+    work.signal.removeEventListener("abort", abort);
+  }
+}
+
+/** The names of the script's files, in the step's directory. */
+export function stepFiles(directory: string): { written: string; status: string; tar: string; log: string } {
+  return {
+    written: join(directory, "written"),
+    status: join(directory, "status"),
+    tar: join(directory, "left.tar"),
+    log: join(directory, "runtime.log"),
+  };
+}

@@ -1,0 +1,82 @@
+import { hostPlatform } from "../image/index.ts";
+import type { Account } from "./accounts.ts";
+import type { BuildStep } from "./build-step.ts";
+import { heldCapabilities } from "./machine.ts";
+import { containerResolver, writeMachineFiles } from "./machine-files.ts";
+import { defaultPath, mergeEnvironment } from "./process.ts";
+import type { RuntimeSpec, SpecMount } from "./runtime-spec.ts";
+import type { Setup } from "./runtimes.ts";
+import { runtimeSpec } from "./spec.ts";
+import type { StepDirectory } from "./step-directory.ts";
+import type { StepNetwork } from "./step-network.ts";
+
+/**
+ * How many processes and threads a step may have at a time: more than any compiler's `-j` asks for, and few enough
+ * that a fork bomb ends with an error and not with the machine. A control group counts them where there is one,
+ * else the kernel counts those of the user namespace (RLIMIT_NPROC, setrlimit(2)).
+ */
+export const mostProcesses = 8192;
+
+const hostname = "whittle";
+
+/** The runtime configuration of a build's step. */
+export async function stepSpec(
+  step: BuildStep,
+  account: Account,
+  setup: Setup,
+  { id, path }: StepDirectory,
+  network: StepNetwork,
+): Promise<RuntimeSpec> {
+  const spec = runtimeSpec({
+    id,
+    hostname,
+    process: {
+      args: step.args,
+      env: mergeEnvironment([`PATH=${defaultPath}`], [`HOME=${account.home}`], step.env),
+      cwd: step.cwd,
+      account,
+      terminal: false,
+    },
+    options: {
+      network: network.mode === "own" ? "default" : network.mode,
+      pidsLimit: mostProcesses,
+      ...(step.insecure ? { capAdd: ["ALL"] } : {}),
+    },
+    mounts: {
+      rootless: setup.privilege !== "root",
+      ttyGroup: setup.privilege !== "single",
+      cgroups: setup.showCgroups,
+      // A program whose id is the only one there is has a user namespace of its own.
+      foreignNetwork: setup.privilege === "single" && account.uid !== 0 && network.mode === "own",
+      files: await machineFiles(path, step, network),
+      volumes: [],
+    },
+    architecture: hostPlatform().architecture,
+    held: heldCapabilities(),
+    limits: setup.limits,
+    cgroupNamespace: false,
+    inNetwork: network.mode === "own",
+  });
+  const rlimits = setup.limits ? {} : { rlimits: [processLimit] };
+  return {
+    ...spec,
+    // A build may use programs that change their user, as in an ordinary container.
+    process: { ...spec.process, noNewPrivileges: false, ...rlimits },
+    mounts: withOwn(spec.mounts, step.mounts),
+  };
+}
+
+const processLimit = { type: "RLIMIT_NPROC", soft: mostProcesses, hard: mostProcesses };
+
+/** A mount of the step's takes the place of one that every container has. */
+function withOwn(usual: readonly SpecMount[], own: readonly SpecMount[]): SpecMount[] {
+  const taken = new Set(own.map((mount) => mount.destination));
+  return [...usual.filter((mount) => !taken.has(mount.destination)), ...own];
+}
+
+function machineFiles(directory: string, step: BuildStep, { network }: StepNetwork): Promise<string> {
+  return writeMachineFiles(directory, hostname, [], {
+    hosts: step.extraHosts.map(([name, address]) => `${address}\t${name}`),
+    ...(network === undefined ? {} : { resolver: containerResolver(network.hold.nameserver) }),
+  });
+}
