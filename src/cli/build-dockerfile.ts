@@ -122,6 +122,7 @@ async function optionsOf(
     ...home,
     ...(find === undefined ? {} : { find }),
     noCache: !flags.cache,
+    ...(flags.pull === undefined ? {} : { pull: flags.pull }),
     labels: pairs(flags.label, "--label"),
     ...(platforms === undefined ? {} : { platforms }),
   };

@@ -32,11 +32,6 @@ export function checkOutputs(outputs: readonly Output[]): void {
       { hint: "type=tar,dest=FILE writes a file" },
     );
   }
-  if (outputs.some((output) => output.push)) {
-    throw new WhittleError("USAGE", "Cannot push: registries are not reached from here yet", {
-      hint: "-o type=oci,dest=DIR writes a layout, and skopeo copy oci:DIR docker://NAME pushes it",
-    });
-  }
 }
 
 /** Writes a built image to its place outside the store. */
@@ -47,6 +42,10 @@ export async function writeOutput(
   store: Store,
   context: VerbContext,
 ): Promise<void> {
+  if (output.push) {
+    const { pushBuilt } = await import("./push-built.ts");
+    await pushBuilt(image, [...tags, ...output.names], store, context);
+  }
   if (output.type === "store" || output.type === "none") return;
   const { writeTo } = await import("../store/index.ts");
   const transport = {
