@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { contentDigest, type Digest } from "../io/index.ts";
+import { type Content, contentDigest, type Digest } from "../io/index.ts";
 import type { Entry, Inode, Tree } from "../tree/index.ts";
 
 /**
@@ -19,13 +19,27 @@ export async function treeDigest(tree: Tree): Promise<Digest> {
   return `sha256:${hash.digest("hex")}`;
 }
 
+const known = new WeakMap<Content, Promise<Digest>>();
+
+/** Bytes are read once, however many trees hold them. */
+function digestOf(content: Content): Promise<Digest> {
+  if (content.digest !== undefined) return Promise.resolve(content.digest);
+  let digest = known.get(content);
+  if (digest === undefined) {
+    digest = contentDigest(content);
+    known.set(content, digest);
+    digest.catch(() => known.delete(content));
+  }
+  return digest;
+}
+
 async function ownPart(entry: Entry, inodes: Map<Inode, number>): Promise<string> {
   switch (entry.type) {
     case "file": {
-      const known = entry.inode === undefined ? undefined : inodes.get(entry.inode);
-      if (known !== undefined) return `link ${known}\n`;
+      const first = entry.inode === undefined ? undefined : inodes.get(entry.inode);
+      if (first !== undefined) return `link ${first}\n`;
       if (entry.inode !== undefined) inodes.set(entry.inode, inodes.size);
-      return `${entry.content.size} ${await contentDigest(entry.content)}\n`;
+      return `${entry.content.size} ${await digestOf(entry.content)}\n`;
     }
     case "symlink":
       return `${JSON.stringify(entry.target)}\n`;

@@ -57,8 +57,9 @@ export async function missingBase(
   cause: unknown,
 ): Promise<unknown> {
   if (!(cause instanceof WhittleError) || !notHad.has(cause.code)) return cause;
-  const known = (await store.list()).map((image) => image.reference);
-  const meant = asked.near ?? nearest(name, known) ?? nearest(`${name}:latest`, known);
+  // A tag that everybody has makes no two names alike.
+  const known = (await store.list()).map((image) => image.reference.replace(/:latest$/, ""));
+  const meant = asked.near ?? nearest(name, known);
   const suggestion = meant === undefined ? "" : ` (did you mean ${meant}?)`;
   return new WhittleError(
     "NOT_FOUND",

@@ -1,5 +1,5 @@
-import { WhittleError } from "../../io/index.ts";
-import { partsOf, type Tree, type TreePath } from "../../tree/index.ts";
+import { nearest, WhittleError } from "../../io/index.ts";
+import { nameOf, parentOf, partsOf, type Tree, type TreePath } from "../../tree/index.ts";
 import { hasWildcards, patternExpression } from "./pattern.ts";
 
 /** A path of the source tree that is to be copied. */
@@ -10,24 +10,31 @@ export interface FoundSource {
   readonly real: TreePath;
 }
 
+/** A path that is not there, and one beside it with nearly that name. */
+export interface MissingSource {
+  readonly path: TreePath;
+  readonly near?: TreePath;
+}
+
 /**
  * The paths that one source of a copy names. A pattern that nothing matches names none; a path that is not there
  * is an error.
  *
  * @param source - absolute and clean
+ * @param refuse - words the error for a path that is not there
  * @throws WhittleError `NOT_FOUND`
  */
-export function findSources(tree: Tree, source: TreePath): FoundSource[] {
+export function findSources(
+  tree: Tree,
+  source: TreePath,
+  refuse: (missing: MissingSource) => WhittleError = plainError,
+): FoundSource[] {
   const parts = partsOf(source);
   const first = parts.findIndex(hasWildcards);
-  if (first < 0) {
-    const { path, entry } = tree.resolve(source);
-    if (entry === undefined) throw missing(source);
-    return [{ path: source, real: path }];
-  }
+  if (first < 0) return findExact(tree, source, refuse);
   const above = `/${parts.slice(0, first).join("/")}`;
   const start = tree.resolve(above);
-  if (start.entry === undefined) throw missing(above);
+  if (start.entry === undefined) throw refuse(missing(tree, above));
   const expression = patternExpression(parts.slice(first).join("/"));
   if (expression === undefined) return [];
   const found: FoundSource[] = [];
@@ -44,6 +51,23 @@ export function findSources(tree: Tree, source: TreePath): FoundSource[] {
   return found;
 }
 
-function missing(path: TreePath): WhittleError {
+/** The same of a path that is no pattern. */
+export function findExact(
+  tree: Tree,
+  source: TreePath,
+  refuse: (missing: MissingSource) => WhittleError,
+): FoundSource[] {
+  const { path, entry } = tree.resolve(source);
+  if (entry === undefined) throw refuse(missing(tree, source));
+  return [{ path: source, real: path }];
+}
+
+function missing(tree: Tree, path: TreePath): MissingSource {
+  const above = parentOf(path);
+  const meant = nearest(nameOf(path), tree.children(above));
+  return meant === undefined ? { path } : { path, near: above === "/" ? `/${meant}` : `${above}/${meant}` };
+}
+
+function plainError({ path }: MissingSource): WhittleError {
   return new WhittleError("NOT_FOUND", `Cannot copy ${path}: it is not there`);
 }

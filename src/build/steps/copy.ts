@@ -47,8 +47,6 @@ export interface CopyLocal {
   readonly excluded: (patterns: readonly string[]) => (path: string) => boolean;
   /** Where the instruction stands, for errors. */
   readonly at?: SourceLocation;
-  /** The rule that leaves a path out of the context, as words for a person. */
-  readonly hidden?: (path: string) => string | undefined;
   /** Where archives are unpacked to. */
   readonly cacheDirectory: string;
 }
@@ -83,18 +81,12 @@ export const copyExecutor: Executor = {
   load: (step, _outcome, inputs, context) => copied(step, inputs, context),
 };
 
-/** The error with its place, and with the reason where a source was left out of the context. */
+/** The error with its place. */
 function located(error: unknown, step: Step): unknown {
-  const { at, hidden } = step.local as CopyLocal;
-  if (!(error instanceof WhittleError) || error.at !== undefined) return error;
-  const { sources } = step.parameters as CopyParameters;
-  const ignored = sources.find(({ path }) => error.message.includes(`${path}:`) && hidden?.(path.slice(1)));
-  const hint = ignored === undefined ? error.hint : `.dockerignore leaves ${ignored.path} out of the context`;
-  return new WhittleError(error.code, error.message, {
-    cause: error,
-    ...(hint === undefined ? {} : { hint }),
-    ...(at === undefined ? {} : { at }),
-  });
+  const { at } = step.local as CopyLocal;
+  if (!(error instanceof WhittleError) || error.at !== undefined || at === undefined) return error;
+  const { code, message, hint } = error;
+  return new WhittleError(code, message, { at, cause: error, ...(hint === undefined ? {} : { hint }) });
 }
 
 async function copied(

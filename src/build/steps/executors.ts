@@ -20,6 +20,7 @@ import { overlayExecutor } from "./overlay.ts";
 import { packagesExecutor } from "./packages.ts";
 import { recompressExecutor } from "./recompress.ts";
 import { runExecutor } from "./run.ts";
+import { selectExecutor } from "./select.ts";
 import { simulateExecutor, simulationRootsExecutor } from "./simulate.ts";
 import { workdirExecutor } from "./workdir.ts";
 
@@ -47,6 +48,7 @@ export function standardExecutors(blobs: BlobSink & BlobSource, cacheDirectory: 
     contextExecutor,
     archiveTreeExecutor(blobs),
     inlineExecutor,
+    selectExecutor,
     workdirExecutor,
     copyExecutor,
     gitExecutor,

@@ -31,6 +31,8 @@ export { overlayStep } from "./overlay.ts";
 export { packagesStep } from "./packages.ts";
 export { recompressStep } from "./recompress.ts";
 export { runStep } from "./run.ts";
+export type { SelectLocal, SelectParameters } from "./select.ts";
+export { selectStep } from "./select.ts";
 export type { SimulationRecord } from "./simulate.ts";
 export { simulateStep } from "./simulate.ts";
 export type { TreeValue } from "./tree-value.ts";

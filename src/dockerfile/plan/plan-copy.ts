@@ -1,5 +1,4 @@
 import { copyStep, inlineStep, type Step } from "../../build/index.ts";
-import { ignoreMatcher } from "../ignore.ts";
 import type { Heredoc, Instruction } from "../instruction.ts";
 import { mistake, pointAt } from "../place.ts";
 import { expandWord } from "../words.ts";
@@ -7,6 +6,7 @@ import type { Expand } from "./metadata.ts";
 import type { PlanOptions } from "./options.ts";
 import { destinationPath, normalized } from "./paths.ts";
 import { isRemote, remoteSource } from "./remote-source.ts";
+import { excluded, selection } from "./selection.ts";
 import { addLayer, commit, type StageState, stepLabel } from "./stage-state.ts";
 
 type Copy = Extract<Instruction, { kind: "copy" | "add" }>;
@@ -32,8 +32,15 @@ export function planCopy(
       sources.push({ ...remote.source, input: name });
       continue;
     }
-    inputs["source"] = source;
     sources.push(localSource(instruction, path));
+  }
+  const local = sources.filter(({ input }) => input === "source");
+  if (local.length > 0) {
+    const selected = {
+      paths: local.map(({ path, include }) => ({ path, ...(include === undefined ? {} : { include }) })),
+      excludes: given.excludes,
+    };
+    inputs["source"] = selection(source, selected, instruction, instruction.from, options);
   }
   const files = instruction.sources.flatMap((one) => (one.kind === "heredoc" ? [one.heredoc] : []));
   if (files.length > 0) {
@@ -56,16 +63,15 @@ export function planCopy(
     ...(alone ? { alone } : {}),
     mtime: options.epoch ?? 0,
   };
-  const local = {
-    excluded: (patterns: readonly string[]) => {
-      const matcher = ignoreMatcher(patterns, "--exclude");
-      return (path: string) => matcher.matches(path);
-    },
-    at: pointAt(instruction.place),
-    ...(instruction.from === undefined && options.hidden !== undefined ? { hidden: options.hidden } : {}),
-    cacheDirectory: options.cacheDirectory,
-  };
-  const step = copyStep(state.tree, inputs, parameters, local, stepLabel(state, instruction.original));
+  const at = pointAt(instruction.place);
+  const { cacheDirectory } = options;
+  const step = copyStep(
+    state.tree,
+    inputs,
+    parameters,
+    { excluded, at, cacheDirectory },
+    stepLabel(state, instruction.original),
+  );
   addLayer(state, step);
   const words = [
     instruction.kind.toUpperCase(),

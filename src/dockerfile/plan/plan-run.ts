@@ -7,6 +7,7 @@ import { readMounts } from "../read-run.ts";
 import type { Expand } from "./metadata.ts";
 import { commandLine, shellOf } from "./metadata.ts";
 import type { PlanOptions } from "./options.ts";
+import { selection } from "./selection.ts";
 import { addLayer, commit, type StageState, stepLabel } from "./stage-state.ts";
 import { proxyEnvironment } from "./variables.ts";
 
@@ -35,7 +36,9 @@ export async function planRun(
     const planned = plannedMount(state, instruction, mount, `mount${index}`);
     if (planned === undefined) continue;
     mounts.push(planned);
-    if (planned.type === "bind") inputs[planned.input] = await from(mount.from);
+    if (planned.type !== "bind") continue;
+    const read = { paths: [{ path: planned.source, exact: true }], excludes: [] };
+    inputs[planned.input] = selection(await from(mount.from), read, instruction, mount.from, options);
   }
   if (instruction.security === "insecure" && !options.allowInsecure) {
     throw mistake(instruction.place, "security.insecure is not allowed", {
