@@ -32,7 +32,11 @@ try {
     say(`  ${result.ok ? "✓" : "✗"} ${result.probe}  ${result.detail}`);
     if (!result.ok) process.exitCode = 1;
   }
-  await showRoutes();
+  if (process.exitCode === undefined) await showRoutes();
+  else {
+    say("\nWhat the container says");
+    show(["logs", name], true);
+  }
 } finally {
   show(["rm", "-f", name], true);
 }

@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFile, rm } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { WhittleError } from "../io/index.ts";
 import { runtimeFailure, startFailure } from "./failure.ts";
 import { readOr } from "./machine.ts";
+import { closeEnd, openOutputPipes } from "./output-pipe.ts";
 import type { Prepared } from "./prepare.ts";
 import { defaultPath } from "./process.ts";
 import { identify, type ProcessIdentity } from "./state.ts";
@@ -32,8 +34,7 @@ export interface Life {
  */
 export async function beginLife(prepared: Prepared, streams: ContainerStreams): Promise<Life> {
   const { bundle, setup, state } = prepared;
-  const child = spawnProgram(prepared, streams);
-  const ended = endOf(child);
+  const { child, ended } = spawnProgram(prepared, streams);
   // Whoever waits for the start hears of a failure there.
   ended.catch(() => undefined);
   const first = await firstProcess(bundle.directory, child);
@@ -49,24 +50,36 @@ export async function forgetLife(directory: string): Promise<void> {
   await Promise.all(paths.map((path) => rm(path, { recursive: true, force: true })));
 }
 
-function spawnProgram({ bundle, setup, terminal }: Prepared, streams: ContainerStreams): ChildProcess {
+function spawnProgram(
+  { bundle, setup, terminal }: Prepared,
+  streams: ContainerStreams,
+): { readonly child: ChildProcess; readonly ended: Promise<number> } {
   const { stdin, output } = streams;
   // An OCI runtime makes the container's terminal itself, but wants to stand in one.
   const wrap = terminal && (setup.driver.name === "plain" || !process.stdin.isTTY || output !== "inherit");
   const line = setup.driver.run(bundle);
   const [file = "", ...args] = wrap ? underTerminal(line) : line;
-  const sink = output === "inherit" ? "inherit" : "pipe";
+  const env = { PATH: defaultPath, TERM: process.env["TERM"], SHELL: "/bin/sh" };
+  const pipes = output === "inherit" ? [] : openOutputPipes(bundle.directory, ["stdout", "stderr"]);
+  const [out, err] = pipes;
   const child = spawn(file, args, {
-    stdio: [stdin === "hold" ? "pipe" : stdin, sink, sink],
-    env: { PATH: defaultPath, TERM: process.env["TERM"], SHELL: "/bin/sh" },
+    stdio: [stdin === "hold" ? "pipe" : stdin, out?.end ?? "inherit", err?.end ?? "inherit"],
+    env,
     // What a terminal sends to everybody in it reaches the container through us alone.
     detached: !terminal,
   });
+  const ends = [endOf(child), ...pipes.map(({ stream }) => endOfStream(stream))] as const;
+  pipes.forEach(closeEnd);
   if (output !== "inherit") {
-    child.stdout?.on("data", (chunk: Buffer) => output(chunk, "stdout"));
-    child.stderr?.on("data", (chunk: Buffer) => output(chunk, "stderr"));
+    out?.stream.on("data", (chunk: Buffer) => output(chunk, "stdout"));
+    err?.stream.on("data", (chunk: Buffer) => output(chunk, "stderr"));
   }
-  return child;
+  return { child, ended: Promise.all(ends).then(([status]) => status) };
+}
+
+/** Settles when nobody can write to a pipe any more. */
+function endOfStream(stream: Socket): Promise<void> {
+  return new Promise((resolve) => stream.once("error", () => undefined).once("close", () => resolve()));
 }
 
 /** Waits for the file that names the container's first process, which is written when that runs. */
