@@ -26,6 +26,11 @@ export interface Executor {
   /** `false`: asked again in every build, because what it reads is outside the graph (a context, an archive). */
   readonly cached: boolean;
   /**
+   * The blobs that an outcome speaks of are wanted for its value only: while nobody asks for that, they need not be
+   * there.
+   */
+  readonly lazy?: boolean;
+  /**
    * Does the work.
    *
    * @returns the outcome and, where it is at hand, the value

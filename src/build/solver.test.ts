@@ -154,4 +154,45 @@ describe("stepsOf", () => {
     const b = text("b", { a });
     expect([...stepsOf([text("end", { a, b })])].map((step) => step.label)).toEqual(["a", "b", "end"]);
   });
+
+  it("believes outcomes whose blobs are gone until somebody wants the value, then runs what it needs again", async () => {
+    const first: string[] = [];
+    const steps = (changed: string): Step => {
+      const a = text("a");
+      const b = text("b", { a });
+      return text(changed, { b });
+    };
+    const memory = memoryCache();
+    const lazy = (ran: string[]): Executor => ({ ...textExecutor(ran), lazy: true });
+    const solver = (ran: string[], gone: (outcome: Outcome) => boolean): Solver =>
+      new Solver({
+        executors: [lazy(ran)],
+        cache: { ...memory, bring: async (outcome) => !gone(outcome) },
+        progress: noProgress,
+        signal: live,
+      });
+    await solver(first, () => false).solve(steps("end"));
+    expect(first).toEqual(["a", "b", "end"]);
+    const unchanged: string[] = [];
+    expect((await solver(unchanged, () => true).solve(steps("end"))).record).toBe("end[b[a[]]]");
+    expect(unchanged).toEqual([]);
+    const changed: string[] = [];
+    const both = solver(changed, () => true);
+    const ends = await Promise.all([both.solve(steps("new")), both.solve(steps("other"))]);
+    expect(ends.map(({ record }) => record)).toEqual(["new[b[a[]]]", "other[b[a[]]]"]);
+    expect(changed.filter((name) => name === "a")).toEqual(["a"]);
+    expect(changed.filter((name) => name === "b").length).toBeGreaterThan(0);
+  });
+
+  it("runs a step that is to be fresh, and what stands on it only when it comes to something else", async () => {
+    const memory = memoryCache();
+    const ran: string[] = [];
+    const solve = (a: Step): Promise<unknown> =>
+      new Solver({ executors: [textExecutor(ran)], cache: memory, progress: noProgress, signal: live }).solve(
+        text("end", { a }),
+      );
+    await solve(text("a"));
+    await solve({ ...text("a"), fresh: true });
+    expect(ran).toEqual(["a", "end", "a"]);
+  });
 });

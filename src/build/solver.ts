@@ -6,13 +6,15 @@ import {
   WhittleError,
   type Work,
 } from "../io/index.ts";
-import type { Executor, Input } from "./executor.ts";
-import type { Json, Outcome, Step } from "./graph.ts";
+import type { Executor, ExecutorContext, Input } from "./executor.ts";
+import { type Json, type Outcome, type Step, stepsOf } from "./graph.ts";
 
 /** Where outcomes of earlier builds are kept. */
 export interface OutcomeCache {
   get(key: Digest): Promise<Outcome | undefined>;
   set(key: Digest, outcome: Outcome): Promise<void>;
+  /** Brings the blobs that an outcome speaks of within reach (default: they are); false when that is impossible. */
+  bring?(outcome: Outcome): Promise<boolean>;
 }
 
 export interface SolverOptions extends Work {
@@ -33,6 +35,18 @@ export interface Solved extends Outcome {
   value<V>(): Promise<V>;
 }
 
+type Found = Outcome & { readonly value?: unknown; readonly fromCache: boolean };
+
+/** An outcome was believed, and what its value is made of turned out to be gone. */
+class OutcomeLost extends Error {
+  readonly key: Digest;
+
+  constructor(key: Digest) {
+    super(`Internal error: the outcome ${key} cannot be loaded`);
+    this.key = key;
+  }
+}
+
 /**
  * Solves graphs: inputs first and side by side, each step once per solver however many ask for it, nothing run
  * whose key is known. It knows no kind of step.
@@ -41,7 +55,10 @@ export class Solver {
   readonly #executors: ReadonlyMap<string, Executor>;
   readonly #options: SolverOptions;
   readonly #solved = new Map<Step, Promise<Solved>>();
-  readonly #byKey = new Map<Digest, Promise<Outcome & { value?: unknown; fromCache: boolean }>>();
+  readonly #byKey = new Map<Digest, Promise<Found>>();
+  readonly #keys = new Map<Step, Digest>();
+  /** Keys whose outcomes are not believed any more. */
+  readonly #lost = new Set<Digest>();
 
   constructor(options: SolverOptions) {
     this.#options = options;
@@ -53,11 +70,50 @@ export class Solver {
    *
    * @throws what the executor throws; `INTERRUPTED` when the signal fires
    */
-  solve(step: Step): Promise<Solved> {
+  async solve(step: Step): Promise<Solved> {
+    for (;;) {
+      try {
+        return await this.#once(step);
+      } catch (error) {
+        if (!(error instanceof OutcomeLost)) throw error;
+        this.#forget(error.key);
+      }
+    }
+  }
+
+  /** Every step of those that were solved, with its key and outcome, inputs first. */
+  async *solved(): AsyncGenerator<Solved & { readonly executor: Executor }, void, undefined> {
+    for (const step of stepsOf([...this.#solved.keys()])) {
+      const executor = this.#executors.get(step.kind);
+      const solved = await this.#solved.get(step);
+      if (executor !== undefined && solved !== undefined) yield { ...solved, executor };
+    }
+  }
+
+  /** Runs a step anew whose outcome was lost, and everything that stands on it where it comes to something else. */
+  #forget(key: Digest): void {
+    if (this.#lost.has(key)) return;
+    this.#lost.add(key);
+    this.#byKey.delete(key);
+    for (const step of this.#solved.keys()) {
+      for (const below of stepsOf([step])) {
+        if (this.#keys.get(below) !== key) continue;
+        this.#solved.delete(step);
+        break;
+      }
+    }
+  }
+
+  #once(step: Step): Promise<Solved> {
     let solved = this.#solved.get(step);
     if (solved === undefined) {
-      solved = this.#solve(step);
-      this.#solved.set(step, solved);
+      const fresh = this.#solve(step);
+      this.#solved.set(step, fresh);
+      // Once what it stands on is there again, it is tried again.
+      fresh.catch((error: unknown) => {
+        if (error instanceof OutcomeLost && this.#solved.get(step) === fresh) this.#solved.delete(step);
+      });
+      solved = fresh;
     }
     return solved;
   }
@@ -67,7 +123,7 @@ export class Solver {
     if (executor === undefined)
       throw new Error(`Internal error: no executor for steps of kind "${step.kind}"`);
     const names = Object.keys(step.inputs);
-    const results = await settle(Object.values(step.inputs).map((input) => this.solve(input)));
+    const results = await settle(Object.values(step.inputs).map((input) => this.#once(input)));
     this.#check();
     const inputs: Record<string, Input> = {};
     for (const [index, name] of names.entries()) {
@@ -75,6 +131,7 @@ export class Solver {
       if (result !== undefined) inputs[name] = result;
     }
     const key = stepKey(executor, step, inputs);
+    this.#keys.set(step, key);
     const context = { key, progress: this.#options.progress, signal: this.#options.signal };
     let running = this.#byKey.get(key);
     if (running === undefined) {
@@ -93,10 +150,32 @@ export class Solver {
       fromCache: outcome.fromCache,
       inputs,
       value: <V>(): Promise<V> => {
-        value ??= executor.load?.(step, outcome, inputs, context) ?? Promise.resolve(outcome.record);
+        value ??= this.#load(executor, step, outcome, inputs, context);
         return value as Promise<V>;
       },
     };
+  }
+
+  async #load(
+    executor: Executor,
+    step: Step,
+    outcome: Found,
+    inputs: Readonly<Record<string, Input>>,
+    context: ExecutorContext,
+  ): Promise<unknown> {
+    if (executor.load === undefined) return outcome.record;
+    const believed = executor.lazy === true && outcome.fromCache;
+    if (believed && (await this.#options.cache.bring?.(outcome)) === false)
+      throw new OutcomeLost(context.key);
+    return executor.load(step, outcome, inputs, context);
+  }
+
+  async #known(executor: Executor, step: Step, key: Digest): Promise<Outcome | undefined> {
+    const { cache, noCache } = this.#options;
+    if (!executor.cached || noCache === true || step.fresh === true || this.#lost.has(key)) return undefined;
+    const known = await cache.get(key);
+    if (known === undefined || executor.lazy === true) return known;
+    return (await cache.bring?.(known)) === false ? undefined : known;
   }
 
   async #outcome(
@@ -104,18 +183,16 @@ export class Solver {
     step: Step,
     inputs: Readonly<Record<string, Input>>,
     key: Digest,
-  ): Promise<Outcome & { value?: unknown; fromCache: boolean }> {
-    const { cache, noCache, progress, signal } = this.#options;
+  ): Promise<Found> {
+    const { cache, progress, signal } = this.#options;
     const platform = step.platform === undefined ? {} : { platform: step.platform };
     const label = step.label ?? "";
     const tell: Progress = step.label === undefined ? noProgress : progress;
-    if (executor.cached && noCache !== true && step.fresh !== true) {
-      const known = await cache.get(key);
-      if (known !== undefined) {
-        tell({ kind: "start", id: key, label, ...platform });
-        tell({ kind: "done", id: key, outcome: "cached" });
-        return { ...known, fromCache: true };
-      }
+    const known = await this.#known(executor, step, key);
+    if (known !== undefined) {
+      tell({ kind: "start", id: key, label, ...platform });
+      tell({ kind: "done", id: key, outcome: "cached" });
+      return { ...known, fromCache: true };
     }
     tell({ kind: "start", id: key, label, ...platform });
     try {
@@ -128,7 +205,9 @@ export class Solver {
       tell({ kind: "done", id: key, outcome: "done" });
       return { ...outcome, fromCache: !executor.cached };
     } catch (error) {
-      tell({ kind: "done", id: key, outcome: signal.aborted ? "cancelled" : "failed" });
+      const cancelled = signal.aborted || error instanceof OutcomeLost;
+      tell({ kind: "done", id: key, outcome: cancelled ? "cancelled" : "failed" });
+      if (error instanceof OutcomeLost) this.#byKey.delete(key);
       throw error;
     }
   }

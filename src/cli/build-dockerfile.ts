@@ -9,6 +9,7 @@ import {
 } from "../project/index.ts";
 import { type Annotations, parseAnnotations } from "./annotations.ts";
 import type { BuildFlags } from "./build-flags.ts";
+import { cacheSource, cacheTarget } from "./cache-options.ts";
 import { parseCompression } from "./compression.ts";
 import { type Delivery, deliver } from "./deliver.ts";
 import { type ChosenDockerfile, dockerfileOptions } from "./dockerfile-options.ts";
@@ -123,6 +124,8 @@ async function optionsOf(
     ...(find === undefined ? {} : { find }),
     noCache: !flags.cache,
     ...(flags.pull === undefined ? {} : { pull: flags.pull }),
+    cacheFrom: flags.cacheFrom.map((text) => cacheSource(text, context.currentDirectory)),
+    cacheTo: flags.cacheTo.map((text) => cacheTarget(text, context.currentDirectory)),
     labels: pairs(flags.label, "--label"),
     ...(platforms === undefined ? {} : { platforms }),
   };

@@ -1,6 +1,8 @@
 import type { ImageForm, PlanWarning } from "../dockerfile/index.ts";
 import type { Environment, Work } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
+import type { CacheTarget } from "./cache-export.ts";
+import type { CacheSource } from "./cache-import.ts";
 import type { FindContext } from "./contexts.ts";
 
 /** How a Dockerfile is to be built; what is left out is as `docker buildx build` has it. */
@@ -43,6 +45,10 @@ export interface DockerfileOptions extends Work {
   readonly noCache?: boolean;
   /** Stages whose steps are run again, by name or number. */
   readonly noCacheFilter?: readonly string[];
+  /** Caches that earlier builds exported. */
+  readonly cacheFrom?: readonly CacheSource[];
+  /** Where this build's cache is exported to. */
+  readonly cacheTo?: readonly CacheTarget[];
   /** How the image is written (default: gzip, OCI media types). */
   readonly form?: ImageForm;
   /** What an earlier build recorded: the same bases and files are taken, or the build fails. */

@@ -5,6 +5,7 @@ import { WhittleError } from "../io/index.ts";
 import type { BuiltImage } from "./build.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
 import { planBuild } from "./dockerfile-plan.ts";
+import { solverFor } from "./solver.ts";
 
 const usualForm: ImageForm = { compression: { type: "gzip" } };
 
@@ -25,7 +26,8 @@ export async function buildDockerfileForms(
   options: DockerfileOptions,
   forms: readonly ImageForm[],
 ): Promise<BuiltImage[]> {
-  const { solver, platforms } = await planBuild(options, forms);
+  const { cacheTo = [] } = options;
+  const { solver, platforms } = await planBuild(options, forms, "wanted", await solverWithCaches(options));
   const planned = forms.map((form, index) => plannedForm(platforms, form, index));
   const ends = planned.flatMap(({ images, index }) =>
     [...images.map(({ step }) => step), index ?? []].flat(),
@@ -33,7 +35,22 @@ export async function buildDockerfileForms(
   const settled = await Promise.allSettled(ends.map((step) => solver.solve(step)));
   const failed = settled.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
+  for (const target of cacheTo) {
+    const { exportCache } = await import("./cache-export.ts");
+    await exportCache(solver, options.store, target, options);
+  }
   return Promise.all(planned.map((form) => builtImage(options.name, form, solver)));
+}
+
+async function solverWithCaches(options: DockerfileOptions): Promise<Solver> {
+  const { cacheFrom = [] } = options;
+  if (cacheFrom.length === 0) return solverFor(options);
+  const { importCache } = await import("./cache-import.ts");
+  const opened = await Promise.all(cacheFrom.map((source) => importCache(source, options)));
+  return solverFor(
+    options,
+    opened.filter((one) => one !== undefined),
+  );
 }
 
 /** The steps of a build, inputs first, for showing; nothing is built. */

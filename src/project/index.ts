@@ -8,6 +8,8 @@ export { contextsBeside } from "./beside.ts";
 export { buildBootstrap } from "./bootstrap.ts";
 export type { BuildOptions, BuiltImage, BuiltPlatform, PlannedImage } from "./build.ts";
 export { buildProject, plannedSimulations, plannedSteps, planProject } from "./build.ts";
+export type { CacheTarget } from "./cache-export.ts";
+export type { CacheSource } from "./cache-import.ts";
 export type { DockerfileLock, DockerfileOptions } from "./dockerfile-options.ts";
 export type { Project } from "./read.ts";
 export { readProject } from "./read.ts";

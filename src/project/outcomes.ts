@@ -1,20 +1,54 @@
 import type { Outcome, OutcomeCache } from "../build/index.ts";
+import { type Digest, isDigest } from "../io/index.ts";
 import { type Cache, type JsonValue, openCache, type Store } from "../store/index.ts";
 
-/** Keeps outcomes of build steps beside the images; an outcome whose blobs are gone counts as unknown. */
-export function outcomeCache(store: Store): OutcomeCache {
+/** Outcomes and blobs from elsewhere: what an earlier build exported. */
+export interface ImportedCache {
+  get(key: Digest): Promise<Outcome | undefined>;
+  /** Puts a blob into the store; false when it is not to be had. */
+  fetch(digest: Digest, store: Store): Promise<boolean>;
+}
+
+/** Keeps outcomes of build steps beside the images; what they do not know is looked for in imported caches. */
+export function outcomeCache(store: Store, imported: readonly ImportedCache[] = []): OutcomeCache {
   const cache: Cache = openCache(store.directory);
+  const fetchBlob = async (digest: Digest): Promise<boolean> => {
+    for (const one of imported) if (await one.fetch(digest, store)) return true;
+    return false;
+  };
+  const remember = async (key: Digest, outcome: Outcome): Promise<void> => {
+    const { blobs } = outcome;
+    await cache.set(key, outcome as unknown as JsonValue, blobs === undefined ? {} : { blobs });
+  };
   return {
+    set: remember,
     async get(key) {
-      const value = await cache.get(key);
-      if (value === undefined || value === null || typeof value !== "object") return undefined;
-      const outcome = value as unknown as Outcome;
-      const there = await Promise.all((outcome.blobs ?? []).map((digest) => store.has(digest)));
-      return there.every(Boolean) ? outcome : undefined;
+      const known = asOutcome(await cache.get(key));
+      if (known !== undefined) return known;
+      for (const one of imported) {
+        const outcome = await one.get(key);
+        if (outcome === undefined) continue;
+        await remember(key, outcome);
+        return outcome;
+      }
+      return undefined;
     },
-    async set(key, outcome) {
-      const { blobs } = outcome;
-      await cache.set(key, outcome as unknown as JsonValue, blobs === undefined ? {} : { blobs });
+    async bring({ blobs = [] }) {
+      const there = await Promise.all(
+        blobs.map(async (digest) => (await store.has(digest)) || fetchBlob(digest)),
+      );
+      return there.every(Boolean);
     },
   };
+}
+
+/** An outcome as it comes from a file; anything else counts as nothing. */
+export function asOutcome(value: unknown): Outcome | undefined {
+  if (value === null || typeof value !== "object") return undefined;
+  const { digest, record, blobs } = value as Partial<Outcome>;
+  if (typeof digest !== "string" || !isDigest(digest) || record === undefined) return undefined;
+  if (blobs === undefined) return { digest, record };
+  return Array.isArray(blobs) && blobs.every((blob) => typeof blob === "string" && isDigest(blob))
+    ? { digest, record, blobs }
+    : undefined;
 }

@@ -36,6 +36,7 @@ export function runExecutor(blobs: BlobSink & BlobSource): Executor {
     kind: "run",
     version: 1,
     cached: true,
+    lazy: true,
     async run(step, inputs, context) {
       const { writeLayer } = await import("../../image/index.ts");
       const lower = inputOf(inputs, "lower");
