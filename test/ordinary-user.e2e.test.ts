@@ -57,46 +57,47 @@ describe("an ordinary user", () => {
     const built = await asUser("build", example, "-t", "api:1", ...platforms);
     expect(built.status, built.stderr).toBe(0);
     const store = join(home, "of-root");
-    const ofRoot = await whittle(store, ["build", apiSimulator, ...platforms, "--no-cache"]);
+    const ofRoot = await whittle(store, ["build", apiSimulator, ...platforms, "--no-cache", "-t", "api:1"]);
     expect(built.stdout).toBe(ofRoot.stdout);
     expect((await asUser("store", "verify")).status).toBe(0);
   });
 
-  it.each(["runc", "crun", "plain"])(
-    "runs it by %s, reached by a published port, and stops it",
-    async (driver) => {
-      const name = `user-${driver}-${process.pid}`;
-      const words = [
-        "run",
-        "-d",
-        "--read-only",
-        "--driver",
-        driver,
-        "--name",
-        name,
-        "-p",
-        "127.0.0.1:0:8080",
-      ];
-      const ran = await asUser(...words, "api:1");
-      expect(ran.status, ran.stderr).toBe(0);
-      try {
-        const port = /127\.0\.0\.1:(\d+)->8080/.exec(ran.stderr)?.[1];
-        const answer = await fetch(`http://127.0.0.1:${port}/users/1`);
-        expect([answer.status, (await answer.json()) as unknown]).toEqual([
-          200,
-          expect.objectContaining({ name: "Ada Lovelace" }),
-        ]);
-        const stopped = await asUser("stop", name);
-        expect(stopped.status, stopped.stderr).toBe(0);
-        const logs = await asUser("logs", name);
-        // The server opens /dev/stdout anew, as its own user.
-        expect(logs.stdout, logs.stderr).toContain('"GET /users/1 HTTP/1.1" 200');
-        const listed = await asUser("ps", "--all", "--format", "json");
-        expect(JSON.parse(listed.stdout)).toContainEqual(expect.objectContaining({ name, exitCode: 0 }));
-      } finally {
-        const removed = await asUser("rm", "-f", name);
-        expect(removed.status, removed.stderr).toBe(0);
-      }
-    },
-  );
+  it("runs it, reached by a published port, and stops it", async () => {
+    await serves(asUser, []);
+  });
 });
+
+describe("root", () => {
+  it.each(["runc", "crun", "plain"])("runs it in the same way by %s", async (driver) => {
+    const store = join(home, "of-root");
+    await serves((...words) => whittle(store, words), ["--driver", driver]);
+  });
+});
+
+/** A detached container that opens /dev/stdout anew, as a user of its own, and writes there what was asked of it. */
+async function serves(
+  program: (...words: string[]) => Promise<Finished>,
+  options: readonly string[],
+): Promise<void> {
+  const name = `serves-${process.pid}-${options.at(-1) ?? "user"}`;
+  const words = ["run", "-d", "--read-only", ...options, "--name", name, "-p", "127.0.0.1:0:8080"];
+  const ran = await program(...words, "api:1");
+  expect(ran.status, ran.stderr).toBe(0);
+  try {
+    const port = /127\.0\.0\.1:(\d+)->8080/.exec(ran.stderr)?.[1];
+    const answer = await fetch(`http://127.0.0.1:${port}/users/1`);
+    expect([answer.status, (await answer.json()) as unknown]).toEqual([
+      200,
+      expect.objectContaining({ name: "Ada Lovelace" }),
+    ]);
+    const stopped = await program("stop", name);
+    expect(stopped.status, stopped.stderr).toBe(0);
+    const logs = await program("logs", name);
+    expect(logs.stdout, logs.stderr).toContain('"GET /users/1 HTTP/1.1" 200');
+    const listed = await program("ps", "--all", "--format", "json");
+    expect(JSON.parse(listed.stdout)).toContainEqual(expect.objectContaining({ name, exitCode: 0 }));
+  } finally {
+    const removed = await program("rm", "-f", name);
+    expect(removed.status, removed.stderr).toBe(0);
+  }
+}
