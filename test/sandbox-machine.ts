@@ -18,6 +18,7 @@ export interface Ended {
 }
 
 const uid = 4242;
+const privateMounts = ["--mount", "--propagation", "private", "--"];
 
 // Seen by the ordinary user alone, in a mount namespace: the checkout at a place that it may read whatever the
 // directories above are, files that know the user, and the tunnel device as most machines have it, so that the
@@ -31,6 +32,35 @@ home=$2/home; shift 2
 cd /
 exec setpriv --reuid ${uid} --regid ${uid} --clear-groups -- env -u XDG_RUNTIME_DIR -u XDG_CACHE_HOME HOME="$home" "$@"
 `;
+
+// Programs that are to be missing are covered by a file that nobody may run; one for mount(8) knows no overlay.
+const without = `
+set -e
+empty=$1; mounter=$2; missing=$3; shift 3
+for name in $missing; do
+  for path in "/usr/sbin/$name" "/usr/bin/$name"; do
+    [ ! -e "$path" ] || mount --bind "$empty" "$path"
+  done
+done
+[ -z "$mounter" ] || mount --bind "$mounter" /usr/bin/mount
+[ -z "$NO_NAMESPACES" ] || echo 0 > /proc/sys/user/max_user_namespaces
+exec "$@"
+`;
+
+const allIds = `
+set -e
+for name in subuid subgid; do mount --bind "$1" "/etc/$name"; done
+shift
+exec unshare --user --map-users=0,0,65536 --map-groups=0,0,65536 -- "$@"
+`;
+
+/** What a machine is to lack, for one program. */
+export interface Lacking {
+  /** Names of programs. */
+  readonly programs?: readonly string[];
+  readonly overlay?: true;
+  readonly userNamespaces?: true;
+}
 
 /** A directory with a small image's files and homes for the identities; all is removed in the end. */
 export class SandboxMachine {
@@ -48,12 +78,18 @@ export class SandboxMachine {
     const machine = new SandboxMachine(directory);
     execFileSync("mknod", ["-m", "666", join(directory, "tun"), "c", "10", "200"]);
     await machine.#makeRoot();
+    await machine.#makeCovers();
     for (const identity of identities) await machine.#makeHome(identity);
     return machine;
   }
 
   /** Starts `whittle` as one of the identities. */
-  spawn(identity: Identity, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
+  spawn(
+    identity: Identity,
+    args: readonly string[],
+    options: SpawnOptions = {},
+    lacking: Lacking = {},
+  ): ChildProcess {
     const home = join(this.directory, identity);
     const node = process.execPath.startsWith(checkout)
       ? `/mnt${process.execPath.slice(checkout.length)}`
@@ -61,17 +97,45 @@ export class SandboxMachine {
     const own = { ...process.env, XDG_RUNTIME_DIR: "", XDG_CACHE_HOME: "" };
     if (identity === "root") {
       const env = { ...own, HOME: join(home, "home"), XDG_RUNTIME_DIR: join(home, "run") };
-      return spawn(process.execPath, [join(checkout, "test/whittle.ts"), ...args], { ...options, env });
+      const line = [process.execPath, join(checkout, "test/whittle.ts"), ...args];
+      const [file = "", ...rest] = this.#lacking(lacking, line);
+      return spawn(file, rest, { ...options, env: { ...env, ...options.env } });
     }
     const line = ["sh", "-c", asUser, "as-user", checkout, home, node, "/mnt/test/whittle.ts", ...args];
-    return spawn("unshare", ["--mount", "--propagation", "private", "--", ...line], { ...options, env: own });
+    const [file = "", ...rest] = this.#lacking(lacking, ["unshare", ...privateMounts, ...line]);
+    return spawn(file, rest, { ...options, env: { ...own, ...options.env } });
+  }
+
+  /** The words before a command that take something away from the machine, for it alone. */
+  #lacking({ programs = [], overlay, userNamespaces }: Lacking, line: readonly string[]): readonly string[] {
+    if (programs.length === 0 && overlay === undefined && userNamespaces === undefined) return line;
+    // How many user namespaces there may be is said for each user namespace; this one has all ids.
+    const outer =
+      userNamespaces === undefined
+        ? []
+        : [
+            ...["unshare", ...privateMounts, "sh", "-c", allIds, "all-ids", join(this.directory, "all-ids")],
+            ...["env", "NO_NAMESPACES=yes"],
+          ];
+    const mounter = overlay === undefined ? "" : join(this.directory, "mount");
+    const own = ["sh", "-c", without, "without", join(this.directory, "empty"), mounter, programs.join(" ")];
+    return [...outer, "unshare", ...privateMounts, ...own, ...line];
   }
 
   /** Runs `whittle` to its end. */
-  async whittle(identity: Identity, args: readonly string[], input?: string): Promise<Ended> {
-    const child = this.spawn(identity, args, {
-      stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
-    });
+  async whittle(
+    identity: Identity,
+    args: readonly string[],
+    input?: string,
+    { lacking, env }: { readonly lacking?: Lacking; readonly env?: NodeJS.ProcessEnv } = {},
+  ): Promise<Ended> {
+    const stdio = [input === undefined ? "ignore" : "pipe", "pipe", "pipe"] as const;
+    const child = this.spawn(
+      identity,
+      args,
+      { stdio: [...stdio], ...(env === undefined ? {} : { env }) },
+      lacking,
+    );
     child.stdin?.end(input);
     const out = { stdout: "", stderr: "" };
     child.stdout?.on("data", (chunk: Buffer) => {
@@ -125,6 +189,16 @@ export class SandboxMachine {
     await writeFile(join(rootfs, "etc/group"), "root:x:0:\nweb:x:10001:\nlog:x:44:web\n");
     await writeFile(join(rootfs, "srv/index.html"), "served\n");
     await writeFile(join(rootfs, "srv/not-a-program"), "no\n");
+  }
+
+  async #makeCovers(): Promise<void> {
+    const real = join(this.directory, "real-mount");
+    await copyFile("/usr/bin/mount", real);
+    await chmod(real, 0o755);
+    const noOverlay = `#!/bin/sh\ncase "$*" in *"-t overlay"*) echo "unknown type overlay" >&2; exit 32;; esac\nexec ${real} "$@"\n`;
+    await writeFile(join(this.directory, "mount"), noOverlay, { mode: 0o755 });
+    await writeFile(join(this.directory, "all-ids"), "root:0:65536\n");
+    await writeFile(join(this.directory, "empty"), "", { mode: 0o644 });
   }
 
   async #makeHome(identity: Identity): Promise<void> {

@@ -32,6 +32,7 @@ import { runToEnd, type StepOutput, stepCommand, stepFiles, type WrittenPlace } 
 import { type StepNetwork, stepNetwork } from "./step-network.ts";
 import { mostProcesses, stepSpec } from "./step-spec.ts";
 import { type LeftFiles, leftInDirectory, leftInTar } from "./upper.ts";
+import { requireNamespace, subordinateHint } from "./user-namespace.ts";
 
 /** A program that changes a file tree: a build's RUN. */
 export interface BuildStep {
@@ -55,6 +56,8 @@ export interface BuildStepResult {
   readonly status: number;
   /** Why it could not be started at all. */
   readonly failure?: string;
+  /** What about the machine may have made it fail. */
+  readonly hint?: string;
   readonly left: LeftFiles;
   /**
    * Makes what is left the snapshot of the next layer, where that needs no copying.
@@ -85,6 +88,7 @@ export async function runBuildStep(
   if (top === undefined) throw new Error("Internal error: a step runs over nothing");
   const account = await accountIn(await top.tree(), step.user);
   const setup = await chooseSetup(environment, undefined, account.uid);
+  await requireNamespace(setup.privilege);
   await removeAbandonedSteps(environment);
   const lowers = await snapshotStack(layers, setup.privilege, work, environment);
   const network = await stepNetwork(step, setup.privilege, work, environment);
@@ -176,6 +180,7 @@ async function resultIn(
   return {
     status: failure === undefined ? status : failureStatus(failure),
     ...(failure === undefined ? {} : { failure }),
+    ...(setup.privilege === "single" ? { hint: `only one user exists here: ${subordinateHint()}` } : {}),
     left,
     keep: async (key, changes) => {
       if (written !== "upper") return;

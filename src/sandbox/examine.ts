@@ -7,11 +7,12 @@ import { allPlatforms, formatPlatform, type Platform } from "../image/index.ts";
 import type { Environment } from "../io/index.ts";
 import { emulator, emulatorHint, executionOf } from "./emulation.ts";
 import { findInit } from "./init.ts";
-import { cgroupMode, findProgram, subordinateIds, userName } from "./machine.ts";
+import { cgroupMode, findProgram, subordinateIds } from "./machine.ts";
 import type { DriverName } from "./options.ts";
-import { asNamespaceRoot, choosePrivilege, type Privilege, userNamespaceOptions } from "./privilege.ts";
+import { choosePrivilege, type Privilege, userNamespaceOptions } from "./privilege.ts";
 import { type DriverReport, surveyDrivers } from "./runtimes.ts";
 import { runQuietly } from "./signal.ts";
+import { allowHint, canMakeNamespace, subordinateHint } from "./user-namespace.ts";
 
 /** One thing about the machine. */
 export interface Finding {
@@ -91,23 +92,22 @@ async function versionOf(path: string): Promise<string> {
 async function examinePrivilege(privilege: Privilege): Promise<Finding> {
   const topic = "user namespaces";
   if (privilege === "root") return { topic, status: "ok", found: "not needed: this is root" };
-  if ((await runQuietly([...asNamespaceRoot(privilege), "true"])) !== 0) {
+  if (!(await canMakeNamespace(privilege))) {
     return {
       topic,
       status: "missing",
       found: "an ordinary user may not make them here",
-      hint: "sysctl -w kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0",
+      hint: allowHint,
     };
   }
   if (privilege === "subordinate") {
     return { topic, status: "ok", found: `with ${subordinateIds()} subordinate ids (subuid, subgid)` };
   }
-  const user = userName() ?? "USER";
   return {
     topic,
     status: "limited",
     found: "with a single id: no subordinate ids, or newuidmap is missing; a program sees one user only",
-    hint: `apt-get install uidmap && usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${user}`,
+    hint: subordinateHint(),
   };
 }
 

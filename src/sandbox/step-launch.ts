@@ -22,7 +22,8 @@ export type WrittenPlace = (typeof writtenPlaces)[number];
  * The overlay's upper directory is on disk; where that file system cannot carry one (it is an overlay itself) it
  * is in memory. Where the kernel allows no overlay at all nothing is started, unless there is a tree to copy.
  *
- * Tells in `written` where the program wrote to and in `status` how it ended; where whoever asked cannot read
+ * Where the tree has none of the directories that every container has something mounted at, they are made here, so that
+ * they look the same whoever runs the container. Tells in `written` where the program wrote to and in `status` how it ended; where whoever asked cannot read
  * what is left, it is put into a tar.
  */
 const stepScript = `
@@ -42,6 +43,7 @@ elif in_memory; then written=memory/upper; pack=yes
 else echo none > written; exit 0
 fi
 echo "$written" > written
+for directory in dev proc sys; do mkdir -m 755 "root/$directory" 2>/dev/null || :; done
 status=0; "$@" || status=$?
 echo "$status" > status
 [ -n "$pack" ] || exit 0

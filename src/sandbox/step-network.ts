@@ -32,7 +32,11 @@ export async function stepNetwork(
 ): Promise<StepNetwork> {
   if (step.network !== "default") return { ...nothing, mode: step.network };
   if ((await findOutbound(environment)) === undefined) {
-    warn(work, "neither slirp4netns nor pasta can be used", "apt-get install slirp4netns");
+    warn(
+      work,
+      "there is no slirp4netns or pasta, or /dev/net/tun may not be opened",
+      "apt-get install slirp4netns",
+    );
     return { ...nothing, mode: "host" };
   }
   const at = idle.findIndex((known) => known.privilege === privilege);

@@ -121,7 +121,7 @@ class Running {
     for (const cleanup of this.#cleanups) await cleanup();
   }
 
-  #failed(result: { status: number; failure?: string }, last: LastLines): WhittleError {
+  #failed(result: BuildStepResult, last: LastLines): WhittleError {
     const { shown } = this.#local;
     const why = result.failure === undefined ? "" : `: ${result.failure}`;
     const lines = last.lines();
@@ -129,7 +129,10 @@ class Running {
       "STEP_FAILED",
       `Cannot build: ${shown} did not complete successfully, exit status ${result.status}${why}` +
         (lines.length === 0 ? "" : `\n${lines.map((line) => `  | ${line}`).join("\n")}`),
-      this.#local.at === undefined ? {} : { at: this.#local.at },
+      {
+        ...(this.#local.at === undefined ? {} : { at: this.#local.at }),
+        ...(result.hint === undefined ? {} : { hint: result.hint }),
+      },
     );
   }
 }
