@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmod, cp, mkdir, rm, symlink } from "node:fs/promises";
+import { chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { rolldown } from "rolldown";
@@ -46,7 +46,15 @@ await bundle.write({
 });
 await bundle.close();
 await declarations;
-await cp(join(root, "src/cli/whittle.js"), join(dist, "whittle.js"));
+await writeFile(
+  join(dist, "whittle.js"),
+  // Node looks for --env-file in all words, those of the program too, as far as "--"; `env -S`, which could put it into
+  // the first line, is not everywhere. For the shell the second line is a command, for JavaScript a text and a comment.
+  (await readFile(join(root, "src/cli/whittle.js"), "utf8")).replace(
+    /^#!.*\n/,
+    `#!/bin/sh\n":" //; exec node -- "$0" "$@"\n`,
+  ),
+);
 await chmod(join(dist, "whittle.js"), 0o755);
 
 // npm does not link a package's own program into its checkout; `npx whittle` is to work there all the same.

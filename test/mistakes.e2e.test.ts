@@ -1,5 +1,5 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run, temporary, whittle } from "./program.ts";
 
@@ -227,6 +227,18 @@ describe("a mistake is explained", () => {
       expect(finished.status, finished.stderr).toBeGreaterThan(1);
       expect(finished.stderr).toContain(place);
     }
+  });
+
+  it("an environment file that is not there, which Node would have looked for itself", async () => {
+    const program = join(import.meta.dirname, "../dist/whittle.js");
+    const path = `${dirname(process.execPath)}:${process.env["PATH"]}`;
+    const finished = await run([program, "run", "--env-file", "/nowhere.env", "x"], {
+      env: { ...process.env, PATH: path, WHITTLE_STORE: join(directory, "store") },
+    });
+    expect(finished.status, finished.stderr).toBe(2);
+    expect(finished.stderr).toMatch(
+      /^whittle: Cannot read the environment file \/nowhere\.env: no such file/,
+    );
   });
 
   it("an older Node", async () => {

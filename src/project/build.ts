@@ -19,6 +19,7 @@ import {
 import { cacheDirectory, type Environment, WhittleError, type Work } from "../io/index.ts";
 import {
   annotationsOf,
+  emptinessOf,
   type GraphOptions,
   gitVariables,
   type ImageRecipe,
@@ -130,6 +131,8 @@ export async function planProject(
         const find = contexts.finder(project, name);
         return planDockerfileImage(project, name, described, platforms, options, find, solver);
       }
+      const emptiness = emptinessOf(name, recipe);
+      if (emptiness !== undefined) options.progress({ kind: "warning", text: emptiness });
       const cache = cacheDirectory(options.environment);
       const graph: GraphOptions = {
         platforms,

@@ -1,4 +1,5 @@
 export { parseDuration } from "./duration.ts";
+export { emptinessOf } from "./emptiness.ts";
 export { gitVariables } from "./git.ts";
 export { imageGraph } from "./graph.ts";
 export type { GraphOptions, PlatformGraph } from "./graph-parts.ts";
