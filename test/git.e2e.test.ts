@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { fetchGit, type GitLocal, treeDigest } from "../src/build/index.ts";
 import { quietWork, readText } from "../src/io/index.ts";
+import { openAgent } from "../src/sandbox/index.ts";
 import type { Tree } from "../src/tree/index.ts";
 import { type GitServer, git, serveGit } from "./git-server.ts";
 
@@ -318,10 +319,10 @@ describe("a git repository over ssh", () => {
     const bin = join(directory, "bin");
     mkdirSync(bin);
     const told = join(directory, "told");
-    const script = `#!/bin/sh\nprintf '%s\\n' "$@" "agent $SSH_AUTH_SOCK" >> ${told}\nfor last; do :; done\ncd ${directory}/served && eval "exec $last"\n`;
+    const script = `#!/bin/sh\nprintf '%s\\n' "$@" "agent $([ -S "$SSH_AUTH_SOCK" ] && echo there)" >> ${told}\nfor last; do :; done\ncd ${directory}/served && eval "exec $last"\n`;
     writeFileSync(join(bin, "ssh"), script, { mode: 0o755 });
     const environment = { PATH: `${bin}:${process.env["PATH"]}`, HOME: "/nonexistent" };
-    const agent = async () => ({ path: "/agent/socket", close: async () => undefined });
+    const agent = async () => await openAgent([], false);
     const { commit } = await fetchGit(
       { remote: "git@example.invalid:project.git" },
       local({ environment, agent }),
@@ -334,7 +335,7 @@ describe("a git repository over ssh", () => {
       "IdentityFile=none",
       "/dev/null",
       "git@example.invalid",
-      "agent /agent/socket",
+      "agent there",
     ]) {
       expect(lines).toContain(line);
     }

@@ -1,9 +1,10 @@
+export type { SshAgent } from "../sandbox/index.ts";
 export type { Context } from "./context.ts";
 export { readContext } from "./context.ts";
 export { startsAsTar } from "./copy/unpack.ts";
 export type { Executor, ExecutorContext, Input } from "./executor.ts";
 export { type FetchedGit, fetchGit } from "./git/fetch.ts";
-export type { AgentSocket, GitLocal, GitRequest, GitRevision } from "./git/request.ts";
+export type { GitLocal, GitRequest, GitRevision } from "./git/request.ts";
 export type { Json, Outcome, Step } from "./graph.ts";
 export { stepsOf } from "./graph.ts";
 export { parseMode } from "./mode.ts";

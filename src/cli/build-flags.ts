@@ -44,6 +44,7 @@ export function addBuildOptions(command: Command): void {
     "directory, docker-image://NAME, oci-layout://DIR or address for a name; repeatable",
   );
   list("--secret <spec>", "id=ID[,src=FILE|,env=NAME], for RUN --mount=type=secret; repeatable");
+  list("--ssh <spec>", "default, or ID=SOCKET|KEY[,KEY], for RUN --mount=type=ssh and git; repeatable");
   command.option("--network <mode>", "network of RUN: default, none or host");
   list("--add-host <host:address>", "line in /etc/hosts of RUN; repeatable");
   command.option("--shm-size <bytes>", "size of /dev/shm in RUN: 64m");

@@ -1,8 +1,8 @@
 import { existsSync, statSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { basename, extname, isAbsolute, join, resolve } from "node:path";
-import { type Environment, explainSystemError, WhittleError } from "../io/index.ts";
+import { type Environment, WhittleError } from "../io/index.ts";
 import type { DockerfileOptions } from "../project/index.ts";
+import { agentSources, secretSources } from "./secret-options.ts";
 
 /** Flags of `build` that only a Dockerfile has a use for. */
 export interface DockerfileFlags {
@@ -11,6 +11,7 @@ export interface DockerfileFlags {
   readonly buildArg: readonly string[];
   readonly buildContext: readonly string[];
   readonly secret: readonly string[];
+  readonly ssh: readonly string[];
   readonly network?: string;
   readonly addHost: readonly string[];
   readonly noCacheFilter: readonly string[];
@@ -95,7 +96,8 @@ export function dockerfileOptions(
     buildArguments: new Map(flags.buildArg.flatMap((text) => givenArgument(text, environment))),
     contexts: new Map(flags.buildContext.map((text) => cut(text, "=", "--build-context", "NAME=DIRECTORY"))),
     directory: currentDirectory,
-    secrets: new Map(flags.secret.map((text) => secretOf(text, currentDirectory, environment))),
+    secrets: secretSources(flags.secret, currentDirectory, environment),
+    agents: agentSources(flags.ssh, currentDirectory, environment),
     ...(flags.network === undefined ? {} : { network: networkOf(flags.network) }),
     extraHosts: flags.addHost.map((text) =>
       cut(text, text.includes("=") ? "=" : ":", "--add-host", "HOST:ADDRESS"),
@@ -118,45 +120,6 @@ function cut(text: string, at: string, option: string, wanted: string): readonly
   const index = text.indexOf(at);
   if (index < 1) throw new WhittleError("USAGE", `Cannot use ${option} "${text}": ${wanted} is wanted`);
   return [text.slice(0, index), text.slice(index + 1)];
-}
-
-/** `id=ID[,src=FILE][,env=NAME]`: by default the variable, else the file, called like the secret. */
-function secretOf(
-  text: string,
-  currentDirectory: string,
-  environment: Environment,
-): readonly [string, () => Promise<Uint8Array | undefined>] {
-  const fields = new Map(text.split(",").map((field) => cut(field, "=", "--secret", "id=ID,src=FILE")));
-  const id = fields.get("id");
-  if (id === undefined)
-    throw new WhittleError("USAGE", `Cannot use --secret: it has no id, id=ID,src=FILE is wanted`);
-  const file = fields.get("src") ?? fields.get("source");
-  const variable =
-    fields.get("env") ?? (file === undefined && environment[id] !== undefined ? id : undefined);
-  if (variable !== undefined) {
-    return [
-      id,
-      async () => {
-        const value = environment[variable];
-        return value === undefined ? undefined : Buffer.from(value, "utf8");
-      },
-    ];
-  }
-  const path = resolve(currentDirectory, file ?? id);
-  if (!existsSync(path)) {
-    throw new WhittleError(
-      "NOT_FOUND",
-      `Cannot use --secret "${text}": there is no file ${path}`,
-      file === undefined ? { hint: `nor is there a variable ${id} in the environment` } : {},
-    );
-  }
-  return [
-    id,
-    () =>
-      readFile(path).catch((error: unknown) => {
-        throw explainSystemError(error, `read the secret ${id}`);
-      }),
-  ];
 }
 
 function networkOf(text: string): "default" | "none" | "host" {

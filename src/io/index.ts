@@ -23,8 +23,8 @@ export type { ErrorCode, SourceLocation, WhittleErrorOptions } from "./errors.ts
 export { errorCodes, explainSystemError, isSystemError, redact, WhittleError } from "./errors.ts";
 export type { GzipFile, GzipPiece, GzipPiecesOptions } from "./gzip.ts";
 export { gzip, gzipPieces } from "./gzip.ts";
-export type { LockOptions } from "./lock.ts";
-export { withLock } from "./lock.ts";
+export type { HeldLock, LockOptions } from "./lock.ts";
+export { holdLock, tryLock, withLock } from "./lock.ts";
 export { OpenFiles } from "./open-files.ts";
 export type { Environment } from "./paths.ts";
 export {

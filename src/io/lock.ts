@@ -29,19 +29,60 @@ export async function withLock<Result>(
   fn: () => Promise<Result>,
   options: LockOptions = {},
 ): Promise<Result> {
-  const ticket = await takeTicket(path, options.shared === true).catch((error: unknown) => {
+  const lock = await holdLock(path, options);
+  try {
+    return await fn();
+  } finally {
+    await lock.release();
+  }
+}
+
+/** A lock that is held until it is released. */
+export interface HeldLock {
+  release(): Promise<void>;
+}
+
+/** Waits for a lock as {@link withLock} does, and holds it. */
+export async function holdLock(path: string, options: LockOptions = {}): Promise<HeldLock> {
+  const held = await hold(path, options.shared === true, async (ticket) => {
+    await turn(path, ticket, options.signal);
+    return true;
+  });
+  if (held === undefined) throw new Error("Internal error: a lock was waited for and not had");
+  return held;
+}
+
+/** Holds a lock as {@link holdLock} does when nobody stands in the way; answers with nothing when somebody does. */
+export function tryLock(
+  path: string,
+  options: Pick<LockOptions, "shared"> = {},
+): Promise<HeldLock | undefined> {
+  return hold(path, options.shared === true, (ticket) => isClear(path, ticket));
+}
+
+async function hold(
+  path: string,
+  shared: boolean,
+  mayEnter: (ticket: Ticket) => Promise<boolean>,
+): Promise<HeldLock | undefined> {
+  const ticket = await takeTicket(path, shared).catch((error: unknown) => {
     throw explainSystemError(error, `lock ${path}`);
   });
   const file = join(path, formatTicket(ticket));
   const beat = setInterval(() => utimes(file, new Date(), new Date()).catch(() => undefined), heartbeat);
   beat.unref();
-  try {
-    await turn(path, ticket, options.signal);
-    return await fn();
-  } finally {
+  const release = async (): Promise<void> => {
     clearInterval(beat);
     await unlink(file).catch(() => undefined);
+  };
+  try {
+    if (await mayEnter(ticket)) return { release };
+  } catch (error) {
+    await release();
+    throw error;
   }
+  await release();
+  return undefined;
 }
 
 interface Ticket {
@@ -125,13 +166,31 @@ async function turn(path: string, own: Ticket, signal: AbortSignal | undefined):
 }
 
 async function isFree(path: string, own: Ticket): Promise<boolean> {
+  return (await firstBefore(path, own)) === undefined;
+}
+
+/** Whether nobody comes first; whoever is still choosing is waited for, which takes no time worth the name. */
+async function isClear(path: string, own: Ticket): Promise<boolean> {
+  for (let clear = 0; clear < 2; ) {
+    const other = await firstBefore(path, own);
+    if (other === undefined) clear++;
+    else if (other.number > 0) return false;
+    else await sleep(1);
+  }
+  return true;
+}
+
+/** Somebody who comes first and lives. */
+async function firstBefore(path: string, own: Ticket): Promise<Ticket | undefined> {
+  let choosing: Ticket | undefined;
   for (const other of await tickets(path)) {
     if (!comesBefore(other, own)) continue;
     const file = join(path, formatTicket(other));
     if (await isAbandoned(file, other)) await unlink(file).catch(() => undefined);
-    else return false;
+    else if (other.number > 0) return other;
+    else choosing = other;
   }
-  return true;
+  return choosing;
 }
 
 function comesBefore(other: Ticket, own: Ticket): boolean {

@@ -1,6 +1,7 @@
 import type { ImageForm, PlanWarning } from "../dockerfile/index.ts";
 import type { Environment, Work } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
+import type { AgentSource } from "./agents.ts";
 import type { CacheTarget } from "./cache-export.ts";
 import type { CacheSource } from "./cache-import.ts";
 import type { FindContext } from "./contexts.ts";
@@ -38,6 +39,8 @@ export interface DockerfileOptions extends Work {
   /** What relative paths in {@link contexts} start from (default: the process's directory). */
   readonly directory?: string;
   readonly secrets?: ReadonlyMap<string, () => Promise<Uint8Array | undefined>>;
+  /** ssh agents by the names that steps ask for them with; git over ssh uses that called `default`. */
+  readonly agents?: ReadonlyMap<string, AgentSource>;
   readonly network?: "default" | "none" | "host";
   readonly extraHosts?: readonly (readonly [string, string])[];
   /** Ask registries for bases that the store has. */

@@ -18,6 +18,7 @@ import {
   parsePlatform,
 } from "../image/index.ts";
 import { cacheDirectory, WhittleError } from "../io/index.ts";
+import { agentsOf } from "./agents.ts";
 import { located, missingBase, openBase, unknownBase } from "./base-image.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
 import { sourceDateEpoch } from "./epoch.ts";
@@ -111,6 +112,7 @@ class PlatformPlanner {
       environment: options.environment,
       cacheDirectory: cache,
       secret: async (id) => options.secrets?.get(id)?.(),
+      agent: agentsOf(options.agents),
     });
   }
 

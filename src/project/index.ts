@@ -1,3 +1,5 @@
+export type { AgentSource } from "./agents.ts";
+
 import type { Step } from "../build/index.ts";
 import type { ImageForm, PlanWarning } from "../dockerfile/index.ts";
 import type { BuiltImage } from "./build.ts";

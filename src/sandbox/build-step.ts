@@ -1,4 +1,4 @@
-import { stat, writeFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Platform } from "../image/index.ts";
 import {
@@ -20,6 +20,7 @@ import { keepUpper } from "./keep-upper.ts";
 import { readOr } from "./machine.ts";
 import type { SpecMount } from "./runtime-spec.ts";
 import { chooseSetup, type Setup } from "./runtimes.ts";
+import { placeConfiguration, type StepSecret, withSecrets } from "./secret-files.ts";
 import { type SnapshotLayer, snapshot, snapshotStack } from "./snapshot.ts";
 import { snapshotPlace } from "./snapshot-place.ts";
 import {
@@ -49,6 +50,7 @@ export interface BuildStep {
   readonly extraHosts: readonly (readonly [string, string])[];
   /** Beside the kernel's file systems and the machine's files. */
   readonly mounts: readonly SpecMount[];
+  readonly secrets: readonly StepSecret[];
 }
 
 /** What a program left. */
@@ -126,8 +128,8 @@ async function runOnce(
   const directory = await makeStepDirectory(lowers, environment);
   const discard = (): Promise<void> => removeStepDirectory(directory, setup.privilege);
   try {
-    const spec = await stepSpec(step, account, setup, directory, network);
-    await writeFile(join(directory.path, "config.json"), JSON.stringify(spec));
+    const spec = await stepSpec(withSecrets(step, directory.path), account, setup, directory, network);
+    const given = await placeConfiguration(spec, step.secrets, directory.path, setup.privilege);
     const bundle: Bundle = {
       id: directory.id,
       directory: directory.path,
@@ -152,7 +154,7 @@ async function runOnce(
       },
       environment,
     );
-    const ended = await runToEnd(line, work, output);
+    const ended = await runToEnd(line, work, output, given);
     work.signal.throwIfAborted();
     const result = await resultIn(directory, running, ended);
     if (result === undefined) await discard();

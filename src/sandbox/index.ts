@@ -1,5 +1,7 @@
 export type { BuildStep, BuildStepResult } from "./build-step.ts";
 export { runBuildStep } from "./build-step.ts";
+export type { CacheRequest, HeldCache } from "./cache-mounts.ts";
+export { holdCache } from "./cache-mounts.ts";
 export type { RunningContainer, StartOptions } from "./container.ts";
 export { startContainer } from "./container.ts";
 export { startDetached } from "./detached.ts";
@@ -27,6 +29,9 @@ export type { RestartPolicy } from "./restart.ts";
 export { parseRestart } from "./restart.ts";
 export { runnableImage } from "./runnable.ts";
 export type { SpecMount } from "./runtime-spec.ts";
+export type { ScratchCopy } from "./scratch-copy.ts";
+export { scratchCopy } from "./scratch-copy.ts";
+export type { StepSecret } from "./secret-files.ts";
 export { parseSignal, signalContainer, stopContainer } from "./signal.ts";
 export type { Snapshot, SnapshotLayer } from "./snapshot.ts";
 export { snapshot } from "./snapshot.ts";

@@ -1,10 +1,9 @@
-import { chmod, chown, mkdtemp, open, rm } from "node:fs/promises";
+import { chmod, mkdtemp, open, rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Environment, makeDirectories, runtimeDirectory } from "../io/index.ts";
-import { asNamespaceRoot, choosePrivilege } from "./privilege.ts";
-import { runQuietly } from "./signal.ts";
+import { giveTo } from "./ownership.ts";
 import type { SshAgent } from "./ssh-agent.ts";
 
 /** Who may connect to a socket; numbers as inside the container. */
@@ -53,6 +52,7 @@ export async function shareAgent(
       server.once("error", reject);
       server.listen(`/proc/self/fd/${handle.fd}/agent`, resolve);
     });
+    await chmod(path, owner.mode);
     await giveTo(path, owner, environment);
     return { path, close };
   } catch (error) {
@@ -70,19 +70,4 @@ async function privateDirectory(environment: Environment): Promise<string> {
     () => tmpdir(),
   );
   return mkdtemp(join(above, "ssh-"));
-}
-
-async function giveTo(
-  path: string,
-  { uid, gid, mode }: SocketOwner,
-  environment: Environment,
-): Promise<void> {
-  await chmod(path, mode);
-  if (uid === 0 && gid === 0) return;
-  const privilege = await choosePrivilege(environment);
-  if (privilege === "root") await chown(path, uid, gid);
-  // With a single id there is nobody else to give it to.
-  else if (privilege === "subordinate") {
-    await runQuietly([...asNamespaceRoot(privilege), "chown", `${uid}:${gid}`, path]);
-  }
 }

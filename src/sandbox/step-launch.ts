@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { join } from "node:path";
+import { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type { Environment, Work } from "../io/index.ts";
 import type { Bundle, CommandLine } from "./driver.ts";
 import { findProgram } from "./machine.ts";
@@ -8,6 +10,7 @@ import { inNetwork } from "./network.ts";
 import { userNamespaceOptions } from "./privilege.ts";
 import { defaultPath } from "./process.ts";
 import type { Setup } from "./runtimes.ts";
+import { secretsScript } from "./secret-files.ts";
 
 /** Takes what a program prints. */
 export type StepOutput = (chunk: Buffer, stream: "stdout" | "stderr") => void;
@@ -31,6 +34,7 @@ set -e
 cd "$1"; options=$2; lowers=$3; copy=$4; hide=$5; pack=$6; group=$7; shift 7
 [ -z "$hide" ] || mount -t tmpfs tmpfs "$hide"
 for directory in $group; do echo 0 > "$directory/cgroup.procs"; done
+${secretsScript}
 lay() {
   cd lowers
   mount -t overlay overlay -o "$options,lowerdir=$lowers,upperdir=../$1/upper,workdir=../$1/work" ../root 2>/dev/null
@@ -98,16 +102,30 @@ export async function stepCommand(launch: StepLaunch, environment: Environment):
  */
 const overlayOptions = { root: "redirect_dir=nofollow,index=off,metacopy=off", user: "userxattr" } as const;
 
-/** Runs a command line to its end; when the work is interrupted, it and all its children end at once. */
-export async function runToEnd(line: CommandLine, work: Work, output: StepOutput): Promise<number> {
+/**
+ * Runs a command line to its end; when the work is interrupted, it and all its children end at once.
+ *
+ * @param given - what it can read from descriptor 3
+ */
+export async function runToEnd(
+  line: CommandLine,
+  work: Work,
+  output: StepOutput,
+  given?: AsyncIterable<Uint8Array>,
+): Promise<number> {
   const [file = "", ...args] = line;
   const child = spawn(file, args, {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", given === undefined ? "ignore" : "pipe"],
     env: { PATH: defaultPath, SHELL: "/bin/sh" },
     detached: true,
   });
-  child.stdout.on("data", (chunk: Buffer) => output(chunk, "stdout"));
-  child.stderr.on("data", (chunk: Buffer) => output(chunk, "stderr"));
+  child.stdout?.on("data", (chunk: Buffer) => output(chunk, "stdout"));
+  child.stderr?.on("data", (chunk: Buffer) => output(chunk, "stderr"));
+  const third = child.stdio[3];
+  if (given !== undefined && third instanceof Writable) {
+    // Whoever ends without reading it says why.
+    pipeline(Readable.from(given, { objectMode: false }), third).catch(() => undefined);
+  }
   const abort = (): void => void child.kill("SIGKILL");
   work.signal.addEventListener("abort", abort);
   if (work.signal.aborted) abort();

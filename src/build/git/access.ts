@@ -49,8 +49,8 @@ function tokenScope(remote: string): string {
 }
 
 async function sshAccess(remote: string, { agent, cacheDirectory, environment }: GitLocal): Promise<Access> {
-  const socket = await agent?.("default");
-  if (socket === undefined) {
+  const given = await agent?.("default");
+  if (given === undefined) {
     throw new WhittleError(
       "NOT_FOUND",
       `Cannot fetch ${redact(remote)}: no ssh agent was given for the build`,
@@ -59,6 +59,8 @@ async function sshAccess(remote: string, { agent, cacheDirectory, environment }:
       },
     );
   }
+  const { shareAgent } = await import("../../sandbox/index.ts");
+  const socket = await shareAgent(given, { uid: 0, gid: 0, mode: 0o600 }, environment);
   // A host seen for the first time is remembered; one that shows another key than before is refused.
   const known = [
     join(cacheDirectory, "git", "known_hosts"),

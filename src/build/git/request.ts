@@ -1,4 +1,5 @@
 import type { Environment } from "../../io/index.ts";
+import type { SshAgent } from "../../sandbox/index.ts";
 
 /** A revision of a git repository. What reads addresses (`parseGitReference`) answers in this shape. */
 export interface GitRequest {
@@ -16,12 +17,6 @@ export interface GitRequest {
   readonly submodules?: boolean;
 }
 
-/** An agent's socket for as long as it is needed. */
-export interface AgentSocket {
-  readonly path: string;
-  close(): Promise<void>;
-}
-
 /** What fetching needs that does not change what is fetched. */
 export interface GitLocal {
   readonly environment: Environment;
@@ -33,7 +28,7 @@ export interface GitLocal {
    */
   readonly secret?: (id: string) => Promise<Uint8Array | undefined>;
   /** The ssh agent of a name, or undefined when nobody gave it. Addresses over ssh use that called `default`. */
-  readonly agent?: (id: string) => Promise<AgentSocket | undefined>;
+  readonly agent?: (id: string) => Promise<SshAgent | undefined>;
 }
 
 /** What a request comes to. */

@@ -1,15 +1,15 @@
-import { randomBytes } from "node:crypto";
-import { chmod, chown, cp, mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { digestOfJson, WhittleError, type Work } from "../../io/index.ts";
 import {
-  digestHex,
-  makeDirectories,
-  runtimeDirectory,
-  sha256,
-  WhittleError,
-  type Work,
-} from "../../io/index.ts";
-import { resolveInside, type SpecMount, snapshot } from "../../sandbox/index.ts";
+  type HeldCache,
+  holdCache,
+  type SpecMount,
+  type StepSecret,
+  scratchCopy,
+  shareAgent,
+  snapshot,
+} from "../../sandbox/index.ts";
+import { type Tree, treeOf } from "../../tree/index.ts";
 import { type Input, inputOf } from "../executor.ts";
 import { treeOfInput } from "../steps/tree-value.ts";
 import type { RunLocal, RunMount } from "./parameters.ts";
@@ -17,9 +17,12 @@ import type { RunLocal, RunMount } from "./parameters.ts";
 /** What a command sees of its mounts. */
 export interface MountedThings {
   readonly mounts: readonly SpecMount[];
-  /** `NAME=value` of secrets that are wanted as variables. */
+  readonly secrets: readonly StepSecret[];
+  /** `NAME=value` that nothing else has said. */
   readonly variables: readonly string[];
 }
+
+type Mount<Type extends RunMount["type"]> = Extract<RunMount, { type: Type }>;
 
 /** Makes ready what is mounted into one command, and tidies up after it. */
 export class RunMounts {
@@ -27,6 +30,7 @@ export class RunMounts {
   readonly #inputs: Readonly<Record<string, Input>>;
   readonly #work: Work;
   readonly #cleanups: (() => Promise<void>)[] = [];
+  readonly #caches = new Map<string, Promise<HeldCache>>();
 
   constructor(local: RunLocal, inputs: Readonly<Record<string, Input>>, work: Work) {
     this.#local = local;
@@ -37,88 +41,126 @@ export class RunMounts {
   /** @throws WhittleError `NOT_FOUND` when something that is to be shown is not there */
   async prepare(wanted: readonly RunMount[]): Promise<MountedThings> {
     const mounts: SpecMount[] = [];
+    const secrets: StepSecret[] = [];
     const variables: string[] = [];
+    // Everybody takes caches into use in the same order, so that no two steps wait for each other.
+    const caches = wanted.filter((mount) => mount.type === "cache");
+    for (const mount of caches.sort((a, b) => (a.id < b.id ? -1 : 1))) await this.#heldCache(mount);
     for (const mount of wanted) {
       if (mount.type === "tmpfs") mounts.push(tmpfs(mount));
       else if (mount.type === "bind") mounts.push(await this.#bind(mount));
       else if (mount.type === "cache") mounts.push(await this.#cache(mount));
-      else mounts.push(...(await this.#secret(mount, variables)));
+      else if (mount.type === "secret") secrets.push(...(await this.#secret(mount)));
+      else {
+        if (variables.length === 0) variables.push(`SSH_AUTH_SOCK=${mount.target}`);
+        mounts.push(...(await this.#ssh(mount)));
+      }
     }
-    return { mounts, variables };
+    return { mounts, secrets, variables };
   }
 
   async close(): Promise<void> {
     for (const cleanup of this.#cleanups.splice(0)) await cleanup();
   }
 
-  async #bind(mount: Extract<RunMount, { type: "bind" }>): Promise<SpecMount> {
+  async #bind(mount: Mount<"bind">): Promise<SpecMount> {
+    const { name, tree, path } = await this.#part(mount.input, mount.source, mount.target);
     const input = inputOf(this.#inputs, mount.input);
-    const files = await snapshot(input.digest, () => treeOfInput(input), this.#work, this.#local.environment);
-    const source = await resolveInside(files.rootfs, mount.source);
-    if (source === undefined) {
-      throw new WhittleError("NOT_FOUND", `Cannot mount ${mount.source} at ${mount.target}: it is not there`);
-    }
+    // Only what is shown is made real on disk.
+    const key = digestOfJson({ part: path, of: input.digest });
+    const { rootfs } = await snapshot(key, async () => tree, this.#work, this.#local.environment);
+    const source = join(rootfs, name);
     if (mount.readOnly) return shown(source, mount.target, "ro");
-    const copy = await this.#scratchDirectory();
-    await cp(source, join(copy, "files"), { recursive: true, verbatimSymlinks: true });
-    return shown(join(copy, "files"), mount.target, "rw");
+    const copy = await scratchCopy(source, this.#local.environment);
+    this.#cleanups.push(() => copy.discard());
+    return shown(copy.path, mount.target, "rw");
   }
 
-  async #cache(mount: Extract<RunMount, { type: "cache" }>): Promise<SpecMount> {
-    const name = digestHex(sha256(mount.id)).slice(0, 32);
-    const directory =
-      mount.sharing === "private"
-        ? join(await this.#scratchDirectory(), "cache")
-        : join(this.#local.cacheDirectory, "mounts", name);
-    await makeDirectories(join(directory, ".."));
-    const made = await mkdir(directory).then(
-      () => true,
-      () => false,
-    );
-    if (made) {
-      await chmod(directory, mount.mode);
-      if (mount.uid !== 0 || mount.gid !== 0)
-        await chown(directory, mount.uid, mount.gid).catch(() => undefined);
+  /** A directory as the tree below it, or a single file as the only one of a tree, under its own name. */
+  async #part(
+    input: string,
+    source: string,
+    target: string,
+  ): Promise<{ readonly name: string; readonly tree: Tree; readonly path: string }> {
+    const whole = await treeOfInput(inputOf(this.#inputs, input));
+    const { path, entry } = whole.resolve(source);
+    if (entry === undefined) {
+      throw this.#error("NOT_FOUND", `Cannot mount ${source} at ${target}: it is not there`);
     }
-    return shown(directory, mount.target, mount.readOnly ? "ro" : "rw");
+    if (entry.type === "directory") return { name: "", tree: whole.below(path), path };
+    return { name: basename(path), tree: treeOf([[`/${basename(path)}`, entry]]), path };
   }
 
-  async #secret(mount: Extract<RunMount, { type: "secret" }>, secrets: string[]): Promise<SpecMount[]> {
-    const bytes = await this.#local.secret(mount.id);
-    if (bytes === undefined) {
-      if (!mount.required) return [];
-      throw new WhittleError(
+  async #cache(mount: Mount<"cache">): Promise<SpecMount> {
+    const { path } = await this.#heldCache(mount);
+    return shown(path, mount.target, mount.readOnly ? "ro" : "rw");
+  }
+
+  /** One that is mounted twice into the same command is the same. */
+  #heldCache(mount: Mount<"cache">): Promise<HeldCache> {
+    const { id, input, source = "/" } = mount;
+    const known = digestOfJson({ id, input, source });
+    let held = this.#caches.get(known);
+    if (held === undefined) {
+      held = this.#holdCache(mount);
+      this.#caches.set(known, held);
+    }
+    return held;
+  }
+
+  async #holdCache(mount: Mount<"cache">): Promise<HeldCache> {
+    const { id, input, source = "/", target } = mount;
+    const initial =
+      input === undefined
+        ? {}
+        : {
+            initial: {
+              key: digestOfJson({ part: source, of: inputOf(this.#inputs, input).digest }),
+              tree: async () => (await this.#part(input, source, target)).tree,
+            },
+          };
+    const { environment } = this.#local;
+    const cache = await holdCache({ ...mount, id, ...initial }, this.#work, environment);
+    this.#cleanups.push(() => cache.release());
+    return cache;
+  }
+
+  async #secret({ id, required, ...mount }: Mount<"secret">): Promise<StepSecret[]> {
+    const bytes = await this.#local.secret(id);
+    if (bytes !== undefined) return [{ ...mount, bytes }];
+    if (!required) return [];
+    throw this.#error(
+      "NOT_FOUND",
+      `Cannot run ${this.#local.shown}: the secret ${id} was not given`,
+      `--secret id=${id},src=FILE`,
+    );
+  }
+
+  async #ssh({ id, required, target, ...owner }: Mount<"ssh">): Promise<SpecMount[]> {
+    const agent = await this.#local.agent?.(id);
+    if (agent === undefined) {
+      if (!required) return [];
+      throw this.#error(
         "NOT_FOUND",
-        `Cannot run ${this.#local.shown}: the secret ${mount.id} was not given`,
-        {
-          hint: `--secret id=${mount.id},src=FILE`,
-        },
+        `Cannot run ${this.#local.shown}: no ssh agent was given as ${id}`,
+        `--ssh ${id}${id === "default" ? "" : "=SOCKET-OR-KEY"}`,
       );
     }
-    if (mount.env !== undefined) secrets.push(`${mount.env}=${Buffer.from(bytes).toString("utf8")}`);
-    if (mount.target === undefined) return [];
-    const directory = join(
-      runtimeDirectory(this.#local.environment),
-      `secret-${randomBytes(8).toString("hex")}`,
-    );
-    await mkdir(directory, { recursive: true, mode: 0o755 });
-    this.#cleanups.push(() => rm(directory, { recursive: true, force: true }));
-    const file = join(directory, "secret");
-    await writeFile(file, bytes, { mode: mount.mode });
-    await chmod(file, mount.mode);
-    if (mount.uid !== 0 || mount.gid !== 0) await chown(file, mount.uid, mount.gid).catch(() => undefined);
-    return [shown(file, mount.target, "ro")];
+    const socket = await shareAgent(agent, owner, this.#local.environment);
+    this.#cleanups.push(() => socket.close());
+    return [shown(socket.path, target, "rw")];
   }
 
-  async #scratchDirectory(): Promise<string> {
-    const directory = join(this.#local.cacheDirectory, "steps", `mount-${randomBytes(8).toString("hex")}`);
-    await makeDirectories(directory);
-    this.#cleanups.push(() => rm(directory, { recursive: true, force: true }));
-    return directory;
+  #error(code: "NOT_FOUND", message: string, hint?: string): WhittleError {
+    const { at } = this.#local;
+    return new WhittleError(code, message, {
+      ...(hint === undefined ? {} : { hint }),
+      ...(at === undefined ? {} : { at }),
+    });
   }
 }
 
-function tmpfs({ target, size }: Extract<RunMount, { type: "tmpfs" }>): SpecMount {
+function tmpfs({ target, size }: Mount<"tmpfs">): SpecMount {
   const options = ["nosuid", ...(size === undefined ? [] : [`size=${size}`])];
   return { destination: target, type: "tmpfs", source: "tmpfs", options };
 }

@@ -1,5 +1,5 @@
 import type { Environment, SourceLocation } from "../../io/index.ts";
-import type { BuildStep } from "../../sandbox/index.ts";
+import type { BuildStep, SshAgent } from "../../sandbox/index.ts";
 
 /** Something that is shown to a command while it runs; `target` is absolute. */
 export type RunMount =
@@ -15,6 +15,9 @@ export type RunMount =
       readonly type: "cache";
       readonly target: string;
       readonly id: string;
+      /** The input whose tree is in it at first, and the part of it that is shown; by default it is empty. */
+      readonly input?: string;
+      readonly source?: string;
       readonly sharing: "shared" | "private" | "locked";
       readonly mode: number;
       readonly uid: number;
@@ -31,10 +34,20 @@ export type RunMount =
       readonly mode: number;
       readonly uid: number;
       readonly gid: number;
+    }
+  | {
+      readonly type: "ssh";
+      /** Where the agent's socket is. */
+      readonly target: string;
+      readonly id: string;
+      readonly required: boolean;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
     };
 
 /** What a running step is told. */
-export type RunParameters = Omit<BuildStep, "mounts"> & { readonly mounts: readonly RunMount[] };
+export type RunParameters = Omit<BuildStep, "mounts" | "secrets"> & { readonly mounts: readonly RunMount[] };
 
 /** What a running step needs that must not change its key. */
 export interface RunLocal {
@@ -44,6 +57,8 @@ export interface RunLocal {
   readonly extraEnv: readonly string[];
   /** The bytes of a secret, or undefined when nobody gave it. */
   readonly secret: (id: string) => Promise<Uint8Array | undefined>;
+  /** The ssh agent of a name, or undefined when nobody gave it. */
+  readonly agent?: (id: string) => Promise<SshAgent | undefined>;
   /** Where the instruction stands, for errors. */
   readonly at?: SourceLocation;
   /** The instruction as it is shown when it fails. */

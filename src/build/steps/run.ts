@@ -4,9 +4,9 @@ import type { BuildStepResult } from "../../sandbox/index.ts";
 import { type Changes, type TreePath, treePath } from "../../tree/index.ts";
 import { type Executor, type ExecutorContext, type Input, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
-import { LastLines } from "../run/last-lines.ts";
 import { changesLeft } from "../run/left.ts";
 import type { RunLocal, RunParameters } from "../run/parameters.ts";
+import { PrintedLines } from "../run/printed-lines.ts";
 import { layered, layersOf } from "./layered-value.ts";
 import { treeOfInput } from "./tree-value.ts";
 
@@ -95,21 +95,26 @@ class Running {
     const lower = inputOf(this.#inputs, "lower");
     const mounted = new RunMounts(this.#local, this.#inputs, this.#work);
     this.#cleanups.push(() => mounted.close());
-    const { mounts, variables } = await mounted.prepare(this.#parameters.mounts);
-    this.#covered.push(...mounts.map((mount) => treePath(mount.destination)));
-    const last = new LastLines();
+    const { mounts, secrets, variables } = await mounted.prepare(this.#parameters.mounts);
+    const targets = [
+      ...mounts.map((mount) => mount.destination),
+      ...secrets.flatMap(({ target }) => target ?? []),
+    ];
+    this.#covered.push(...targets.map(treePath));
+    const printed = new PrintedLines(
+      secrets.map(({ bytes }) => bytes),
+      (line, stream) => this.#work.progress({ kind: "log", id: this.#work.key, line, stream }),
+    );
     const result = await runBuildStep(
       layersOf(lower),
-      { ...this.#parameters, env: [...this.#parameters.env, ...extraEnv, ...variables], mounts },
+      { ...this.#parameters, env: [...variables, ...this.#parameters.env, ...extraEnv], mounts, secrets },
       this.#work,
       environment,
-      (chunk, stream) => {
-        for (const line of last.take(chunk))
-          this.#work.progress({ kind: "log", id: this.#work.key, line, stream });
-      },
+      (chunk, stream) => printed.take(chunk, stream),
     );
+    printed.end();
     this.#cleanups.push(result.discard);
-    if (result.failure !== undefined || result.status !== 0) throw this.#failed(result, last);
+    if (result.failure !== undefined || result.status !== 0) throw this.#failed(result, printed);
     return result;
   }
 
@@ -121,10 +126,10 @@ class Running {
     for (const cleanup of this.#cleanups) await cleanup();
   }
 
-  #failed(result: BuildStepResult, last: LastLines): WhittleError {
+  #failed(result: BuildStepResult, printed: PrintedLines): WhittleError {
     const { shown } = this.#local;
-    const why = result.failure === undefined ? "" : `: ${result.failure}`;
-    const lines = last.lines();
+    const why = result.failure === undefined ? "" : `: ${printed.hide(result.failure)}`;
+    const lines = printed.last;
     return new WhittleError(
       "STEP_FAILED",
       `Cannot build: ${shown} did not complete successfully, exit status ${result.status}${why}` +

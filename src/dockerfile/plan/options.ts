@@ -1,4 +1,4 @@
-import type { BaseLayer, Compression, Step } from "../../build/index.ts";
+import type { BaseLayer, Compression, SshAgent, Step } from "../../build/index.ts";
 import type { ImageConfig, Platform } from "../../image/index.ts";
 import type { Digest, Environment, SourceLocation } from "../../io/index.ts";
 import type { Dockerfile } from "../instruction.ts";
@@ -61,6 +61,8 @@ export interface PlanOptions {
   readonly environment: Environment;
   readonly cacheDirectory: string;
   readonly secret: (id: string) => Promise<Uint8Array | undefined>;
+  /** The ssh agent of a name, or undefined when nobody gave it. */
+  readonly agent?: (id: string) => Promise<SshAgent | undefined>;
 }
 
 /** How an image's files and documents are written. */

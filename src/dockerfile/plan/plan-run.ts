@@ -1,17 +1,18 @@
-import { posix } from "node:path";
 import { inlineStep, type RunMount, runStep, type Step } from "../../build/index.ts";
 import { parseHeredoc, withoutLeadingTabs } from "../heredoc.ts";
-import type { Instruction, Mount } from "../instruction.ts";
+import type { Instruction } from "../instruction.ts";
 import { mistake, pointAt } from "../place.ts";
 import { readMounts } from "../read-run.ts";
 import type { Expand } from "./metadata.ts";
 import { commandLine, shellOf } from "./metadata.ts";
 import type { PlanOptions } from "./options.ts";
+import { plannedMount } from "./plan-mount.ts";
 import { selection } from "./selection.ts";
 import { addLayer, commit, type StageState, stepLabel } from "./stage-state.ts";
 import { proxyEnvironment } from "./variables.ts";
 
 type Run = Extract<Instruction, { kind: "run" }>;
+type Reading = { readonly input?: string; readonly source?: string };
 
 /**
  * RUN.
@@ -33,12 +34,13 @@ export async function planRun(
     mounts.push({ type: "bind", target: "/dev/pipes", input: "script", source: "/", readOnly: true });
   }
   for (const [index, mount] of readMounts(instruction, expand).entries()) {
-    const planned = plannedMount(state, instruction, mount, `mount${index}`);
-    if (planned === undefined) continue;
+    const planned = plannedMount(state, instruction, mount, { index, given: options.buildArguments });
     mounts.push(planned);
-    if (planned.type !== "bind") continue;
-    const read = { paths: [{ path: planned.source, exact: true }], excludes: [] };
-    inputs[planned.input] = selection(await from(mount.from), read, instruction, mount.from, options);
+    const { input, source = "/" }: Reading =
+      planned.type === "bind" || planned.type === "cache" ? planned : {};
+    if (input === undefined) continue;
+    const read = { paths: [{ path: source, exact: true }], excludes: [] };
+    inputs[input] = selection(await from(mount.from), read, instruction, mount.from, options);
   }
   if (instruction.security === "insecure" && !options.allowInsecure) {
     throw mistake(instruction.place, "security.insecure is not allowed", {
@@ -66,6 +68,7 @@ export async function planRun(
         (line) => !state.variables.has(line.split("=", 1)[0] ?? ""),
       ),
       secret: options.secret,
+      ...(options.agent === undefined ? {} : { agent: options.agent }),
       at: pointAt(instruction.place),
       shown: `RUN ${args.join(" ")}`,
     },
@@ -103,65 +106,4 @@ function runArguments(state: StageState, { command }: Run): { args: string[]; sc
   }
   const documents = command.heredocs.map(({ name, content }) => `\n${content}${name}`).join("");
   return { args: [...shell, command.command + documents] };
-}
-
-function plannedMount(
-  state: StageState,
-  instruction: Run,
-  mount: Mount,
-  input: string,
-): RunMount | undefined {
-  const target = mount.target === undefined ? undefined : absolute(state, mount.target);
-  if (mount.type === "secret") return secretMount(mount, target);
-  // Without an agent there is nothing to forward.
-  if (mount.type === "ssh") return undefined;
-  if (target === undefined || target === "/") {
-    throw mistake(instruction.place, `invalid mount target ${JSON.stringify(mount.target ?? "")}`);
-  }
-  if (mount.type === "tmpfs") {
-    return { type: "tmpfs", target, ...(mount.size === undefined ? {} : { size: mount.size }) };
-  }
-  if (mount.type === "bind") {
-    const source = posix.normalize(`/${mount.source ?? ""}`);
-    return { type: "bind", target, input, source, readOnly: mount.readOnly ?? true };
-  }
-  return {
-    type: "cache",
-    target,
-    id: `${mount.id ?? posix.normalize(mount.target ?? "")}${ownership(mount)}`,
-    sharing: mount.sharing ?? "shared",
-    mode: mount.mode ?? 0o755,
-    uid: mount.uid ?? 0,
-    gid: mount.gid ?? 0,
-    readOnly: mount.readOnly ?? false,
-  };
-}
-
-/** Caches of different owners are different caches. */
-function ownership({ mode, uid, gid, source }: Mount): string {
-  return [mode, uid, gid, source].every((part) => part === undefined)
-    ? ""
-    : ` ${mode} ${uid} ${gid} ${source}`;
-}
-
-function secretMount(mount: Mount, target: string | undefined): RunMount {
-  const id = mount.id || mount.source || posix.basename(mount.target ?? "");
-  // With `env` alone the secret is in the environment only.
-  const place = target ?? (mount.env === undefined ? `/run/secrets/${posix.basename(id)}` : undefined);
-  return {
-    type: "secret",
-    id,
-    ...(place === undefined ? {} : { target: place }),
-    ...(mount.env === undefined ? {} : { env: mount.env }),
-    required: mount.required ?? false,
-    mode: mount.mode ?? 0o400,
-    uid: mount.uid ?? 0,
-    gid: mount.gid ?? 0,
-  };
-}
-
-function absolute(state: StageState, path: string): string {
-  return posix
-    .normalize(path.startsWith("/") ? path : `/${state.config.WorkingDir ?? ""}/${path}`)
-    .replace(/(.)\/+$/, "$1");
 }

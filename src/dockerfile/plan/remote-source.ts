@@ -103,8 +103,9 @@ function gitSource(
     ...(kept === undefined ? {} : { keepGitDir: kept }),
     ...(wanted === undefined ? {} : { checksum: wanted }),
   };
-  const { environment, cacheDirectory, secret } = options;
-  const local = { environment, cacheDirectory, secret, at: pointAt(place, url) };
+  const { environment, cacheDirectory, secret, agent } = options;
+  const given = { environment, cacheDirectory, secret, ...(agent === undefined ? {} : { agent }) };
+  const local = { ...given, at: pointAt(place, url) };
   return {
     step: gitStep(request, local, `fetch ${reference.shortName}`),
     source: { path: "/", unpack: false, exact: true },
