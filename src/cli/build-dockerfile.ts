@@ -1,3 +1,4 @@
+import { isAbsolute, join, relative, sep } from "node:path";
 import type { ImageForm } from "../dockerfile/index.ts";
 import { canonicalJson, WhittleError } from "../io/index.ts";
 import {
@@ -6,6 +7,8 @@ import {
   contextsBeside,
   type DockerfileOptions,
   planDockerfileBuild,
+  readDockerfileLock,
+  updateDockerfileLock,
 } from "../project/index.ts";
 import { type Annotations, parseAnnotations } from "./annotations.ts";
 import type { BuildFlags } from "./build-flags.ts";
@@ -124,9 +127,27 @@ async function optionsOf(
     ...(find === undefined ? {} : { find }),
     noCache: !flags.cache,
     ...(flags.pull === undefined ? {} : { pull: flags.pull }),
+    ...(await lockOptions(chosen, flags, context)),
     cacheFrom: flags.cacheFrom.map((text) => cacheSource(text, context.currentDirectory)),
     cacheTo: flags.cacheTo.map((text) => cacheTarget(text, context.currentDirectory)),
     labels: pairs(flags.label, "--label"),
     ...(platforms === undefined ? {} : { platforms }),
   };
+}
+
+/** `whittle.lock` lies in the context, where that is a directory. */
+async function lockOptions(
+  chosen: ChosenDockerfile,
+  flags: BuildFlags,
+  context: VerbContext,
+): Promise<Pick<DockerfileOptions, "locked" | "record">> {
+  const { context: directory, file } = chosen;
+  if (!isAbsolute(directory) || file === undefined || !isAbsolute(file)) {
+    if (flags.locked !== true) return {};
+    throw new WhittleError("USAGE", "Cannot build with --locked: only a directory has a whittle.lock");
+  }
+  const path = join(directory, "whittle.lock");
+  const name = relative(directory, file).split(sep).join("/");
+  if (flags.locked === true) return { locked: await readDockerfileLock(path, name) };
+  return { record: (lock) => updateDockerfileLock(path, name, lock, context) };
 }

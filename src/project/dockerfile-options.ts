@@ -5,6 +5,7 @@ import type { AgentSource } from "./agents.ts";
 import type { CacheTarget } from "./cache-export.ts";
 import type { CacheSource } from "./cache-import.ts";
 import type { FindContext } from "./contexts.ts";
+import type { DockerfileLock } from "./dockerfile-lock.ts";
 
 /** How a Dockerfile is to be built; what is left out is as `docker buildx build` has it. */
 export interface DockerfileOptions extends Work {
@@ -56,14 +57,8 @@ export interface DockerfileOptions extends Work {
   readonly form?: ImageForm;
   /** What an earlier build recorded: the same bases and files are taken, or the build fails. */
   readonly locked?: DockerfileLock;
+  /** Told what a finished build took from outside of its context. */
+  readonly record?: (lock: DockerfileLock) => Promise<void>;
   /** Told once of each thing that is allowed and probably not meant (default: a warning event). */
   readonly warn?: (warning: PlanWarning) => void;
-}
-
-/** What a build took from outside of its context. */
-export interface DockerfileLock {
-  /** Digests of base images by name and platform. */
-  readonly bases: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  /** Digests of fetched files by address. */
-  readonly files: Readonly<Record<string, string>>;
 }

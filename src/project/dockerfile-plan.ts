@@ -20,6 +20,7 @@ import {
 import { cacheDirectory, WhittleError } from "../io/index.ts";
 import { agentsOf } from "./agents.ts";
 import { located, missingBase, openBase, unknownBase } from "./base-image.ts";
+import { BaseLedger } from "./dockerfile-lock.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
 import { sourceDateEpoch } from "./epoch.ts";
 import { type MainContext, openMainContext } from "./main-context.ts";
@@ -30,6 +31,8 @@ import { solverFor } from "./solver.ts";
 export interface PlannedBuild {
   readonly solver: Solver;
   readonly platforms: readonly PlannedDockerfile[];
+  /** Which bases were taken. */
+  readonly ledger: BaseLedger;
 }
 
 /**
@@ -49,7 +52,9 @@ export async function planBuild(
   const warn = tellOnce(options);
   for (const warning of dockerfile.warnings) warn(warning);
   const names = options.platforms ?? [formatPlatform(hostPlatform())];
+  const ledger = new BaseLedger(options.locked);
   const planner = new PlatformPlanner({
+    ledger,
     dockerfile,
     context,
     options,
@@ -61,11 +66,13 @@ export async function planBuild(
   });
   return {
     solver,
+    ledger,
     platforms: await Promise.all(names.map((name) => planner.plan(parsePlatform(name)))),
   };
 }
 
 interface Planning {
+  readonly ledger: BaseLedger;
   readonly dockerfile: Dockerfile;
   readonly context: MainContext;
   readonly options: DockerfileOptions;
@@ -124,18 +131,25 @@ class PlatformPlanner {
   }
 
   async #base(name: string, platform: Platform, asked: Asked): Promise<BaseImage> {
-    const { bases, cache, options } = this.#planning;
-    const { store, pull = false } = options;
-    const open = (descriptor: Descriptor) => openBase(store, descriptor, platform, cache, name);
     try {
-      const known = pull ? undefined : await store.resolve(name);
-      const base = known === undefined ? undefined : await open(known).catch(unlessForOthers);
-      if (base !== undefined) return base;
-      if (bases === "optional") return unknownBase(platform);
-      return await open(await this.#remote(name, platform, asked));
+      const base = await this.#foundBase(name, platform, asked);
+      this.#planning.ledger.note(name, platform, base.digest);
+      return base;
     } catch (error) {
       throw located(error, asked);
     }
+  }
+
+  async #foundBase(name: string, platform: Platform, asked: Asked): Promise<BaseImage> {
+    const { bases, cache, options, ledger } = this.#planning;
+    const { store, pull = false } = options;
+    const wanted = ledger.wanted(name, platform);
+    const open = (descriptor: Descriptor) => openBase(store, descriptor, platform, cache, name);
+    const known = pull ? undefined : await store.resolve(wanted);
+    const base = known === undefined ? undefined : await open(known).catch(unlessForOthers);
+    if (base !== undefined) return base;
+    if (bases === "optional") return unknownBase(platform);
+    return open(await this.#remote(wanted, platform, asked));
   }
 
   /** A base that the store lacks comes from its registry. */

@@ -3,6 +3,7 @@ import type { ImageForm, PlannedDockerfile, PlanWarning } from "../dockerfile/in
 import type { Descriptor } from "../image/index.ts";
 import { WhittleError } from "../io/index.ts";
 import type { BuiltImage } from "./build.ts";
+import { fetchedSources, requireLocked } from "./dockerfile-lock.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
 import { planBuild } from "./dockerfile-plan.ts";
 import { solverFor } from "./solver.ts";
@@ -26,8 +27,13 @@ export async function buildDockerfileForms(
   options: DockerfileOptions,
   forms: readonly ImageForm[],
 ): Promise<BuiltImage[]> {
-  const { cacheTo = [] } = options;
-  const { solver, platforms } = await planBuild(options, forms, "wanted", await solverWithCaches(options));
+  const { cacheTo = [], locked, record } = options;
+  const { solver, platforms, ledger } = await planBuild(
+    options,
+    forms,
+    "wanted",
+    await solverWithCaches(options),
+  );
   const planned = forms.map((form, index) => plannedForm(platforms, form, index));
   const ends = planned.flatMap(({ images, index }) =>
     [...images.map(({ step }) => step), index ?? []].flat(),
@@ -35,6 +41,11 @@ export async function buildDockerfileForms(
   const settled = await Promise.allSettled(ends.map((step) => solver.solve(step)));
   const failed = settled.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
+  if (locked !== undefined || record !== undefined) {
+    const sources = await fetchedSources(solver);
+    if (locked !== undefined) requireLocked(sources, locked);
+    await record?.({ bases: ledger.bases, sources });
+  }
   for (const target of cacheTo) {
     const { exportCache } = await import("./cache-export.ts");
     await exportCache(solver, options.store, target, options);

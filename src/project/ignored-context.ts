@@ -11,6 +11,9 @@ export interface IgnoredContext {
   readonly hidden?: (path: string) => string | undefined;
 }
 
+/** The lock that builds write into a context is no part of it, unless its `.dockerignore` says `!whittle.lock`. */
+const lockName = "whittle.lock";
+
 /**
  * A directory as a context.
  *
@@ -30,14 +33,15 @@ export async function ignoredContext(
     });
     if (text === undefined) continue;
     const { matcher, explain } = readIgnoreFile(text, dirname(file) === directory ? basename(file) : file);
+    const lockWanted = matcher.patterns.includes(`!${lockName}`);
     return {
       filtered: {
         ...filtered,
-        ignored: (path) => matcher.matches(path),
+        ignored: (path) => matcher.matches(path) || (path === lockName && !lockWanted),
         entered: (path) => matcher.couldMatchBelow(path),
       },
       hidden: explain,
     };
   }
-  return { filtered };
+  return { filtered: { ...filtered, ignored: (path) => path === lockName } };
 }

@@ -12,7 +12,9 @@ export type { BuildOptions, BuiltImage, BuiltPlatform, PlannedImage } from "./bu
 export { buildProject, plannedSimulations, plannedSteps, planProject } from "./build.ts";
 export type { CacheTarget } from "./cache-export.ts";
 export type { CacheSource } from "./cache-import.ts";
-export type { DockerfileLock, DockerfileOptions } from "./dockerfile-options.ts";
+export type { DockerfileLock } from "./dockerfile-lock.ts";
+export type { DockerfileOptions } from "./dockerfile-options.ts";
+export { readDockerfileLock, updateDockerfileLock } from "./lock.ts";
 export type { Project } from "./read.ts";
 export { readProject } from "./read.ts";
 

@@ -17,8 +17,14 @@ const lockedPackage = z.strictObject({
 
 const lockedPlatform = z.strictObject({ architecture: text, packages: z.array(lockedPackage) });
 
+const lockedDockerfile = z.strictObject({
+  bases: z.record(z.string(), z.record(z.string(), text)),
+  sources: z.record(z.string(), text),
+});
+
 /** The shape of `whittle.lock`. */
 export const lockSchema: z.ZodType<Lock> = z.strictObject({
   version: z.literal(1),
   images: z.record(z.string(), z.record(z.string(), lockedPlatform)),
+  dockerfiles: z.record(z.string(), lockedDockerfile).exactOptional(),
 });

@@ -10,6 +10,7 @@ import {
   writeFileAtomically,
 } from "../io/index.ts";
 import type { BuiltImage } from "./build.ts";
+import type { DockerfileLock } from "./dockerfile-lock.ts";
 import type { Project } from "./read.ts";
 
 /** A package as a lock file records it: enough to fetch and verify it, without saying from which mirror. */
@@ -19,6 +20,8 @@ type LockedPackage = Omit<PackageRecord, "mirror">;
 export interface Lock {
   readonly version: 1;
   readonly images: Readonly<Record<string, Readonly<Record<string, LockedPlatform>>>>;
+  /** What builds of Dockerfiles took from outside, by the Dockerfile's path. */
+  readonly dockerfiles?: Readonly<Record<string, DockerfileLock>>;
 }
 
 interface LockedPlatform {
@@ -37,8 +40,11 @@ export function lockPath(project: Project): string {
  * @returns nothing when there is none
  * @throws WhittleError `RECIPE_INVALID` when it is not one
  */
-export async function readLock(project: Project): Promise<Lock | undefined> {
-  const path = lockPath(project);
+export function readLock(project: Project): Promise<Lock | undefined> {
+  return readLockFile(lockPath(project));
+}
+
+async function readLockFile(path: string): Promise<Lock | undefined> {
   let text: string;
   try {
     text = await readFile(path, "utf8");
@@ -77,7 +83,7 @@ export async function updateLock(project: Project, built: readonly BuiltImage[],
   const written = await readFile(path, "utf8").catch(() => undefined);
   const before = written === undefined ? undefined : recorded(written);
   const images: Record<string, Record<string, LockedPlatform>> = {};
-  for (const [name, platforms] of Object.entries(before ?? {})) {
+  for (const [name, platforms] of Object.entries(before?.images ?? {})) {
     if (name in project.recipe.images) images[name] = { ...platforms };
   }
   for (const image of built) {
@@ -88,8 +94,18 @@ export async function updateLock(project: Project, built: readonly BuiltImage[],
       images[image.name] = platforms;
     }
   }
-  const text = `${JSON.stringify({ version: 1, images: sorted(images) }, undefined, 1)}\n`;
-  if (Object.keys(images).length === 0 || text === written) return;
+  if (Object.keys(images).length === 0) return;
+  const lock: Lock = {
+    version: 1,
+    images: sorted(images),
+    ...(before?.dockerfiles === undefined ? {} : { dockerfiles: before.dockerfiles }),
+  };
+  await writeLock(path, lock, written, work);
+}
+
+async function writeLock(path: string, lock: Lock, written: string | undefined, work: Work): Promise<void> {
+  const text = `${JSON.stringify(lock, undefined, 1)}\n`;
+  if (text === written) return;
   await writeFileAtomically(path, text).catch(() => {
     work.progress({
       kind: "warning",
@@ -98,11 +114,59 @@ export async function updateLock(project: Project, built: readonly BuiltImage[],
   });
 }
 
+/**
+ * What an earlier build of a Dockerfile took from outside.
+ *
+ * @param path - of the lock file
+ * @param dockerfile - its path as the lock names it
+ * @throws WhittleError `NOT_FOUND` when nothing is recorded, `RECIPE_INVALID` when the file is something else
+ */
+export async function readDockerfileLock(path: string, dockerfile: string): Promise<DockerfileLock> {
+  const lock = await readLockFile(path);
+  const found = lock?.dockerfiles?.[dockerfile];
+  if (found !== undefined) return found;
+  const reason = lock === undefined ? `there is no ${path}` : `${path} does not record ${dockerfile}`;
+  throw new WhittleError("NOT_FOUND", `Cannot build with --locked: ${reason}`, {
+    hint: "build once without --locked to write it",
+  });
+}
+
+/** Writes what a build of a Dockerfile took; what the file says of others stays, an equal file is not touched. */
+export async function updateDockerfileLock(
+  path: string,
+  dockerfile: string,
+  taken: DockerfileLock,
+  work: Work,
+): Promise<void> {
+  const written = await readFile(path, "utf8").catch(() => undefined);
+  const before = written === undefined ? undefined : recorded(written);
+  if (before === undefined && written !== undefined) return;
+  const former = before?.dockerfiles ?? {};
+  const nothing = Object.keys({ ...taken.bases, ...taken.sources }).length === 0;
+  if (nothing && former[dockerfile] === undefined) return;
+  const dockerfiles = Object.entries({ ...former, [dockerfile]: merged(former[dockerfile], taken) });
+  const lock: Lock = {
+    version: 1,
+    images: before?.images ?? {},
+    dockerfiles: Object.fromEntries(dockerfiles.sort(([a], [b]) => (a < b ? -1 : 1))),
+  };
+  await writeLock(path, lock, written, work);
+}
+
+/** Platforms that this build was not for stay as they were, for bases that it took. */
+function merged(before: DockerfileLock | undefined, taken: DockerfileLock): DockerfileLock {
+  const bases = Object.entries(taken.bases).map(([name, platforms]) => {
+    const all = { ...before?.bases[name], ...platforms };
+    return [name, Object.fromEntries(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)))] as const;
+  });
+  return { bases: Object.fromEntries(bases), sources: taken.sources };
+}
+
 /** What a file that is about to be replaced records; schemas are not worth loading for what is only carried over. */
-function recorded(text: string): Lock["images"] | undefined {
+function recorded(text: string): Lock | undefined {
   try {
-    const lock = JSON.parse(text) as Partial<Lock> | null;
-    return lock?.version === 1 ? lock.images : undefined;
+    const lock = JSON.parse(text) as Lock | null;
+    return lock?.version === 1 && typeof lock.images === "object" ? lock : undefined;
   } catch {
     return undefined;
   }
