@@ -93,17 +93,20 @@ function hasInit({ packages = simulationPackages }: ImageRecipe): boolean {
 }
 
 function placedFile(recipe: ImageRecipe, file: NonNullable<ImageRecipe["files"]>[number]): PlacedFile {
-  const { from, content, to, mode } = file;
-  if ((from === undefined) === (content === undefined)) {
+  const { from, content, directory, link, to, mode } = file;
+  const given = [from, content, directory, link].filter((one) => one !== undefined).length;
+  if (given !== 1) {
     throw new WhittleError(
       "RECIPE_INVALID",
-      `Cannot place ${to}: either "from" or "content" is wanted, not ${from === undefined ? "neither" : "both"}`,
+      `Cannot place ${to}: one of "from", "content", "directory" and "link" is wanted, not ${given}`,
     );
   }
   const owner = accountNumber(recipe, file.owner, "uid") ?? 0;
   return {
     ...(from === undefined ? {} : { from }),
     ...(content === undefined ? {} : { content }),
+    ...(directory === undefined ? {} : { directory }),
+    ...(link === undefined ? {} : { link }),
     to,
     ...(mode === undefined ? {} : { mode: typeof mode === "number" ? mode.toString(8) : mode }),
     uid: owner,

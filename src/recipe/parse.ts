@@ -26,7 +26,12 @@ function mistake(message: string, at: SourceLocation, hint?: string): WhittleErr
  */
 export function parseRecipe(source: string, file: string): ProjectRecipe {
   const lines = new LineCounter();
-  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const document = parseDocument(source, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: true,
+    merge: true,
+  });
   const locate = (offset: number): SourceLocation => {
     const { line, col } = lines.linePos(offset);
     return { file, line, column: col, text: source.split(/\r?\n/)[line - 1] ?? "" };

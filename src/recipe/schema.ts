@@ -51,6 +51,8 @@ const source = suiteObject
 const file = z.strictObject({
   from: text.optional().describe("File or directory of the context"),
   content: z.string().optional().describe("The text of the file, instead of from"),
+  directory: z.literal(true).optional().describe("An empty directory, instead of from"),
+  link: text.optional().describe("A symbolic link to this, instead of from"),
   to: absolutePath.describe("Where it goes in the image"),
   mode: z
     .union([z.string(), z.int().min(0).max(0o7777)])

@@ -32,6 +32,8 @@ export interface BootstrapRecipe extends ArchiveRecipe {
 export interface FileRecipe {
   from?: string | undefined;
   content?: string | undefined;
+  directory?: true | undefined;
+  link?: string | undefined;
   to: string;
   mode?: string | number | undefined;
   owner?: string | number | undefined;

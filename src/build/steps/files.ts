@@ -17,9 +17,13 @@ import type { TreeValue } from "./tree-value.ts";
 
 /** A file or directory that the person puts into an image. */
 export type PlacedFile = {
-  /** Path in the context; exactly one of `from` and `content` is there. */
+  /** Path in the context; exactly one of `from`, `content`, `directory` and `link` is there. */
   readonly from?: string;
   readonly content?: string;
+  /** An empty directory. */
+  readonly directory?: true;
+  /** A symbolic link to this. */
+  readonly link?: string;
   /** Where it goes; ending in `/` it is the directory that takes a single file under its own name. */
   readonly to: string;
   /** As chmod takes it. */
@@ -64,6 +68,14 @@ async function placed(file: PlacedFile, mtime: number, context: Context, signal:
       entry.type === "symlink" || change === undefined ? usual : change(usual, entry.type === "directory");
     return { ...entry, mode, uid: file.uid, gid: file.gid, mtime };
   };
+  if (file.directory === true) {
+    const origin = { kind: "context" as const, path: "whittle.yaml" };
+    return single(to, finish({ type: "directory", ...attributes(0o755, { origin }) }));
+  }
+  if (file.link !== undefined) {
+    const origin = { kind: "context" as const, path: "whittle.yaml" };
+    return single(to, finish({ type: "symlink", target: file.link, ...attributes(0o777, { origin }) }));
+  }
   if (file.from === undefined) {
     const bytes = Buffer.from(file.content ?? "", "utf8");
     const origin = { kind: "context" as const, path: "whittle.yaml" };
