@@ -103,6 +103,11 @@ export const verbs: readonly VerbEntry[] = [
     load: async () => (await import("./verbs/logout.ts")).command,
   },
   {
+    name: "serve",
+    summary: "serve the store as a registry",
+    load: async () => (await import("./verbs/serve.ts")).command,
+  },
+  {
     name: "store",
     summary: "verify, measure or tidy the store",
     load: async () => (await import("./verbs/store.ts")).command,

@@ -14,4 +14,6 @@ export type { Push, PushResult } from "./push.ts";
 export { pushImage } from "./push.ts";
 export type { FetchedManifest } from "./repository.ts";
 export { Repository } from "./repository.ts";
+export type { RunningRegistry, ServeOptions } from "./server/serve.ts";
+export { serve } from "./server/serve.ts";
 export type { Session } from "./session.ts";

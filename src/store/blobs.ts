@@ -110,6 +110,23 @@ export class BlobDirectory implements BlobSink, BlobSource {
     }
   }
 
+  /** Makes a file a blob by renaming it; its bytes have been proved. */
+  async adopt(
+    path: string,
+    { digest, size }: { readonly digest: Digest; readonly size: number },
+  ): Promise<void> {
+    try {
+      if (statSync(path).size !== size) {
+        throw new WhittleError("DIGEST_MISMATCH", `Cannot take ${path} over: it does not have ${size} bytes`);
+      }
+      const file = openSync(path, "r+");
+      await flush(file).finally(() => closeSync(file));
+      await this.#rename(path, this.path(digest));
+    } catch (error) {
+      throw explainSystemError(error, `write a blob to ${this.#blobs}`);
+    }
+  }
+
   /** Every blob there is, in order of digests; what is not named like a blob is passed over. */
   async *stored(): AsyncGenerator<StoredBlob, void, undefined> {
     for (const algorithm of ["sha256", "sha512"]) {

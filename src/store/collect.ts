@@ -6,7 +6,7 @@ import { type BlobDirectory, emptyWhenMissing } from "./blobs.ts";
 import { type CacheRecord, cacheRecords, unpackedLayersDirectory } from "./cache.ts";
 import { describe } from "./find.ts";
 import { layoutIndexText, readLayoutIndex, refNameAnnotation, replaceFile } from "./layout.ts";
-import { nameless } from "./names.ts";
+import { isHeld, nameless } from "./names.ts";
 
 export interface CollectOptions {
   /** Only tell what would go. */
@@ -85,10 +85,12 @@ async function mark(
   youngest: number,
 ): Promise<Set<Descriptor>> {
   for (const entry of index.manifests) {
-    if (entry.annotations?.[refNameAnnotation] !== undefined) await markFrom(entry, blobs, keep);
+    if (entry.annotations?.[refNameAnnotation] !== undefined || isHeld(entry))
+      await markFrom(entry, blobs, keep);
   }
   const waiting = new Map<Descriptor, string>();
   for (const { entry, subject } of nameless(index)) {
+    if (isHeld(entry)) continue;
     const of = subject ?? (await readManifest(blobs, entry).catch(() => undefined))?.subject?.digest;
     // An entry without a name and without a subject was put there by another tool; it is not ours to judge.
     if (of === undefined) await markFrom(entry, blobs, keep);

@@ -1,7 +1,7 @@
 export type { Cache, JsonValue } from "./cache.ts";
 export { openCache, unpackedLayersDirectory } from "./cache.ts";
 export type { Collected, CollectOptions } from "./collect.ts";
-export type { NamedImage } from "./names.ts";
+export type { HeldManifest, NamedImage } from "./names.ts";
 export type { OpenedImage, ReadOptions, WriteOptions } from "./opened.ts";
 export { attachedTo } from "./opened.ts";
 export type { Repaired } from "./repair.ts";

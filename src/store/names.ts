@@ -8,6 +8,15 @@ import { containerdNameAnnotation, refNameAnnotation } from "./layout.ts";
  */
 export const subjectAnnotation = "vnd.whittle.subject";
 
+/** The repository that knows an entry by its digest, and needs no tag for it. */
+export const repositoryAnnotation = "vnd.whittle.repository";
+
+/** A manifest that a repository knows by its digest. */
+export interface HeldManifest {
+  readonly repository: string;
+  readonly descriptor: Descriptor;
+}
+
 /** A name of the store with what it stands for. */
 export interface NamedImage {
   readonly reference: string;
@@ -46,6 +55,31 @@ export function attachment(descriptor: Descriptor, subject: Digest): Descriptor 
   return { ...descriptor, annotations: { ...descriptor.annotations, [subjectAnnotation]: subject } };
 }
 
+/** An entry that has no name and belongs to a repository. */
+export function heldEntry(descriptor: Descriptor, repository: string): Descriptor {
+  return { ...descriptor, annotations: { ...descriptor.annotations, [repositoryAnnotation]: repository } };
+}
+
+/** Whether an entry is there because a repository knows it by digest. */
+export function isHeld(entry: Descriptor): boolean {
+  return entry.annotations?.[repositoryAnnotation] !== undefined;
+}
+
+/** What repositories know by digest. */
+export function heldManifests(index: Index): HeldManifest[] {
+  return index.manifests.flatMap((entry) => {
+    const repository = entry.annotations?.[repositoryAnnotation];
+    return repository === undefined ? [] : [{ repository, descriptor: plain(entry) }];
+  });
+}
+
+/** The entries without a manifest of a repository. */
+export function withoutHeld(index: Index, repository: string, digest: Digest): Descriptor[] {
+  return index.manifests.filter(
+    (entry) => entry.digest !== digest || entry.annotations?.[repositoryAnnotation] !== repository,
+  );
+}
+
 /** The entries that have no name, with the subject where it was noted. */
 export function nameless(index: Index): { entry: Descriptor; subject: string | undefined }[] {
   return index.manifests
@@ -61,6 +95,7 @@ export function plain(entry: Descriptor): Descriptor {
     [refNameAnnotation]: _name,
     [containerdNameAnnotation]: _fullName,
     [subjectAnnotation]: _subject,
+    [repositoryAnnotation]: _repository,
     ...others
   } = annotations;
   return Object.keys(others).length === 0 ? rest : { ...rest, annotations: others };

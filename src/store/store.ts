@@ -8,6 +8,7 @@ import {
   type Index,
   type Manifest,
   type Reference,
+  reachable,
   readManifest,
   storeName,
 } from "../image/index.ts";
@@ -27,12 +28,17 @@ import { find } from "./find.ts";
 import { isLayout, layoutIndexText, readLayoutIndex, replaceFile } from "./layout.ts";
 import {
   attachment,
+  type HeldManifest,
+  heldEntry,
+  heldManifests,
+  isHeld,
   type NamedImage,
   named,
   nameless,
   names,
   plain,
   withName,
+  withoutHeld,
   withoutName,
 } from "./names.ts";
 import { type Repaired, repair } from "./repair.ts";
@@ -42,6 +48,19 @@ import { type Problem, verifyLayout } from "./verify.ts";
 /** The local home of blobs and names: an image layout on disk, safe to use from many processes at once. */
 export interface Store extends BlobSink, BlobSource {
   readonly directory: string;
+  /**
+   * Takes a file over as a blob, by renaming it: it has to be on the store's file system, and its bytes have been
+   * proved by the caller.
+   */
+  adopt(path: string, blob: { readonly digest: Digest; readonly size: number }): Promise<void>;
+  /** Deletes a blob that nothing in the store leads to; answers whether it did. */
+  discard(digest: Digest): Promise<boolean>;
+  /** Keeps a manifest in a repository that knows it by its digest, with a tag or without. */
+  hold(repository: string, manifest: Descriptor): Promise<void>;
+  /** The manifests that a repository knows by digest, beside those that have a tag in it. */
+  held(): Promise<readonly HeldManifest[]>;
+  /** Takes a manifest out of a repository; answers whether it was in it. */
+  release(repository: string, digest: Digest): Promise<boolean>;
   /** A blob's bytes, or nothing when it is not there; reading all of them verifies them. */
   content(digest: Digest): Promise<Content | undefined>;
   /**
@@ -128,6 +147,50 @@ class DiskStore implements Store {
     return this.#blobs.blob(descriptor);
   }
 
+  adopt(path: string, blob: { readonly digest: Digest; readonly size: number }): Promise<void> {
+    return this.#blobs.adopt(path, blob);
+  }
+
+  async discard(digest: Digest): Promise<boolean> {
+    return this.#locked(async () => {
+      const { manifests } = await readLayoutIndex(this.directory);
+      for (const entry of manifests) {
+        for await (const item of reachable(this.#blobs, entry)) if (item.digest === digest) return false;
+      }
+      await this.#blobs.remove(digest);
+      return true;
+    });
+  }
+
+  async held(): Promise<readonly HeldManifest[]> {
+    return heldManifests(await this.#index());
+  }
+
+  async hold(repository: string, descriptor: Descriptor): Promise<void> {
+    const is = (item: HeldManifest) =>
+      item.repository === repository && item.descriptor.digest === descriptor.digest;
+    if ((await this.held()).some(is)) return;
+    const manifest = await readManifest(this.#blobs, descriptor).catch(() => undefined);
+    const entry = heldEntry(
+      manifest === undefined ? descriptor : asReferrer(descriptor, manifest),
+      repository,
+    );
+    await this.#change(async (index) => {
+      await this.#mustBeWhole(descriptor);
+      return heldManifests(index).some(is) ? [...index.manifests] : [...index.manifests, entry];
+    });
+  }
+
+  async release(repository: string, digest: Digest): Promise<boolean> {
+    let found = false;
+    await this.#change(async (index) => {
+      const left = withoutHeld(index, repository, digest);
+      found = left.length < index.manifests.length;
+      return left;
+    });
+    return found;
+  }
+
   async resolve(reference: string | Reference): Promise<Descriptor | undefined> {
     return find(await this.#index(), this.#blobs, reference);
   }
@@ -158,12 +221,13 @@ class DiskStore implements Store {
   }
 
   async referrers(digest: Digest, artifactType?: string): Promise<Descriptor[]> {
-    const found: Descriptor[] = [];
+    const found = new Map<Digest, Descriptor>();
     for (const { entry, subject } of nameless(await this.#index())) {
       if ((subject ?? (await this.#subjectOf(entry))) !== digest) continue;
-      if (artifactType === undefined || entry.artifactType === artifactType) found.push(plain(entry));
+      if (artifactType === undefined || entry.artifactType === artifactType)
+        found.set(entry.digest, plain(entry));
     }
-    return found;
+    return [...found.values()];
   }
 
   async attach(descriptor: Descriptor, options: { readonly replace?: boolean } = {}): Promise<void> {
@@ -177,8 +241,9 @@ class DiskStore implements Store {
     const subject = manifest.subject.digest;
     const entry = attachment(asReferrer(descriptor, manifest), subject);
     const superfluous = (other: Descriptor, of: string | undefined): boolean =>
-      other.digest === entry.digest ||
-      (options.replace === true && of === subject && other.artifactType === entry.artifactType);
+      !isHeld(other) &&
+      (other.digest === entry.digest ||
+        (options.replace === true && of === subject && other.artifactType === entry.artifactType));
     const before = nameless(await this.#index()).filter((item) => superfluous(item.entry, item.subject));
     if (before.length === 1 && canonicalJson(before[0]?.entry) === canonicalJson(entry)) return;
     await this.#change(async (index) => {
@@ -247,7 +312,10 @@ class DiskStore implements Store {
         `Cannot name ${descriptor.digest} in ${this.directory}: its blob is not in the store`,
       );
     }
-    for (const child of await childrenOf(this.#blobs, descriptor)) await this.#mustBeWhole(child);
+    for (const child of await childrenOf(this.#blobs, descriptor)) {
+      // A layer that may not be handed on stays where its addresses say (image-spec, "Non-Distributable Layers").
+      if ((child.urls ?? []).length === 0) await this.#mustBeWhole(child);
+    }
   }
 
   async #subjectOf(entry: Descriptor): Promise<string | undefined> {

@@ -1,0 +1,89 @@
+import { readFile } from "node:fs/promises";
+import { explainSystemError, WhittleError } from "../../io/index.ts";
+import type { VerbContext, VerbModule } from "../verb.ts";
+
+interface Flags {
+  readonly listen: string;
+  readonly readOnly?: boolean;
+  readonly htpasswd?: string;
+  readonly anonymousPull?: boolean;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly maxBlob?: string;
+}
+
+export const command: VerbModule = {
+  define(command, run) {
+    command
+      .option(
+        "--listen <address>",
+        "HOST:PORT, or a port of this machine; port 0: any that is free",
+        "127.0.0.1:5000",
+      )
+      .option("--read-only", "nothing can be pushed or deleted")
+      .option("--htpasswd <file>", "who may use it: NAME:BCRYPT lines, as htpasswd -B writes them")
+      .option("--anonymous-pull", "with --htpasswd: who does not log in may pull")
+      .option("--tls-cert <file>", "certificate in PEM form, with those between it and the authority")
+      .option("--tls-key <file>", "its key")
+      .option("--max-blob <bytes>", "largest blob that is taken (default: 100 GiB)")
+      .addHelpText(
+        "after",
+        "\nEach request is told of on standard error, as one line of JSON. /metrics and /health answer as well.\n\nExamples:\n  whittle serve\n  whittle serve --listen 0.0.0.0:5000 --tls-cert cert.pem --tls-key key.pem --htpasswd users --anonymous-pull\n",
+      )
+      .action((flags: Flags) => run((context) => serveStore(flags, context)));
+  },
+};
+
+async function serveStore(flags: Flags, context: VerbContext): Promise<number> {
+  const { serve } = await import("../../registry/index.ts");
+  const tls = await certificate(flags);
+  const running = await serve(await context.store(), {
+    ...address(flags.listen),
+    ...(flags.htpasswd === undefined ? {} : { htpasswd: flags.htpasswd }),
+    readOnly: flags.readOnly === true,
+    anonymousPull: flags.anonymousPull === true,
+    ...(tls === undefined ? {} : { tls }),
+    ...(flags.maxBlob === undefined ? {} : { maxBlob: bytes(flags.maxBlob) }),
+    log: (line) => context.err(`${line}\n`),
+  });
+  const host = running.host.includes(":") ? `[${running.host}]` : running.host;
+  context.out(`${tls === undefined ? "http" : "https"}://${host}:${running.port}\n`);
+  if (!context.signal.aborted) {
+    await new Promise<void>((resolve) =>
+      context.signal.addEventListener("abort", () => resolve(), { once: true }),
+    );
+  }
+  await running.stop();
+  return 0;
+}
+
+function address(text: string): { readonly host: string; readonly port: number } {
+  const [, host, port = ""] = /^(?:(.+):)?(\d{1,5})$/.exec(text) ?? [];
+  if (port === "" || Number(port) > 65535) {
+    throw new WhittleError("USAGE", `Cannot listen on "${text}": HOST:PORT is wanted`, {
+      hint: "--listen 127.0.0.1:5000, or 0.0.0.0:5000 for every address of this machine",
+    });
+  }
+  return { host: (host ?? "127.0.0.1").replace(/^\[(.*)\]$/, "$1"), port: Number(port) };
+}
+
+function bytes(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new WhittleError("USAGE", `Cannot use --max-blob "${text}": a number of bytes is wanted`);
+}
+
+async function certificate(
+  flags: Flags,
+): Promise<{ readonly cert: string; readonly key: string } | undefined> {
+  const { tlsCert, tlsKey } = flags;
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new WhittleError("USAGE", "Cannot use TLS: --tls-cert and --tls-key belong together");
+  }
+  const read = (path: string) =>
+    readFile(path, "utf8").catch((error: unknown) => {
+      throw explainSystemError(error, `read ${path}`);
+    });
+  return { cert: await read(tlsCert), key: await read(tlsKey) };
+}

@@ -1,0 +1,87 @@
+import { createHmac, randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { explainSystemError, WhittleError } from "../../io/index.ts";
+import { Refused } from "./refused.ts";
+
+/** Who may do what. */
+export interface Access {
+  /**
+   * Who asks: empty where nobody has to say.
+   *
+   * @throws Refused `UNAUTHORIZED`, `DENIED`
+   */
+  admit(authorization: string | undefined, writes: boolean): Promise<string>;
+}
+
+export interface AccessOptions {
+  /** Path of a file of `NAME:BCRYPT` lines, as `htpasswd -B` writes it. */
+  readonly htpasswd?: string;
+  /** Nothing can be pushed or deleted. */
+  readonly readOnly: boolean;
+  /** Who does not say who they are may pull. */
+  readonly anonymousPull: boolean;
+}
+
+// bcrypt is slow on purpose; who has shown the right password is known for so long.
+const rememberedFor = 5 * 60 * 1000;
+const mostRemembered = 1024;
+// What is compared with when there is no such name, so that names cannot be found out by the time an answer takes.
+const nobody = "$2b$10$2HDnnpLNgfinNq3EwvSl3upH8JiwkkN3.itd0QzKoTCeS8YeUgQZm";
+
+/**
+ * Reads who may do what.
+ *
+ * @throws WhittleError `USAGE` when a line of the file is no bcrypt hash, `NOT_FOUND`, `PERMISSION`
+ */
+export async function openAccess(options: AccessOptions): Promise<Access> {
+  const users = options.htpasswd === undefined ? undefined : await readUsers(options.htpasswd);
+  const remembered = new Map<string, number>();
+  const secret = randomBytes(32);
+
+  const isRight = async (username: string, password: string): Promise<boolean> => {
+    const mark = createHmac("sha256", secret).update(`${username}\0${password}`).digest("base64");
+    if ((remembered.get(mark) ?? 0) > Date.now()) return true;
+    const { compare } = await import("bcryptjs");
+    const hash = users?.get(username);
+    const right = await compare(password, hash ?? nobody);
+    if (hash === undefined || !right) return false;
+    if (remembered.size >= mostRemembered) remembered.clear();
+    remembered.set(mark, Date.now() + rememberedFor);
+    return true;
+  };
+
+  return {
+    async admit(authorization, writes) {
+      if (writes && options.readOnly) throw new Refused("DENIED", "this registry is read-only");
+      if (users === undefined) return "";
+      if (authorization === undefined && !writes && options.anonymousPull) return "";
+      const [, encoded] = /^basic\s+([A-Za-z0-9+/=]+)$/i.exec(authorization ?? "") ?? [];
+      const text = Buffer.from(encoded ?? "", "base64").toString("utf8");
+      const colon = text.indexOf(":");
+      if (colon > 0 && (await isRight(text.slice(0, colon), text.slice(colon + 1))))
+        return text.slice(0, colon);
+      throw new Refused("UNAUTHORIZED", "a name and a password are wanted", {
+        "www-authenticate": 'Basic realm="whittle", charset="UTF-8"',
+      });
+    },
+  };
+}
+
+async function readUsers(path: string): Promise<ReadonlyMap<string, string>> {
+  const text = await readFile(path, "utf8").catch((error: unknown) => {
+    throw explainSystemError(error, `read the passwords in ${path}`);
+  });
+  const users = new Map<string, string>();
+  for (const [index, line] of text.split("\n").entries()) {
+    if (line.trim() === "" || line.startsWith("#")) continue;
+    const [, name, hash] = /^([^:]+):(\$2[aby]\$\d\d\$[./A-Za-z0-9]{53})\s*$/.exec(line) ?? [];
+    if (name === undefined || hash === undefined) {
+      throw new WhittleError("USAGE", `Cannot use ${path}: line ${index + 1} is not NAME:BCRYPT`, {
+        hint: `htpasswd -B -c ${path} NAME writes such a line`,
+        at: { file: path, line: index + 1, column: 1 },
+      });
+    }
+    users.set(name, hash);
+  }
+  return users;
+}

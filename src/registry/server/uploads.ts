@@ -1,0 +1,226 @@
+import { createHash, type Hash, randomBytes } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Digest, digestAlgorithm, digestHex, makeDirectories } from "../../io/index.ts";
+import type { Store } from "../../store/index.ts";
+import { Refused } from "./refused.ts";
+
+/** Whose upload it is: nobody else may go on with it, in no other repository. */
+interface Owner {
+  readonly repository: string;
+  /** Empty where nobody has to say who they are. */
+  readonly user: string;
+}
+
+interface OpenUpload {
+  readonly hash: Hash;
+  /** Bytes that the hash has seen. */
+  hashed: number;
+  /** One request at a time. */
+  busy: boolean;
+}
+
+/** How much may be under way. */
+export interface UploadLimits {
+  /** Bytes of one blob. */
+  readonly bytes: number;
+  /** Uploads that are begun and not ended. */
+  readonly sessions: number;
+}
+
+// An upload that nobody touches for a day is given up.
+const abandonedAfter = 24 * 60 * 60 * 1000;
+
+/**
+ * Uploads under way, each a directory with the bytes so far and whose it is; they survive the server. The digest is
+ * worked out as bytes come in; after a restart what is there is read again.
+ */
+export class Uploads {
+  readonly #directory: string;
+  readonly #store: Store;
+  readonly #limits: UploadLimits;
+  readonly #open = new Map<string, OpenUpload>();
+
+  constructor(store: Store, limits: UploadLimits) {
+    this.#directory = join(store.directory, "uploads");
+    this.#store = store;
+    this.#limits = limits;
+  }
+
+  /** Number of uploads that are begun and not ended. */
+  async count(): Promise<number> {
+    return (await this.#sessions()).length;
+  }
+
+  /** Begins an upload; the name of its session cannot be guessed. */
+  async begin(owner: Owner): Promise<string> {
+    if ((await this.count()) >= this.#limits.sessions) {
+      await this.expire();
+      if ((await this.count()) >= this.#limits.sessions) {
+        throw new Refused("TOOMANYREQUESTS", "too many uploads are under way", { "retry-after": "30" });
+      }
+    }
+    const session = randomBytes(16).toString("hex");
+    await makeDirectories(this.#directory);
+    await mkdir(join(this.#directory, session), { mode: 0o700 });
+    await writeFile(this.#path(session, "owner.json"), JSON.stringify(owner));
+    await writeFile(this.#path(session, "data"), "");
+    return session;
+  }
+
+  /** Bytes that are there. */
+  async size(session: string, owner: Owner): Promise<number> {
+    await this.#check(session, owner);
+    return (await stat(this.#path(session, "data"))).size;
+  }
+
+  /**
+   * Adds bytes to the end.
+   *
+   * @param at - where the client thinks that the end is; not said, it is where it is
+   * @returns the new size
+   */
+  async append(
+    session: string,
+    owner: Owner,
+    body: AsyncIterable<Uint8Array>,
+    at: number | undefined,
+  ): Promise<number> {
+    return this.#exclusively(session, owner, async (upload) => {
+      const size = await this.#size(session);
+      if (at !== undefined && at !== size) {
+        throw new Refused("RANGE_INVALID", `the upload has ${size} bytes, the chunk begins at ${at}`, {
+          range: rangeHeader(size),
+        });
+      }
+      await this.#catchUp(session, upload, size);
+      return this.#write(session, upload, body, size);
+    });
+  }
+
+  /** Ends an upload: what has come in is the blob, or is thrown away. */
+  async finish(
+    session: string,
+    owner: Owner,
+    body: AsyncIterable<Uint8Array>,
+    digest: Digest,
+  ): Promise<void> {
+    await this.#exclusively(session, owner, async (upload) => {
+      await this.#catchUp(session, upload, await this.#size(session));
+      const size = await this.#write(session, upload, body, upload.hashed);
+      const found =
+        digestAlgorithm(digest) === "sha256"
+          ? upload.hash.copy().digest("hex")
+          : await digestOfFile(this.#path(session, "data"), digestAlgorithm(digest));
+      if (found !== digestHex(digest)) {
+        throw new Refused("DIGEST_INVALID", `the bytes that came in have the digest ${found}`);
+      }
+      await this.#store.adopt(this.#path(session, "data"), { digest, size });
+    });
+    await this.#forget(session);
+  }
+
+  async cancel(session: string, owner: Owner): Promise<void> {
+    await this.#check(session, owner);
+    await this.#forget(session);
+  }
+
+  /** Throws away what nobody has touched for a day. */
+  async expire(now = Date.now()): Promise<void> {
+    for (const session of await this.#sessions()) {
+      const found = await stat(this.#path(session, "data")).catch(() => undefined);
+      if (found === undefined || found.mtimeMs < now - abandonedAfter) await this.#forget(session);
+    }
+  }
+
+  async #write(
+    session: string,
+    upload: OpenUpload,
+    body: AsyncIterable<Uint8Array>,
+    from: number,
+  ): Promise<number> {
+    let size = from;
+    let file: FileHandle | undefined;
+    try {
+      for await (const chunk of body) {
+        if (size + chunk.length > this.#limits.bytes) {
+          throw new Refused("SIZE_INVALID", `the blob is longer than ${this.#limits.bytes} bytes`);
+        }
+        file ??= await open(this.#path(session, "data"), "r+");
+        await writeAll(file, chunk, size);
+        upload.hash.update(chunk);
+        size += chunk.length;
+        upload.hashed = size;
+      }
+    } finally {
+      await file?.close();
+    }
+    return size;
+  }
+
+  /** Reads what is there and was not seen by this process. */
+  async #catchUp(session: string, upload: OpenUpload, size: number): Promise<void> {
+    if (upload.hashed >= size) return;
+    for await (const chunk of createReadStream(this.#path(session, "data"), {
+      start: upload.hashed,
+      end: size - 1,
+    })) {
+      upload.hash.update(chunk as Buffer);
+    }
+    upload.hashed = size;
+  }
+
+  async #exclusively<T>(session: string, owner: Owner, act: (upload: OpenUpload) => Promise<T>): Promise<T> {
+    await this.#check(session, owner);
+    const upload = this.#open.get(session) ?? { hash: createHash("sha256"), hashed: 0, busy: false };
+    this.#open.set(session, upload);
+    if (upload.busy) throw new Refused("BLOB_UPLOAD_INVALID", "another request is sending to this upload");
+    upload.busy = true;
+    try {
+      return await act(upload);
+    } finally {
+      upload.busy = false;
+    }
+  }
+
+  async #check(session: string, owner: Owner): Promise<void> {
+    const text = await readFile(this.#path(session, "owner.json"), "utf8").catch(() => undefined);
+    // Somebody else's session is as unknown as one that never was.
+    if (text !== JSON.stringify(owner)) throw new Refused("BLOB_UPLOAD_UNKNOWN", "there is no such upload");
+  }
+
+  async #size(session: string): Promise<number> {
+    return (await stat(this.#path(session, "data"))).size;
+  }
+
+  #path(session: string, name: string): string {
+    return join(this.#directory, session, name);
+  }
+
+  async #sessions(): Promise<string[]> {
+    return readdir(this.#directory).catch(() => []);
+  }
+
+  async #forget(session: string): Promise<void> {
+    this.#open.delete(session);
+    await rm(join(this.#directory, session), { recursive: true, force: true });
+  }
+}
+
+/** How far an upload is, as the distribution-spec writes it. */
+export function rangeHeader(size: number): string {
+  return `0-${Math.max(size - 1, 0)}`;
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array, at: number): Promise<void> {
+  for (let done = 0; done < chunk.length; ) {
+    done += (await file.write(chunk, done, chunk.length - done, at + done)).bytesWritten;
+  }
+}
+
+async function digestOfFile(path: string, algorithm: string): Promise<string> {
+  const hash = createHash(algorithm);
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}
