@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -13,6 +13,7 @@ let directory = "";
 let store = "";
 
 interface Listed {
+  readonly id: string;
   readonly name: string;
   readonly status: string;
   readonly exitCode?: number;
@@ -132,5 +133,25 @@ describe("a simulated image with an answer on its way", () => {
     await signal(name, "QUIT");
     expect(await bodyLength(client)).toBe(size);
     expect(await ended(name)).toBe(0);
+  });
+});
+
+describe("a container whose supervisor was killed", () => {
+  it.each([["stop"], ["rm", "-f"]])("is shown as it is, and %s ends it", async (...verb) => {
+    const { name } = await serve("context:by-default");
+    const inspected = await listed(name);
+    const state = JSON.parse(
+      readFileSync(join("/run/whittle/containers", inspected?.id ?? "", "state.json"), "utf8"),
+    ) as { supervisor: { pid: number }; process: { pid: number } };
+    process.kill(state.supervisor.pid, "SIGKILL");
+    while (existsSync(`/proc/${state.supervisor.pid}/cwd`)) await delay(10);
+    expect(await listed(name)).toMatchObject({ status: "running", attended: false });
+    const shown = await whittle(store, ["ps"]);
+    expect(shown.stdout).toMatch(new RegExp(`${name} .* Up .* \\(unattended\\)`));
+    expect(shown.stderr).toContain(`whittle stop ${name}`);
+    const ended = await whittle(store, [...verb, name]);
+    expect(ended.status, ended.stderr).toBe(0);
+    expect(existsSync(`/proc/${state.process.pid}/cwd`)).toBe(false);
+    expect((await listed(name))?.status).toBe(verb[0] === "stop" ? "exited" : undefined);
   });
 });

@@ -40,7 +40,7 @@ export { openAgent } from "./ssh-agent.ts";
 export type { SharedSocket, SocketOwner } from "./ssh-socket.ts";
 export { shareAgent } from "./ssh-socket.ts";
 export type { ContainerState, Health, ShownMount } from "./state.ts";
-export { containerDirectory, findContainer, listContainers } from "./state.ts";
+export { containerDirectory, findContainer, isAttended, listContainers } from "./state.ts";
 export type { LeftFiles } from "./upper.ts";
 export type { StoredVolume } from "./volume-store.ts";
 export { findVolume, listVolumes, makeVolume, removeVolume } from "./volume-store.ts";

@@ -128,6 +128,14 @@ export async function readState(id: string, environment: Environment): Promise<C
   return running ? state : { ...state, status: "exited", exitCode: state.exitCode ?? 137 };
 }
 
+/**
+ * Whether somebody stays with a container. One whose supervisor was killed runs on, but nobody keeps its output,
+ * checks its health, answers its ports or notes its end.
+ */
+export function isAttended(state: ContainerState): boolean {
+  return isAlive(state.supervisor);
+}
+
 /** All containers of this person, the newest first. */
 export async function listContainers(environment: Environment = process.env): Promise<ContainerState[]> {
   const names = await readdir(containersDirectory(environment)).catch(() => [] as string[]);

@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import { type ContainerState, formatPublished, listContainers } from "../../sandbox/index.ts";
+import { type ContainerState, formatPublished, isAttended, listContainers } from "../../sandbox/index.ts";
 import { formatTable } from "../format.ts";
 import { printable } from "../paint.ts";
 import type { VerbModule } from "../verb.ts";
@@ -18,7 +18,7 @@ export const command: VerbModule = {
       .addOption(new Option("--format <form>", "how to print").choices(["table", "json"]).default("table"))
       .addHelpText("after", "\nExamples:\n  whittle ps\n  whittle ps --all --format json\n")
       .action((flags: Flags) =>
-        run(async ({ out, environment }) => {
+        run(async ({ out, environment, progress }) => {
           const all = await listContainers(environment);
           const shown = flags.all
             ? all
@@ -26,11 +26,21 @@ export const command: VerbModule = {
           if (flags.quiet) for (const { id } of shown) out(`${id.slice(0, 12)}\n`);
           else if (flags.format === "json") out(`${JSON.stringify(shown.map(asJson), undefined, 2)}\n`);
           else out(asTable(shown));
+          for (const { name } of shown.filter(isAbandoned)) {
+            progress({
+              kind: "warning",
+              text: `${name} runs, but its supervisor was killed: nobody keeps its output or answers its ports; whittle stop ${name} ends it`,
+            });
+          }
           return 0;
         }),
       );
   },
 };
+
+function isAbandoned(state: ContainerState): boolean {
+  return state.status === "running" && !isAttended(state);
+}
 
 /** A container as `ps --format json` tells of it. */
 function asJson(state: ContainerState): Record<string, unknown> {
@@ -42,6 +52,7 @@ function asJson(state: ContainerState): Record<string, unknown> {
     platform: state.platform,
     command: state.command,
     status: state.status,
+    attended: state.status === "exited" ? null : isAttended(state),
     health: state.health?.status ?? null,
     exitCode: state.exitCode ?? null,
     pid: state.status === "running" ? (state.process?.pid ?? null) : null,
@@ -68,7 +79,7 @@ function asTable(states: readonly ContainerState[]): string {
       printable(state.image),
       shorten(printable(state.command.join(" "))),
       describeStatus(state),
-      state.status === "running" ? state.ports.map(formatPublished).join(", ") : "",
+      state.status === "running" && !isAbandoned(state) ? state.ports.map(formatPublished).join(", ") : "",
     ]),
   );
 }
@@ -79,7 +90,7 @@ function describeStatus(state: ContainerState): string {
     case "created":
       return "Created";
     case "running":
-      return `Up ${since(state.started)}${health}`;
+      return `Up ${since(state.started)}${isAbandoned(state) ? " (unattended)" : health}`;
     case "restarting":
       return `Restarting (${state.exitCode ?? "?"}) ${since(state.finished)} ago`;
     case "exited":
