@@ -66,6 +66,27 @@ contexts:
     });
   });
 
+  it.each([
+    ["0700", 0o700],
+    ["0o700", 0o700],
+    ['"0700"', "0700"],
+    ["a=rX", "a=rX"],
+  ])("reads the mode %s", (written, mode) => {
+    const recipe = parseRecipe(`images: { a: { files: [{ content: x, to: /x, mode: ${written} }] } }`, "f");
+    expect(recipe.images["a"]?.files?.[0]?.mode).toBe(mode);
+  });
+
+  it("merges what variants share", () => {
+    const source = `images:
+  web: &web { packages: [nginx], config: &config { user: web, ports: [80] } }
+  debug: { <<: *web, packages: [nginx, busybox], config: { <<: *config, user: root } }
+`;
+    expect(parseRecipe(source, "f").images["debug"]).toEqual({
+      packages: ["nginx", "busybox"],
+      config: { user: "root", ports: [80] },
+    });
+  });
+
   it("finds the place of an entry again", () => {
     const source = "images: { a: {} }\ncontexts:\n  x:1: { image: y }\n";
     const { line, column, text } = placeInRecipe(source, "f", ["contexts", "x:1"]);

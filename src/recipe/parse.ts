@@ -1,13 +1,40 @@
-import { type Document, isMap, isNode, LineCounter, type Node, type Pair, parseDocument } from "yaml";
+import {
+  type Document,
+  type DocumentOptions,
+  isMap,
+  isNode,
+  LineCounter,
+  type Node,
+  type Pair,
+  type ParseOptions,
+  parseDocument,
+  type ScalarTag,
+  type SchemaOptions,
+} from "yaml";
 import type { z } from "zod";
 import { nearest, type SourceLocation, WhittleError } from "../io/index.ts";
 import { projectSchema } from "./schema.ts";
 import type { ProjectRecipe } from "./types.ts";
 
+/** A mode is written as chmod takes it: with a zero in front it is octal, which YAML 1.2 no longer says of itself. */
+const octal: ScalarTag = {
+  tag: "tag:yaml.org,2002:int",
+  default: true,
+  test: /^0[0-7]+$/,
+  resolve: (text) => Number.parseInt(text, 8),
+};
+
+const reading: ParseOptions & DocumentOptions & SchemaOptions = {
+  prettyErrors: false,
+  uniqueKeys: true,
+  merge: true,
+  customTags: (tags) => [octal, ...tags],
+};
+
 /** Where the entry at a path of keys stands in a recipe that was found valid. */
 export function placeInRecipe(source: string, file: string, path: readonly string[]): SourceLocation {
   const lines = new LineCounter();
-  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(source, { ...reading, lineCounter: lines });
   const { line, col } = lines.linePos(keyOffset(document, path));
   return { file, line, column: col, text: source.split(/\r?\n/)[line - 1] ?? "" };
 }
@@ -26,12 +53,7 @@ function mistake(message: string, at: SourceLocation, hint?: string): WhittleErr
  */
 export function parseRecipe(source: string, file: string): ProjectRecipe {
   const lines = new LineCounter();
-  const document = parseDocument(source, {
-    lineCounter: lines,
-    prettyErrors: false,
-    uniqueKeys: true,
-    merge: true,
-  });
+  const document = parseDocument(source, { ...reading, lineCounter: lines });
   const locate = (offset: number): SourceLocation => {
     const { line, col } = lines.linePos(offset);
     return { file, line, column: col, text: source.split(/\r?\n/)[line - 1] ?? "" };
