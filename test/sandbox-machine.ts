@@ -66,16 +66,21 @@ export interface Lacking {
 export class SandboxMachine {
   readonly directory: string;
   readonly rootfs: string;
+  readonly #program: string;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, program: string) {
     this.directory = directory;
+    this.#program = program;
     this.rootfs = join(directory, "rootfs");
   }
 
-  static async make(): Promise<SandboxMachine> {
+  /**
+   * @param program - what runs as `whittle`: from the source, or as it is bundled, which starts faster
+   */
+  static async make(program = "test/whittle.ts"): Promise<SandboxMachine> {
     const directory = await mkdtemp(join(tmpdir(), "whittle-sandbox-"));
     await chmod(directory, 0o755);
-    const machine = new SandboxMachine(directory);
+    const machine = new SandboxMachine(directory, program);
     execFileSync("mknod", ["-m", "666", join(directory, "tun"), "c", "10", "200"]);
     await machine.#makeRoot();
     await machine.#makeCovers();
@@ -97,11 +102,11 @@ export class SandboxMachine {
     const own = { ...process.env, XDG_RUNTIME_DIR: "", XDG_CACHE_HOME: "" };
     if (identity === "root") {
       const env = { ...own, HOME: join(home, "home"), XDG_RUNTIME_DIR: join(home, "run") };
-      const line = [process.execPath, join(checkout, "test/whittle.ts"), ...args];
+      const line = [process.execPath, join(checkout, this.#program), ...args];
       const [file = "", ...rest] = this.#lacking(lacking, line);
       return spawn(file, rest, { ...options, env: { ...env, ...options.env } });
     }
-    const line = ["sh", "-c", asUser, "as-user", checkout, home, node, "/mnt/test/whittle.ts", ...args];
+    const line = ["sh", "-c", asUser, "as-user", checkout, home, node, `/mnt/${this.#program}`, ...args];
     const [file = "", ...rest] = this.#lacking(lacking, ["unshare", ...privateMounts, ...line]);
     return spawn(file, rest, { ...options, env: { ...own, ...options.env } });
   }

@@ -1,48 +1,24 @@
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
-import { type Environment, explainSystemError, WhittleError } from "../io/index.ts";
+import { isIP } from "node:net";
+import type { ContainerConfig } from "../image/index.ts";
+import { type Environment, WhittleError } from "../io/index.ts";
 import {
   type DriverName,
   driverNames,
+  type ExtraHost,
+  environmentLines,
   type NetworkMode,
+  parseLogLimits,
+  parseMount,
   parsePublish,
+  parseRestart,
   parseSignal,
   parseTmpfs,
   parseVolume,
   type RunOptions,
+  readEnvironmentFile,
 } from "../sandbox/index.ts";
 import { pairs } from "./options.ts";
-
-/** The flags of `whittle run`, as commander gives them. */
-export interface RunFlags {
-  readonly detach?: boolean;
-  readonly name?: string;
-  readonly rm?: boolean;
-  readonly publish: readonly string[];
-  readonly env: readonly string[];
-  readonly envFile: readonly string[];
-  readonly volume: readonly string[];
-  readonly tmpfs: readonly string[];
-  readonly readOnly?: boolean;
-  readonly user?: string;
-  readonly workdir?: string;
-  readonly entrypoint?: string;
-  readonly hostname?: string;
-  readonly platform?: string;
-  readonly memory?: string;
-  readonly cpus?: string;
-  readonly pidsLimit?: string;
-  readonly capAdd: readonly string[];
-  readonly capDrop: readonly string[];
-  readonly network?: string;
-  readonly init?: boolean;
-  readonly interactive?: boolean;
-  readonly tty?: boolean;
-  readonly pod?: string;
-  readonly label: readonly string[];
-  readonly stopSignal?: string;
-  readonly driver?: string;
-}
+import type { RunFlags } from "./run-flags.ts";
 
 /**
  * The flags of `whittle run` as the sandbox takes them.
@@ -55,6 +31,10 @@ export async function runOptions(
   directory: string,
   environment: Environment,
 ): Promise<RunOptions> {
+  if (flags.rm && flags.restart !== undefined && flags.restart !== "no") {
+    throw new WhittleError("USAGE", "Cannot use --rm with --restart: what is removed cannot start again");
+  }
+  const mounts = flags.mount.map((text) => parseMount(text, directory));
   return {
     command,
     ...(flags.name === undefined ? {} : { name: flags.name }),
@@ -68,8 +48,11 @@ export async function runOptions(
     ...(flags.hostname === undefined ? {} : { hostname: flags.hostname }),
     readOnly: flags.readOnly ?? false,
     publish: flags.publish.flatMap(parsePublish),
-    volumes: flags.volume.map((text) => parseVolume(text, directory)),
-    tmpfs: flags.tmpfs.map(parseTmpfs),
+    volumes: [
+      ...flags.volume.map((text) => parseVolume(text, directory)),
+      ...mounts.filter((mount) => mount.kind !== "tmpfs"),
+    ],
+    tmpfs: [...flags.tmpfs.map(parseTmpfs), ...mounts.filter((mount) => mount.kind === "tmpfs")],
     ...(flags.memory === undefined ? {} : { memory: parseMemory(flags.memory) }),
     ...(flags.cpus === undefined ? {} : { cpus: positive(flags.cpus, "--cpus") }),
     ...(flags.pidsLimit === undefined ? {} : { pidsLimit: whole(flags.pidsLimit, "--pids-limit") }),
@@ -77,6 +60,11 @@ export async function runOptions(
     capDrop: flags.capDrop,
     ...(flags.network === undefined ? {} : { network: networkMode(flags.network) }),
     ...(flags.pod === undefined ? {} : { pod: flags.pod }),
+    aliases: flags.networkAlias,
+    extraHosts: flags.addHost.map(extraHost),
+    dns: flags.dns.map(nameServer),
+    ...(flags.restart === undefined ? {} : { restart: parseRestart(flags.restart) }),
+    ...(flags.logOpt.length === 0 ? {} : { log: parseLogLimits(flags.logOpt) }),
     init: flags.init ?? false,
     terminal: flags.tty ?? false,
     interactive: flags.interactive ?? false,
@@ -87,14 +75,17 @@ export async function runOptions(
   };
 }
 
-/** `NAME=value`; a name alone takes the value from here, and is left out where there is none. */
-export function environmentLines(lines: readonly string[], environment: Environment): string[] {
-  return lines.flatMap((line) => {
-    if (line.startsWith("=")) throw new WhittleError("USAGE", `Cannot set "${line}": the name is missing`);
-    if (line.includes("=")) return [line];
-    const value = environment[line];
-    return value === undefined ? [] : [`${line}=${value}`];
-  });
+/** Publishes every port that an image declares, by a free one of the machine, unless it is published already. */
+export function publishAll(options: RunOptions, config: ContainerConfig): RunOptions {
+  const publish = options.publish ?? [];
+  const declared = Object.keys(config.ExposedPorts ?? {}).flatMap((port) => parsePublish(port));
+  const missing = declared.filter(
+    (port) =>
+      !publish.some(
+        ({ containerPort, protocol }) => containerPort === port.containerPort && protocol === port.protocol,
+      ),
+  );
+  return { ...options, publish: [...publish, ...missing] };
 }
 
 const memoryUnits: Readonly<Record<string, number>> = { b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
@@ -116,29 +107,35 @@ export function parseMemory(text: string): number {
   throw new WhittleError("USAGE", `Cannot limit memory to ${text}: at least 6m is wanted`);
 }
 
-async function environmentOf(
-  flags: RunFlags,
+/** Variables from files, then those of the flags.
+ *
+ * @throws WhittleError `NOT_FOUND` for a file, `USAGE`
+ */
+export async function environmentOf(
+  flags: Pick<RunFlags, "env" | "envFile">,
   directory: string,
   environment: Environment,
 ): Promise<string[]> {
   const files = await Promise.all(
-    flags.envFile.map(async (name) => {
-      const path = resolve(directory, name);
-      const text = await readFile(path, "utf8").catch((error: unknown) => {
-        throw explainSystemError(error, `read the environment file ${path}`);
-      });
-      return text
-        .split(/\r?\n/)
-        .map((line) => line.trimStart())
-        .filter((line) => line !== "" && !line.startsWith("#"));
-    }),
+    flags.envFile.map((path) => readEnvironmentFile(path, directory, environment)),
   );
-  return environmentLines([...files.flat(), ...flags.env], environment);
+  return [...files.flat(), ...environmentLines(flags.env, environment)];
 }
 
 function absolute(path: string): string {
   if (path.startsWith("/")) return path;
   throw new WhittleError("USAGE", `Cannot use the working directory "${path}": it must begin with a slash`);
+}
+
+function extraHost(text: string): ExtraHost {
+  const [, name = "", address = ""] = /^([^:=\s]+)[:=]\[?([^\]\s]+)\]?$/.exec(text) ?? [];
+  if (name !== "" && isIP(address) !== 0) return { name, address };
+  throw new WhittleError("USAGE", `Cannot add the host "${text}": NAME:ADDRESS is wanted`);
+}
+
+function nameServer(text: string): string {
+  if (isIP(text) !== 0) return text;
+  throw new WhittleError("USAGE", `Cannot ask the name server "${text}": an IP address is wanted`);
 }
 
 function networkMode(text: string): NetworkMode {

@@ -36,6 +36,11 @@ export const verbs: readonly VerbEntry[] = [
     load: async () => (await import("./verbs/exec.ts")).command,
   },
   { name: "stop", summary: "stop containers", load: async () => (await import("./verbs/stop.ts")).command },
+  {
+    name: "volume",
+    summary: "list, make, look at and remove volumes",
+    load: async () => (await import("./verbs/volume.ts")).command,
+  },
   { name: "rm", summary: "remove containers", load: async () => (await import("./verbs/rm.ts")).command },
   {
     name: "images",

@@ -15,8 +15,12 @@ export type { CacheSource } from "./cache-import.ts";
 export type { DockerfileLock } from "./dockerfile-lock.ts";
 export type { DockerfileOptions } from "./dockerfile-options.ts";
 export { readDockerfileLock, updateDockerfileLock } from "./lock.ts";
+export type { MeantImage, RunBuildOptions } from "./meant-image.ts";
+export { meantImage, runnableMeant } from "./meant-image.ts";
 export type { Project } from "./read.ts";
 export { readProject } from "./read.ts";
+export type { ServiceOptions, Services } from "./services.ts";
+export { serviceContainer, startServices } from "./services.ts";
 
 const front = () => import("./dockerfile.ts");
 

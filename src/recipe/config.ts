@@ -1,6 +1,6 @@
 import type { ContainerConfig, Healthcheck } from "../image/index.ts";
 import { parseDuration } from "./duration.ts";
-import type { ConfigRecipe, ImageRecipe } from "./types.ts";
+import type { ConfigRecipe, HealthcheckRecipe, ImageRecipe } from "./types.ts";
 import { fillVariables, type Variables } from "./variables.ts";
 
 /**
@@ -43,7 +43,8 @@ function emptyMembers(names: readonly string[]): Record<string, Record<string, n
   return Object.fromEntries([...names].sort().map((name) => [name, {}]));
 }
 
-function healthcheckOf(recipe: NonNullable<ConfigRecipe["healthcheck"]>): Healthcheck {
+/** A health check as an image's configuration writes it. */
+export function healthcheckOf(recipe: HealthcheckRecipe): Healthcheck {
   const { test, interval, timeout, startPeriod, startInterval, retries } = recipe;
   return {
     Test: typeof test === "string" ? ["CMD-SHELL", test] : test,

@@ -1,3 +1,4 @@
+export { healthcheckOf } from "./config.ts";
 export { parseDuration } from "./duration.ts";
 export { emptinessOf } from "./emptiness.ts";
 export { gitVariables } from "./git.ts";
@@ -6,5 +7,12 @@ export type { GraphOptions, PlatformGraph } from "./graph-parts.ts";
 export { annotationsOf } from "./graph-parts.ts";
 export { loadRecipe } from "./load.ts";
 export { locateInRecipe } from "./locate.ts";
-export type { BootstrapRecipe, ContextRecipe, ImageRecipe, ProbeRecipe, ProjectRecipe } from "./types.ts";
+export type {
+  BootstrapRecipe,
+  ContextRecipe,
+  ImageRecipe,
+  ProbeRecipe,
+  ProjectRecipe,
+  ServiceRecipe,
+} from "./types.ts";
 export { variablesIn } from "./variables.ts";

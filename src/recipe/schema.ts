@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { servicesSchema } from "./service-schema.ts";
 import type { ProjectRecipe } from "./types.ts";
 
 // The shape of whittle.yaml. Descriptions end up in the JSON Schema that editors show.
@@ -191,6 +192,9 @@ const project = z.strictObject({
     .record(z.string().regex(/^[a-z0-9]+([._-][a-z0-9]+)*$/, "a name like web is wanted"), image)
     .refine((images) => Object.keys(images).length > 0, "at least one image is wanted"),
   contexts: contexts.optional().describe("What names stand for in the Dockerfiles of this project"),
+  services: servicesSchema(healthcheck)
+    .optional()
+    .describe("What has to run beside the images, for probes and for whittle run"),
 });
 
 /** The schema of `whittle.yaml`. */

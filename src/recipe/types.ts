@@ -113,10 +113,29 @@ export interface ImageRecipe {
   probes?: ProbeRecipe[] | undefined;
 }
 
+/** A container that has to run beside the images of a project. */
+export interface ServiceRecipe {
+  /** A directory with a `whittle.yaml` (`../bases/postgres`, with `#NAME`), an image of the project or of the store. */
+  image: string;
+  command?: string[] | undefined;
+  entrypoint?: string[] | undefined;
+  env?: Record<string, string> | undefined;
+  envFile?: string | string[] | undefined;
+  ports?: (string | number)[] | undefined;
+  volumes?: string[] | undefined;
+  tmpfs?: string[] | undefined;
+  user?: string | undefined;
+  workdir?: string | undefined;
+  healthcheck?: HealthcheckRecipe | undefined;
+  dependsOn?: string[] | undefined;
+  restart?: string | undefined;
+}
+
 /** A `whittle.yaml` as it was written and found valid. */
 export interface ProjectRecipe {
   $schema?: string | undefined;
   name?: string | undefined;
   images: Record<string, ImageRecipe>;
   contexts?: Record<string, ContextRecipe> | undefined;
+  services?: Record<string, ServiceRecipe> | undefined;
 }

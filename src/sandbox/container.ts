@@ -162,7 +162,7 @@ class Container implements RunningContainer {
     await this.#update({ status: "running", process: first, started: new Date().toISOString() });
     const { pod } = this.#state;
     if (pod !== undefined) await announce(pod, this.#environment);
-    this.#health = watchHealth(this.#state, this.#image.config.Healthcheck, this.#environment, (health) =>
+    this.#health = watchHealth(this.#state, this.#image.config, this.#environment, (health) =>
       this.#update({ health }),
     );
   }

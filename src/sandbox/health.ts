@@ -1,4 +1,4 @@
-import type { Healthcheck } from "../image/index.ts";
+import type { ContainerConfig, Healthcheck } from "../image/index.ts";
 import type { Environment } from "../io/index.ts";
 import { execInContainer } from "./exec.ts";
 import type { ContainerState, Health } from "./state.ts";
@@ -19,11 +19,11 @@ const outputKept = 4096;
  */
 export function watchHealth(
   state: ContainerState,
-  check: Healthcheck | undefined,
+  { Healthcheck: check, Shell: shell }: ContainerConfig,
   environment: Environment,
   changed: (health: Health) => Promise<void>,
 ): HealthWatch | undefined {
-  const args = healthCommand(check);
+  const args = healthCommand(check, shell);
   if (check === undefined || args === undefined) return undefined;
   const controller = new AbortController();
   const loop = run(state, check, args, environment, controller.signal, changed).catch(() => undefined);
@@ -35,11 +35,18 @@ export function watchHealth(
   };
 }
 
-/** The command of a health check; nothing when there is none (`NONE`, or an empty one). */
-export function healthCommand(check: Healthcheck | undefined): string[] | undefined {
+/**
+ * The command of a health check; nothing when there is none (`NONE`, or an empty one).
+ *
+ * @param shell - the image's own, where it names one
+ */
+export function healthCommand(
+  check: Healthcheck | undefined,
+  shell: readonly string[] = ["/bin/sh", "-c"],
+): string[] | undefined {
   const [kind, ...args] = check?.Test ?? [];
   if (kind === "CMD" && args.length > 0) return args;
-  if (kind === "CMD-SHELL" && args.length > 0) return ["/bin/sh", "-c", args.join(" ")];
+  if (kind === "CMD-SHELL" && args.length > 0) return [...shell, args.join(" ")];
   return undefined;
 }
 

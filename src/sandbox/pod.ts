@@ -14,10 +14,17 @@ export function whileNobodyStarts<Result>(
   return withLock(join(runtimeDirectory(environment), "containers.lock"), action, { signal });
 }
 
+/** All containers of a pod, the oldest first. */
+export async function podContainers(
+  name: string,
+  environment: Environment = process.env,
+): Promise<ContainerState[]> {
+  return (await listContainers(environment)).filter(({ pod }) => pod === name).reverse();
+}
+
 /** The containers of a pod that have not ended, the oldest first. */
 export async function podMembers(name: string, environment: Environment): Promise<ContainerState[]> {
-  const all = await listContainers(environment);
-  return all.filter(({ pod, status }) => pod === name && status !== "exited").reverse();
+  return (await podContainers(name, environment)).filter(({ status }) => status !== "exited");
 }
 
 /**

@@ -39,18 +39,16 @@ export async function removeDirectory(state: ContainerState, environment: Enviro
 /**
  * Removes a container.
  *
- * @param force - end it first when it runs
- * @param volumes - with the volumes that were made for it alone
+ * @param how - `force` ends it first when it runs; `volumes` removes those that were made for it alone as well
  * @throws WhittleError `USAGE` when it runs
  */
 export async function removeContainer(
   state: ContainerState,
   environment: Environment,
-  force = false,
-  volumes = state.remove,
+  how: { readonly force?: boolean; readonly volumes?: boolean } = {},
 ): Promise<void> {
   if (state.status !== "exited") {
-    if (!force) {
+    if (how.force !== true) {
       throw new WhittleError("USAGE", `Cannot remove the container ${state.name}: it is ${state.status}`, {
         hint: `whittle stop ${state.name}, or whittle rm -f ${state.name}`,
       });
@@ -60,7 +58,7 @@ export async function removeContainer(
   }
   await clearDirectory(state, environment);
   await removeDirectory(state, environment);
-  if (volumes) await discardOwn(state.mounts, environment);
+  if (how.volumes ?? state.remove) await discardOwn(state.mounts, environment);
 }
 
 /** Waits until a container that was stopped has been tidied up by whoever started it. */

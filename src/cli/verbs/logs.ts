@@ -1,11 +1,14 @@
 import { WhittleError } from "../../io/index.ts";
 import { containerDirectory, findContainer, readLog } from "../../sandbox/index.ts";
+import { momentOf } from "../duration.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
 
 interface Flags {
   readonly follow?: boolean;
   readonly tail?: string;
   readonly timestamps?: boolean;
+  readonly since?: string;
+  readonly until?: string;
 }
 
 export const command: VerbModule = {
@@ -15,7 +18,12 @@ export const command: VerbModule = {
       .option("-f, --follow", "go on with what it writes from now on")
       .option("-n, --tail <lines>", "only so many lines from the end, or all")
       .option("-t, --timestamps", "show when each line was written")
-      .addHelpText("after", "\nExamples:\n  whittle logs api\n  whittle logs -f --tail 20 api\n")
+      .option("--since <time>", "from then on: 2026-01-31T12:00:00Z, or 10m for ten minutes ago")
+      .option("--until <time>", "up to then")
+      .addHelpText(
+        "after",
+        "\nExamples:\n  whittle logs -f --tail 20 api\n  whittle logs --since 10m --timestamps api\n",
+      )
       .action((name: string, flags: Flags) => run((context) => showLog(name, flags, context)));
   },
 };
@@ -27,6 +35,8 @@ async function showLog(name: string, flags: Flags, context: VerbContext): Promis
   const lines = readLog(containerDirectory(id, environment), {
     signal,
     ...(tail === undefined ? {} : { tail }),
+    ...(flags.since === undefined ? {} : { since: momentOf(flags.since, "--since", Date.now()) }),
+    ...(flags.until === undefined ? {} : { until: momentOf(flags.until, "--until", Date.now()) }),
     ...(flags.follow ? { follow: () => runs(id, context) } : {}),
   });
   for await (const { stream, text, time } of lines) {
