@@ -26,6 +26,7 @@ const bundle = await rolldown({
     index: "src/index.ts",
     "xz-worker": "src/io/xz-worker.ts",
     "packages-index-worker": "src/debian/packages-index-worker.ts",
+    "layer-worker": "src/build/layers/layer-worker.ts",
     supervisor: "src/sandbox/supervisor.ts",
     forwarder: "src/sandbox/forwarder.ts",
     loopback: "src/sandbox/loopback.ts",

@@ -7,6 +7,8 @@ export { type FetchedGit, fetchGit } from "./git/fetch.ts";
 export type { GitLocal, GitRequest, GitRevision } from "./git/request.ts";
 export type { Json, Outcome, Step } from "./graph.ts";
 export { stepsOf } from "./graph.ts";
+export type { Compression, LayerThread, LayerWriter } from "./layers/index.ts";
+export { layerThread, layerWriter } from "./layers/index.ts";
 export { parseMode } from "./mode.ts";
 export type { OutcomeCache, Solved, SolverOptions } from "./solver.ts";
 export { Solver } from "./solver.ts";

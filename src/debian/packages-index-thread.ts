@@ -1,5 +1,4 @@
-import { Worker } from "node:worker_threads";
-import { type ErrorCode, WhittleError } from "../io/index.ts";
+import { type ErrorCode, startThread, WhittleError } from "../io/index.ts";
 
 /** What the thread is told. */
 export interface IndexJob {
@@ -12,12 +11,6 @@ export type IndexReport =
   | { readonly kind: "made"; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "failed"; readonly code: ErrorCode; readonly message: string; readonly hint?: string };
 
-// Run from source the worker is TypeScript; bundled, it is an entry of its own beside this file's chunk.
-const workerFile = new URL(
-  import.meta.url.endsWith(".ts") ? "./packages-index-worker.ts" : "./packages-index-worker.js",
-  import.meta.url,
-);
-
 /**
  * Makes the compact form of a `Packages` file in a thread that ends with it.
  *
@@ -25,10 +18,8 @@ const workerFile = new URL(
  */
 export function makeIndexInThread(job: IndexJob, signal: AbortSignal): Promise<Uint8Array> {
   signal.throwIfAborted();
-  // Flags of the main program (`--input-type`, `--eval`) mean nothing to the thread.
-  const worker = new Worker(workerFile, {
-    workerData: job,
-    execArgv: [],
+  const worker = startThread(import.meta.url, "packages-index-worker", {
+    data: job,
     resourceLimits: { maxYoungGenerationSizeMb: 8 },
   });
   return new Promise<Uint8Array>((resolve, reject) => {

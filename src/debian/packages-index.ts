@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { quietWork, WhittleError, type Work, writeFileAtomically } from "../io/index.ts";
 import type { PackageRecord } from "./package.ts";
-import { type BodyField, bodyFields, type Counts, magic, type TableName } from "./packages-index-format.ts";
-import { type OpenedIndex, openCompact } from "./packages-index-open.ts";
+import { type BodyField, bodyFields, magic } from "./packages-index-format.ts";
+import { closeCompact, nothing, type OpenedIndex, openCompact } from "./packages-index-open.ts";
 import { nearMisses } from "./packages-index-suggest.ts";
 
 /** A verified `Packages` file on disk, uncompressed, and where it came from. */
@@ -53,12 +53,8 @@ export class PackageIndex implements Disposable {
   readonly suite: string;
   readonly mirror: string;
   readonly priority: number;
-  readonly #path: string;
-  #file: number;
-  readonly #counts: Counts;
-  readonly #tables: Record<TableName, Uint32Array>;
-  readonly #text: Buffer;
-  readonly #bodiesAt: number;
+  #opened: OpenedIndex;
+  #isOpen = true;
   readonly #records = new Map<number, IndexedPackage>();
   readonly #numbers = new Map<string, number>();
 
@@ -67,12 +63,7 @@ export class PackageIndex implements Disposable {
     this.suite = source.suite;
     this.mirror = source.mirror;
     this.priority = source.priority ?? 500;
-    this.#path = opened.path;
-    this.#file = opened.file;
-    this.#counts = opened.counts;
-    this.#tables = opened.tables;
-    this.#text = opened.text;
-    this.#bodiesAt = opened.bodiesAt;
+    this.#opened = opened;
   }
 
   /** The versions of a package, in the file's order, to be asked for with `record`. */
@@ -83,16 +74,18 @@ export class PackageIndex implements Disposable {
   /** The versions of other packages that provide a name, in the file's order. */
   providers(name: string): IndexedProvide[] {
     return this.#range("provideStart", this.#find(name)).map((entry) => {
-      const start = this.#tables.provideText[entry] ?? 0;
-      const length = this.#tables.provideTextLength[entry] ?? 0;
-      const id = this.#tables.provider[entry] ?? 0;
-      return length === 0 ? { id } : { id, version: this.#text.toString("latin1", start, start + length) };
+      const start = this.#opened.tables.provideText[entry] ?? 0;
+      const length = this.#opened.tables.provideTextLength[entry] ?? 0;
+      const id = this.#opened.tables.provider[entry] ?? 0;
+      return length === 0
+        ? { id }
+        : { id, version: this.#opened.text.toString("latin1", start, start + length) };
     });
   }
 
   /** When the file first mentions a name, counting from 0; `undefined` if it never does. */
   rank(name: string): number | undefined {
-    return this.#tables.rank[this.#find(name)];
+    return this.#opened.tables.rank[this.#find(name)];
   }
 
   /**
@@ -110,19 +103,19 @@ export class PackageIndex implements Disposable {
 
   /** All names of real packages, sorted. */
   *names(): Generator<string> {
-    for (let number = 0; number < this.#counts.names; number++) {
+    for (let number = 0; number < this.#opened.counts.names; number++) {
       if (this.#range("versionStart", number).length > 0) yield this.#name(number);
     }
   }
 
   /** The versions marked essential, by name. */
   essentials(): number[] {
-    return [...this.#tables.essential];
+    return [...this.#opened.tables.essential];
   }
 
   /** The versions whose priority is `required`, by name. */
   requireds(): number[] {
-    return [...this.#tables.required];
+    return [...this.#opened.tables.required];
   }
 
   /** Names of packages that a misspelt name may have meant, the nearest first, at most five. */
@@ -130,10 +123,11 @@ export class PackageIndex implements Disposable {
     return nearMisses(name, this.names());
   }
 
-  /** Gives the file descriptor back; records that were read stay readable. */
+  /** Gives the file and the memory back; there is nothing in the index then, but records that were read stay readable. */
   close(): void {
-    if (this.#file >= 0) closeSync(this.#file);
-    this.#file = -1;
+    if (this.#isOpen) closeCompact(this.#opened);
+    this.#isOpen = false;
+    this.#opened = { ...this.#opened, ...nothing };
   }
 
   [Symbol.dispose](): void {
@@ -141,7 +135,11 @@ export class PackageIndex implements Disposable {
   }
 
   #name(number: number): string {
-    return this.#text.toString("latin1", this.#tables.nameStart[number], this.#tables.nameStart[number + 1]);
+    return this.#opened.text.toString(
+      "latin1",
+      this.#opened.tables.nameStart[number],
+      this.#opened.tables.nameStart[number + 1],
+    );
   }
 
   /** The number of a name, or -1. */
@@ -157,11 +155,17 @@ export class PackageIndex implements Disposable {
   #search(name: string): number {
     const bytes = Buffer.from(name, "latin1");
     let low = 0;
-    let high = this.#counts.names;
+    let high = this.#opened.counts.names;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const start = this.#tables.nameStart[middle] ?? 0;
-      const order = this.#text.compare(bytes, 0, bytes.length, start, this.#tables.nameStart[middle + 1]);
+      const start = this.#opened.tables.nameStart[middle] ?? 0;
+      const order = this.#opened.text.compare(
+        bytes,
+        0,
+        bytes.length,
+        start,
+        this.#opened.tables.nameStart[middle + 1],
+      );
       if (order === 0) return middle;
       if (order < 0) low = middle + 1;
       else high = middle;
@@ -170,20 +174,21 @@ export class PackageIndex implements Disposable {
   }
 
   #range(table: "versionStart" | "provideStart", number: number): number[] {
-    const start = this.#tables[table][number] ?? 0;
-    const end = this.#tables[table][number + 1] ?? 0;
+    const start = this.#opened.tables[table][number] ?? 0;
+    const end = this.#opened.tables[table][number + 1] ?? 0;
     return number < 0 ? [] : Array.from({ length: end - start }, (_, index) => start + index);
   }
 
   #readBody(id: number): string {
-    const start = this.#tables.bodyStart[id] ?? 0;
-    const body = Buffer.allocUnsafe((this.#tables.bodyStart[id + 1] ?? start) - start);
-    const read = readSync(this.#file, body, 0, body.length, this.#bodiesAt + start);
-    if (read !== body.length || crc32(body) !== this.#tables.bodyCheck[id]) {
-      rmSync(this.#path, { force: true });
+    if (!this.#isOpen) throw new WhittleError("INTERNAL", "Internal error: a closed package index was asked");
+    const start = this.#opened.tables.bodyStart[id] ?? 0;
+    const body = Buffer.allocUnsafe((this.#opened.tables.bodyStart[id + 1] ?? start) - start);
+    const read = readSync(this.#opened.file, body, 0, body.length, this.#opened.bodiesAt + start);
+    if (read !== body.length || crc32(body) !== this.#opened.tables.bodyCheck[id]) {
+      rmSync(this.#opened.path, { force: true });
       throw new WhittleError(
         "ARCHIVE_CORRUPT",
-        `Cannot read the package index ${this.#path}: it is damaged`,
+        `Cannot read the package index ${this.#opened.path}: it is damaged`,
         {
           hint: "do it again: the index has been removed and is made anew",
         },
@@ -197,7 +202,7 @@ export class PackageIndex implements Disposable {
     const field = (name: BodyField): string => values[fieldNumber[name]] ?? "";
     const source = field("Source");
     return {
-      name: this.#name(this.#tables.versionName[id] ?? 0),
+      name: this.#name(this.#opened.tables.versionName[id] ?? 0),
       version: field("Version"),
       architecture: field("Architecture"),
       ...(source === "" ? {} : { source }),

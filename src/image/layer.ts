@@ -47,17 +47,17 @@ export const whiteoutPrefix = ".wh.";
 export const opaqueName = ".wh..wh..opq";
 
 /**
- * Writes changes, or a whole tree, as a layer: tar, its digest, compression and the blob's digest (the sink's) in
- * one pass. The top directory's own attributes are not written: they belong to whoever mounts the image.
+ * Writes changes, a whole tree, or the members that {@link layerEntries} made of one, as a layer: tar, its digest,
+ * compression and the blob's digest (the sink's) in one pass. The top directory's own attributes are not written: they belong to whoever mounts the image.
  */
 export async function writeLayer(
-  from: Changes | Tree,
+  from: Changes | Tree | readonly (readonly [TreePath, Entry])[],
   sink: BlobSink,
   options: WriteLayerOptions,
 ): Promise<LayerRecord> {
   const { progress, signal } = options.work;
   const compression = options.compression ?? { type: "gzip" };
-  const list = layerEntries(from);
+  const list = from instanceof Tree || "added" in from ? layerEntries(from) : from;
   let files = 0;
   let totalBytes = 0;
   for (const [, entry] of list) {
@@ -71,6 +71,7 @@ export async function writeLayer(
   progress({ kind: "start", id, label: `write a layer of ${files} files`, totalBytes });
   async function* tar(): AsyncGenerator<TarPiece, void, undefined> {
     for await (const piece of writeTarPieces(list, apart, { signal })) {
+      signal.throwIfAborted();
       hash.update(piece.bytes);
       unpackedSize += piece.bytes.length;
       progress({ kind: "bytes", id, bytes: Math.min(unpackedSize, totalBytes), totalBytes });

@@ -103,19 +103,35 @@ function readAtOnce(path: string | Buffer, start: number, end: number): Buffer {
   const buffer = Buffer.allocUnsafe(end - start);
   let filled = 0;
   try {
-    const descriptor = openSync(path, "r");
-    try {
-      for (let count = -1; count !== 0 && filled < buffer.length; filled += count) {
-        count = readSync(descriptor, buffer, filled, buffer.length - filled, start + filled);
-      }
-    } finally {
-      closeSync(descriptor);
+    const descriptor = openForNow(path);
+    for (let count = -1; count !== 0 && filled < buffer.length; filled += count) {
+      count = readSync(descriptor, buffer, filled, buffer.length - filled, start + filled);
     }
   } catch (error) {
     throw explainSystemError(error, `read ${path}`);
   }
   if (filled < buffer.length) throw tooShort(path, start + filled, end);
   return buffer;
+}
+
+let openNow: { readonly path: string | Buffer; readonly descriptor: number } | undefined;
+
+/**
+ * Opens a file until something else has its turn: who looks into a program reads many small pieces of it, one after
+ * the other, and opening and closing takes longer than reading them.
+ */
+function openForNow(path: string | Buffer): number {
+  if (openNow?.path === path) return openNow.descriptor;
+  const descriptor = openSync(path, "r");
+  if (openNow === undefined) setImmediate(closeNow);
+  else closeSync(openNow.descriptor);
+  openNow = { path, descriptor };
+  return descriptor;
+}
+
+function closeNow(): void {
+  if (openNow !== undefined) closeSync(openNow.descriptor);
+  openNow = undefined;
 }
 
 function tooShort(path: string | Buffer, at: number, end: number): WhittleError {

@@ -39,6 +39,8 @@ export { isAlive, thisProcess } from "./process-identity.ts";
 export type { Progress, ProgressEvent, Work } from "./progress.ts";
 export { noProgress, quietWork } from "./progress.ts";
 export { nearest } from "./suggest.ts";
+export type { ThreadOptions } from "./threads.ts";
+export { startThread } from "./threads.ts";
 export type { Expected } from "./verify.ts";
 export { verified } from "./verify.ts";
 export { zstd } from "./zstd.ts";

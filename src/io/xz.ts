@@ -1,13 +1,8 @@
 import { availableParallelism } from "node:os";
-import { MessageChannel, Worker } from "node:worker_threads";
+import { MessageChannel, type Worker } from "node:worker_threads";
 import { WhittleError } from "./errors.ts";
+import { startThread } from "./threads.ts";
 import { jobState, type WorkerJob, type WorkerReport } from "./xz-protocol.ts";
-
-// Run from source the worker is TypeScript; bundled, it is an entry of its own beside this file's chunk.
-const workerFile = new URL(
-  import.meta.url.endsWith(".ts") ? "./xz-worker.ts" : "./xz-worker.js",
-  import.meta.url,
-);
 
 const mostWorkers = Math.max(1, Math.min(availableParallelism(), 8));
 const idle: Worker[] = [];
@@ -23,10 +18,10 @@ async function borrow(): Promise<Worker> {
 
 function spawn(): Worker {
   workers++;
-  // Flags of the main program (`--input-type`, `--eval`) mean nothing to the thread. The decoder's own memory does
-  // not count here; what does is chunks on their way, which should not wait long for the collector.
+  // The decoder's own memory does not count here; what does is chunks on their way, which should not wait long for
+  // the collector.
   const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 64 };
-  const worker = new Worker(workerFile, { execArgv: [], resourceLimits });
+  const worker = startThread(import.meta.url, "xz-worker", { resourceLimits });
   // Whoever uses it hears of its end; an idle one that ends is simply not there any more.
   worker.on("error", () => undefined);
   worker.on("exit", () => {

@@ -34,7 +34,7 @@ import { sourceDateEpoch } from "./epoch.ts";
 import { type Lock, lockedResolution, lockPath, readLock, updateLock } from "./lock.ts";
 import { endOf, solvePlatforms } from "./platforms.ts";
 import type { Project } from "./read.ts";
-import { solverFor } from "./solver.ts";
+import { solverFor, withSolver } from "./solver.ts";
 
 /** How a project is to be built. */
 export interface BuildOptions extends Work {
@@ -165,9 +165,10 @@ export async function planProject(
  * @throws WhittleError whatever a step fails with; the store then holds finished blobs only
  */
 export async function buildProject(project: Project, options: BuildOptions): Promise<BuiltImage[]> {
-  const solver = solverFor(options);
-  const planned = await planProject(project, options, undefined, solver);
-  const built = await Promise.allSettled(planned.map((image) => buildImage(solver, image)));
+  const built = await withSolver(options, async (solver) => {
+    const planned = await planProject(project, options, undefined, solver);
+    return Promise.allSettled(planned.map((image) => buildImage(solver, image)));
+  });
   const failed = built.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
   const images = built.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));

@@ -1,5 +1,6 @@
-import { Solver, standardExecutors } from "../build/index.ts";
-import { cacheDirectory, type Environment, type Work } from "../io/index.ts";
+import { join } from "node:path";
+import { type LayerWriter, layerThread, layerWriter, Solver, standardExecutors } from "../build/index.ts";
+import { cacheDirectory, deflatedBlocks, type Environment, type Work } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
 import { type ImportedCache, outcomeCache } from "./outcomes.ts";
 
@@ -11,12 +12,38 @@ export interface SolverHome extends Work {
 }
 
 /** The solver of a build: all executors over its store, with what earlier builds left in the cache. */
-export function solverFor(options: SolverHome, imported: readonly ImportedCache[] = []): Solver {
+export function solverFor(
+  options: SolverHome,
+  imported: readonly ImportedCache[] = [],
+  writeLayer: LayerWriter = writerFor(options),
+): Solver {
   return new Solver({
-    executors: standardExecutors(options.store, cacheDirectory(options.environment)),
+    executors: standardExecutors(options.store, cacheDirectory(options.environment), writeLayer),
     cache: outcomeCache(options.store, imported),
     progress: options.progress,
     signal: options.signal,
     ...(options.noCache === undefined ? {} : { noCache: options.noCache }),
   });
+}
+
+/** Gives `use` a solver for images of several platforms, whose layers a thread writes beside it. */
+export async function withSolver<T>(options: SolverHome, use: (solver: Solver) => Promise<T>): Promise<T> {
+  const thread = layerThread(
+    { store: options.store.directory, deflated: deflatedDirectory(options) },
+    writerFor(options),
+  );
+  try {
+    return await use(solverFor(options, [], thread.write));
+  } finally {
+    await thread.end();
+  }
+}
+
+function writerFor(options: SolverHome): LayerWriter {
+  return layerWriter(options.store, deflatedBlocks(deflatedDirectory(options)));
+}
+
+/** Where what packages come to is kept for other stores. */
+function deflatedDirectory({ environment }: SolverHome): string {
+  return join(cacheDirectory(environment), "deflated");
 }

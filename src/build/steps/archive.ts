@@ -86,11 +86,13 @@ export const resolveExecutor: Executor = {
     const indexes = await Promise.all(
       files.map((file) => openIndex(file, join(options.cacheDirectory, "debian", "compiled"))),
     );
-    const found = resolve(indexes, { ...request, packages: [...request.packages] });
-    const resolution: Resolution = {
-      architecture: found.architecture,
-      packages: found.packages.map(chosenRecord),
-    };
+    let resolution: Resolution;
+    try {
+      const found = resolve(indexes, { ...request, packages: [...request.packages] });
+      resolution = { architecture: found.architecture, packages: found.packages.map(chosenRecord) };
+    } finally {
+      for (const index of indexes) index.close();
+    }
     return {
       digest: resolutionDigest(resolution),
       record: resolution as unknown as Json,

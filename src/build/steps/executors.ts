@@ -1,7 +1,6 @@
-import { join } from "node:path";
 import type { BlobSink, BlobSource } from "../../image/index.ts";
-import { deflatedBlocks } from "../../io/index.ts";
 import type { Executor } from "../executor.ts";
+import type { LayerWriter } from "../layers/index.ts";
 import { archiveExecutor, lockedExecutor, resolveExecutor } from "./archive.ts";
 import { archiveTreeExecutor } from "./archive-tree.ts";
 import { assembleExecutor } from "./assemble.ts";
@@ -27,10 +26,14 @@ import { workdirExecutor } from "./workdir.ts";
 /**
  * An executor for every kind of step that the front ends make; results go into `blobs`.
  *
- * @param cacheDirectory - where what packages come to is kept for other stores
+ * @param cacheDirectory - where what packages and addresses come to is kept for other stores
+ * @param writeLayer - writes layers into `blobs`
  */
-export function standardExecutors(blobs: BlobSink & BlobSource, cacheDirectory: string): Executor[] {
-  const deflated = deflatedBlocks(join(cacheDirectory, "deflated"));
+export function standardExecutors(
+  blobs: BlobSink & BlobSource,
+  cacheDirectory: string,
+  writeLayer: LayerWriter,
+): Executor[] {
   return [
     archiveExecutor,
     resolveExecutor,
@@ -58,7 +61,7 @@ export function standardExecutors(blobs: BlobSink & BlobSource, cacheDirectory: 
     assembleExecutor(blobs),
     surfaceExecutor,
     carveExecutor(blobs),
-    layerExecutor(blobs, deflated),
+    layerExecutor(writeLayer),
     imageExecutor(blobs),
     reasonsExecutor(blobs),
     indexExecutor(blobs),

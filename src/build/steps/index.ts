@@ -25,7 +25,6 @@ export type { ImageRecord } from "./image.ts";
 export { imageStep, indexStep, reasonsStep } from "./image.ts";
 export type { InlineFile } from "./inline.ts";
 export { inlineStep } from "./inline.ts";
-export type { Compression } from "./layer.ts";
 export { layerStep } from "./layer.ts";
 export { overlayStep } from "./overlay.ts";
 export { packagesStep } from "./packages.ts";

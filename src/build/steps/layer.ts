@@ -1,13 +1,11 @@
-import type { BlobSink, LayerRecord } from "../../image/index.ts";
-import { type DeflatedBlocks, type Progress, sha256 } from "../../io/index.ts";
+import type { LayerRecord } from "../../image/index.ts";
+import { type Progress, sha256 } from "../../io/index.ts";
 import type { Changes, Tree } from "../../tree/index.ts";
 import { type Executor, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
+import type { Compression, LayerWriter } from "../layers/index.ts";
 import type { LayeredValue } from "./layered-value.ts";
 import type { TreeValue } from "./tree-value.ts";
-
-/** How layers are compressed. */
-export type Compression = { readonly type: "gzip" | "zstd" | "none"; readonly level?: number };
 
 /**
  * A step that writes a tree as a layer; of a step that changes a tree, the changes.
@@ -32,14 +30,13 @@ export function layerStep(
 
 type LayerParameters = { readonly compression: Compression; readonly newest?: number };
 
-/** Its record is a `LayerRecord`. Deflated files of packages are taken from and put into `deflated`. */
-export function layerExecutor(sink: BlobSink, deflated: DeflatedBlocks): Executor {
+/** Its record is a `LayerRecord`. */
+export function layerExecutor(writeLayer: LayerWriter): Executor {
   return {
     kind: "layer",
     version: 2,
     cached: true,
     async run(step, inputs, work) {
-      const { writeLayer } = await import("../../image/index.ts");
       const { compression, newest } = step.parameters as LayerParameters;
       const value = await inputOf(inputs, "tree").value<TreeValue | LayeredValue>();
       const whole = "changes" in value ? value.changes : value.tree;
@@ -48,11 +45,7 @@ export function layerExecutor(sink: BlobSink, deflated: DeflatedBlocks): Executo
       const progress: Progress = (event) => {
         if (event.kind === "bytes") work.progress({ ...event, id: work.key });
       };
-      const layer: LayerRecord = await writeLayer(from, sink, {
-        compression,
-        deflated,
-        work: { ...work, progress },
-      });
+      const layer: LayerRecord = await writeLayer(from, compression, { ...work, progress });
       return {
         digest: sha256(`${layer.diffId} ${layer.descriptor.digest}`),
         record: layer as unknown as Json,

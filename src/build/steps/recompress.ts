@@ -3,8 +3,8 @@ import type { BlobSink, BlobSource, LayerRecord } from "../../image/index.ts";
 import { compressedForm, type Digest, decompress, gzip, readContent, zstd } from "../../io/index.ts";
 import type { Executor } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
+import type { Compression } from "../layers/index.ts";
 import type { BaseLayer } from "./assemble.ts";
-import type { Compression } from "./layer.ts";
 
 /** A step that brings a layer that was written elsewhere into another compression; its files stay. */
 export function recompressStep(layer: BaseLayer, compression: Compression): Step {

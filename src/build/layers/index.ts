@@ -1,0 +1,4 @@
+export type { LayerThread } from "./thread.ts";
+export { layerThread } from "./thread.ts";
+export type { Compression, LayerWriter } from "./writer.ts";
+export { layerWriter } from "./writer.ts";

@@ -1,0 +1,163 @@
+import { mkdirSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { LayerRecord } from "../../image/index.ts";
+import { bytesContent, deflatedBlocks, fileContent, noProgress, quietWork, sha256 } from "../../io/index.ts";
+import { openStore, type Store } from "../../store/index.ts";
+import { temporaryDirectory } from "../../store/temporary.contract.ts";
+import { attributes, type Entry, newInode, type Tree, treeOf } from "../../tree/index.ts";
+import { type Compression, type LayerThread, type LayerWriter, layerThread, layerWriter } from "./index.ts";
+
+const megabyte = 1024 * 1024;
+const compressions: readonly Compression[] = [{ type: "gzip" }, { type: "gzip", level: 1 }, { type: "zstd" }];
+
+interface Place {
+  readonly store: Store;
+  readonly thread: LayerThread;
+  /** The trees that this thread had to write itself. */
+  readonly here: (Tree | object)[];
+}
+
+const rooted = (entries: Readonly<Record<string, Entry>>): Tree => treeOf(Object.entries(entries));
+
+async function place(threadStore?: string): Promise<Place> {
+  const directory = temporaryDirectory();
+  const store = await openStore(join(directory, "store"), { create: true });
+  const deflated = join(directory, "deflated");
+  const here: (Tree | object)[] = [];
+  const write = layerWriter(store, deflatedBlocks(deflated));
+  const counted: LayerWriter = (from, ...rest) => {
+    here.push(from);
+    return write(from, ...rest);
+  };
+  const thread = layerThread({ store: threadStore ?? store.directory, deflated }, counted);
+  onTestFinished(() => thread.end());
+  // The first layer is never the thread's.
+  const zeros = bytesContent(new Uint8Array(megabyte));
+  const first = rooted({ "/zeros": { ...attributes(0o644), type: "file", content: zeros } });
+  const { descriptor } = await thread.write(first, { type: "none" }, quietWork);
+  expect(here.splice(0)).toEqual([first]);
+  await rm(join(store.directory, "blobs/sha256", descriptor.digest.slice("sha256:".length)));
+  return { store, thread, here };
+}
+
+/** A file of the machine whose bytes are in no way alike, twice as long as what is worth the thread. */
+function longFile(): string {
+  const path = join(temporaryDirectory(), "long");
+  const bytes = Buffer.alloc(2 * megabyte);
+  for (let at = 0; at < bytes.length; at += 4) bytes.writeUInt32LE(Math.imul(at, 2654435761) >>> 0, at);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+function everything(): Tree {
+  const path = longFile();
+  const inode = newInode();
+  const origin = { kind: "package", name: "long", version: "1", architecture: "all" } as const;
+  const linked: Entry = { ...attributes(0o755), type: "file", content: bytesContent("linked"), inode };
+  const slice = fileContent(path, megabyte + 77, 1234, `sha256:${"5".repeat(64)}`);
+  return rooted({
+    "/dev": { ...attributes(0o755), type: "directory" },
+    "/dev/null": { ...attributes(0o666), type: "character", major: 1, minor: 3 },
+    "/etc": { ...attributes(0o755), type: "directory" },
+    "/etc/name": { ...attributes(0o644), type: "file", content: bytesContent("text", sha256("text")) },
+    "/etc/other": { ...attributes(0o777), type: "symlink", target: "name" },
+    "/one": linked,
+    "/two": linked,
+    "/run": { ...attributes(0o1777, { uid: 7, gid: 8 }), type: "fifo" },
+    "/usr": { ...attributes(0o755), type: "directory" },
+    "/usr/long": { ...attributes(0o4755, { origin }), type: "file", content: slice },
+    "/usr/marked": {
+      ...attributes(0o755, { xattrs: new Map([["security.capability", Uint8Array.of(1, 0, 0, 2)]]) }),
+      type: "file",
+      content: fileContent(path, 2 * megabyte),
+    },
+  });
+}
+
+const blobsOf = (store: Store): string[] => {
+  const directory = join(store.directory, "blobs/sha256");
+  return readdirSync(directory).map((name) => `sha256:${name}`);
+};
+
+describe("a thread that writes layers", () => {
+  it.each(compressions)("writes what this one writes: %o", async (compression) => {
+    const [one, other] = [await place(), await place()];
+    const tree = everything();
+    const expected = await layerWriter(other.store, deflatedBlocks(temporaryDirectory()))(
+      tree,
+      compression,
+      quietWork,
+    );
+    // Twice: the second time, the deflated blocks of the first are remembered.
+    for (let round = 0; round < 2; round++) {
+      expect(await one.thread.write(tree, compression, quietWork)).toEqual(expected);
+    }
+    expect(one.here).toEqual([]);
+    expect(blobsOf(one.store)).toEqual([expected.descriptor.digest]);
+  });
+
+  it("tells how far it is", async () => {
+    const { thread } = await place();
+    const told: number[] = [];
+    const progress = (event: { kind: string; bytes?: number }): void => void told.push(event.bytes ?? -1);
+    await thread.write(everything(), { type: "gzip" }, { ...quietWork, progress });
+    expect(told.length).toBeGreaterThan(0);
+    expect(told).toEqual([...told].sort((a, b) => a - b));
+  });
+
+  it("leaves small layers, and a second one at a time, to this one", async () => {
+    const { thread, here } = await place();
+    const small = rooted({ "/a": { ...attributes(0o644), type: "file", content: bytesContent("a") } });
+    await thread.write(small, { type: "gzip" }, quietWork);
+    expect(here).toEqual([small]);
+    const trees = [everything(), everything()];
+    const written = await Promise.all(trees.map((tree) => thread.write(tree, { type: "gzip" }, quietWork)));
+    expect(here).toEqual([small, trees[1]]);
+    expect(new Set(written.map((layer: LayerRecord) => layer.diffId)).size).toBe(1);
+  });
+
+  it("does no harm by failing: this one does the work", async () => {
+    const gone = join(temporaryDirectory(), "no-store");
+    const { thread, here, store } = await place(gone);
+    const tree = everything();
+    const layer = await thread.write(tree, { type: "gzip" }, quietWork);
+    expect(here).toEqual([tree]);
+    // It is gone, and the next layer does not wait for it.
+    expect(await thread.write(tree, { type: "gzip" }, quietWork)).toEqual(layer);
+    expect(blobsOf(store)).toEqual([layer.descriptor.digest]);
+  });
+
+  it("has this one say what is wrong", async () => {
+    const { thread, store } = await place();
+    const path = longFile();
+    const content = fileContent(path, 2 * megabyte);
+    truncateSync(path, megabyte);
+    const tree = rooted({ "/a": { ...attributes(0o644), type: "file", content } });
+    await expect(thread.write(tree, { type: "gzip" }, quietWork)).rejects.toMatchObject({
+      code: "ARCHIVE_CORRUPT",
+    });
+    expect(readdirSync(join(store.directory, "tmp"))).toEqual([]);
+  });
+
+  it("leaves nothing behind when it is interrupted", async () => {
+    const { thread, store, here } = await place();
+    const path = join(temporaryDirectory(), "endless");
+    mkdirSync(join(store.directory, "tmp"), { recursive: true });
+    writeFileSync(path, "");
+    truncateSync(path, 1024 * megabyte);
+    const content = fileContent(path, 1024 * megabyte);
+    const tree = rooted({ "/a": { ...attributes(0o644), type: "file", content } });
+    const controller = new AbortController();
+    const work = { progress: () => controller.abort(new Error("enough")), signal: controller.signal };
+    await expect(thread.write(tree, { type: "none" }, work)).rejects.toThrow("enough");
+    expect(here).toEqual([]);
+    await thread.end();
+    expect(readdirSync(join(store.directory, "tmp"))).toEqual([]);
+    // Who asks afterwards is told the same, and starts nothing.
+    await expect(thread.write(tree, { type: "none" }, { ...work, progress: noProgress })).rejects.toThrow(
+      "enough",
+    );
+  });
+});

@@ -1,0 +1,21 @@
+import type { BlobSink, LayerRecord } from "../../image/index.ts";
+import type { DeflatedBlocks, Work } from "../../io/index.ts";
+import type { Changes, Tree } from "../../tree/index.ts";
+
+/** How layers are compressed. */
+export type Compression = { readonly type: "gzip" | "zstd" | "none"; readonly level?: number };
+
+/** Writes a tree, or changes, as a layer into a store. */
+export type LayerWriter = (
+  from: Changes | Tree,
+  compression: Compression,
+  work: Work,
+) => Promise<LayerRecord>;
+
+/** Writes layers in this thread. Deflated files of packages are taken from and put into `deflated`. */
+export function layerWriter(sink: BlobSink, deflated: DeflatedBlocks): LayerWriter {
+  return async (from, compression, work) => {
+    const { writeLayer } = await import("../../image/index.ts");
+    return writeLayer(from, sink, { compression, deflated, work });
+  };
+}
