@@ -1,11 +1,11 @@
-import { mkdirSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { LayerRecord } from "../../image/index.ts";
 import { bytesContent, deflatedBlocks, fileContent, noProgress, quietWork, sha256 } from "../../io/index.ts";
 import { openStore, type Store } from "../../store/index.ts";
-import { temporaryDirectory } from "../../store/temporary.contract.ts";
 import { attributes, type Entry, newInode, type Tree, treeOf } from "../../tree/index.ts";
 import { type Compression, type LayerThread, type LayerWriter, layerThread, layerWriter } from "./index.ts";
 
@@ -40,6 +40,12 @@ async function place(threadStore?: string): Promise<Place> {
   expect(here.splice(0)).toEqual([first]);
   await rm(join(store.directory, "blobs/sha256", descriptor.digest.slice("sha256:".length)));
   return { store, thread, here };
+}
+
+function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "whittle-layers-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
 }
 
 /** A file of the machine whose bytes are in no way alike, twice as long as what is worth the thread. */
