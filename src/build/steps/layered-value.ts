@@ -1,6 +1,6 @@
 import { type Digest, sha256 } from "../../io/index.ts";
 import type { SnapshotLayer } from "../../sandbox/index.ts";
-import { apply, type Changes, type Tree } from "../../tree/index.ts";
+import { apply, type Changes, changes, type Tree } from "../../tree/index.ts";
 import { changesDigest } from "../changes-digest.ts";
 import type { Input } from "../executor.ts";
 import { type TreeValue, treeOfInput } from "./tree-value.ts";
@@ -28,6 +28,11 @@ export function layersOf(input: Input): SnapshotLayer[] {
   const lower = input.inputs[lowerInput];
   const own = { key: input.digest, tree: () => treeOfInput(input) };
   if (lower === undefined) return [own];
-  const changes = async (): Promise<Changes> => (await input.value<LayeredValue>()).changes;
-  return [...layersOf(lower), { ...own, changes }];
+  return [...layersOf(lower), { ...own, changes: () => changesOf(input, lower) }];
+}
+
+/** What a step changed: as it says itself, else by comparing its tree with the one below. */
+async function changesOf(input: Input, lower: Input): Promise<Changes> {
+  const value = await input.value<TreeValue & Partial<LayeredValue>>();
+  return value.changes ?? changes(await treeOfInput(lower), value.tree);
 }
