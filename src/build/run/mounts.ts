@@ -127,7 +127,14 @@ export class RunMounts {
 
   async #secret({ id, required, ...mount }: Mount<"secret">): Promise<StepSecret[]> {
     const bytes = await this.#local.secret(id);
-    if (bytes !== undefined) return [{ ...mount, bytes }];
+    if (bytes !== undefined) {
+      // An environment is made of strings that end with such a byte (environ(7)).
+      if (mount.env === undefined || !bytes.includes(0)) return [{ ...mount, bytes }];
+      throw this.#error(
+        "USAGE",
+        `Cannot run ${this.#local.shown}: the secret ${id} is no text for ${mount.env}`,
+      );
+    }
     if (!required) return [];
     throw this.#error(
       "NOT_FOUND",
@@ -151,7 +158,7 @@ export class RunMounts {
     return [shown(socket.path, target, "rw")];
   }
 
-  #error(code: "NOT_FOUND", message: string, hint?: string): WhittleError {
+  #error(code: "NOT_FOUND" | "USAGE", message: string, hint?: string): WhittleError {
     const { at } = this.#local;
     return new WhittleError(code, message, {
       ...(hint === undefined ? {} : { hint }),
