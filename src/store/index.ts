@@ -1,6 +1,8 @@
 export type { Cache, JsonValue } from "./cache.ts";
 export { openCache, unpackedLayersDirectory } from "./cache.ts";
 export type { Collected, CollectOptions } from "./collect.ts";
+export type { CachePart, Tidied, TidyOptions } from "./machine-cache.ts";
+export { measureMachineCache, tidyMachineCache } from "./machine-cache.ts";
 export type { HeldManifest, NamedImage } from "./names.ts";
 export type { OpenedImage, ReadOptions, WriteOptions } from "./opened.ts";
 export { attachedTo } from "./opened.ts";

@@ -1,6 +1,6 @@
 import { Argument, Option } from "commander";
-import { WhittleError } from "../../io/index.ts";
-import type { CollectOptions, Problem, Repaired, Usage } from "../../store/index.ts";
+import { cacheDirectory, WhittleError } from "../../io/index.ts";
+import type { CachePart, CollectOptions, Problem, Repaired, TidyOptions, Usage } from "../../store/index.ts";
 import { formatBytes, formatTable } from "../format.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
 
@@ -12,6 +12,8 @@ interface Flags {
   readonly dryRun?: boolean;
   readonly olderThan?: string;
   readonly all?: boolean;
+  readonly keepCache: string;
+  readonly cacheSize: string;
 }
 
 export const command: VerbModule = {
@@ -30,6 +32,8 @@ export const command: VerbModule = {
         "gc: delete what was not of use for so long: 30m, 2h, 7d (default 1h)",
       )
       .option("--all", "gc: forget cached results of builds too")
+      .option("--keep-cache <duration>", "gc: delete downloads and the like not used for so long", "30d")
+      .option("--cache-size <size>", "gc: while there is more of them, delete the longest unused", "10g")
       .addOption(new Option("--format <form>", "how to print").choices(["text", "json"]).default("text"))
       .addHelpText(
         "after",
@@ -60,18 +64,27 @@ const actions: Readonly<Record<Action, (flags: Flags, context: VerbContext) => P
 
   async gc(flags, context) {
     const store = await context.store();
+    const directory = cacheDirectory(context.environment);
+    const options = tidyOptions(flags);
     const collected = await store.gc(context, collectOptions(flags));
-    if (flags.format === "json") context.out(json(collected));
+    const { tidyMachineCache } = await import("../../store/index.ts");
+    const cache = await tidyMachineCache(directory, context, options);
+    if (flags.format === "json") context.out(json({ ...collected, cache }));
     else {
       const verb = flags.dryRun === true ? "would free" : "freed";
-      context.out(`${verb} ${formatBytes(collected.bytes)} in ${collected.removed.length} blobs\n`);
+      context.out(
+        `${verb} ${formatBytes(collected.bytes)} in ${collected.removed.length} blobs\n` +
+          `${verb} ${formatBytes(cache.bytes)} in ${cache.files} files of ${directory}\n`,
+      );
     }
     return 0;
   },
 
   async du(flags, context) {
     const usage = await (await context.store()).usage();
-    context.out(flags.format === "json" ? json(usage) : usageTable(usage));
+    const { measureMachineCache } = await import("../../store/index.ts");
+    const cache = await measureMachineCache(cacheDirectory(context.environment));
+    context.out(flags.format === "json" ? json({ ...usage, cache }) : usageTable(usage, cache));
     return 0;
   },
 };
@@ -93,21 +106,41 @@ function collectOptions(flags: Flags): CollectOptions {
   return {
     ...(flags.dryRun === true ? { dryRun: true } : {}),
     ...(flags.all === true ? { keepCacheFor: 0 } : {}),
-    ...(flags.olderThan === undefined ? {} : { keepYoungerThan: milliseconds(flags.olderThan) }),
+    ...(flags.olderThan === undefined
+      ? {}
+      : { keepYoungerThan: milliseconds("--older-than", flags.olderThan) }),
+  };
+}
+
+function tidyOptions(flags: Flags): TidyOptions {
+  return {
+    ...(flags.dryRun === true ? { dryRun: true } : {}),
+    keepFor: milliseconds("--keep-cache", flags.keepCache),
+    keepBytes: bytesOf("--cache-size", flags.cacheSize),
   };
 }
 
 const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-function milliseconds(text: string): number {
+function milliseconds(option: string, text: string): number {
   const [, number, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
   if (number === undefined || unit === undefined) {
-    throw new WhittleError("USAGE", `Cannot use --older-than "${text}": a number and s, m, h or d is wanted`);
+    throw new WhittleError("USAGE", `Cannot use ${option} "${text}": a number and s, m, h or d is wanted`);
   }
   return Number(number) * (units[unit] ?? 0);
 }
 
-function usageTable(usage: Usage): string {
+const sizes: Readonly<Record<string, number>> = { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
+
+function bytesOf(option: string, text: string): number {
+  const [, number, unit] = /^(\d{1,9})([kmgt]?)b?$/i.exec(text) ?? [];
+  if (number === undefined || unit === undefined) {
+    throw new WhittleError("USAGE", `Cannot use ${option} "${text}": a number with k, m, g or t is wanted`);
+  }
+  return Number(number) * (sizes[unit.toLowerCase()] ?? 1);
+}
+
+function usageTable(usage: Usage, cache: readonly CachePart[]): string {
   const unused = usage.bytes - usage.namedBytes;
   return formatTable(
     [{ title: "WHAT" }, { title: "NUMBER", align: "right" }, { title: "SIZE", align: "right" }],
@@ -117,6 +150,7 @@ function usageTable(usage: Usage): string {
       ["cached results", String(usage.cacheRecords), formatBytes(usage.cacheBytes)],
       ["unpacked layers", "", formatBytes(usage.unpackedBytes)],
       ["unfinished files", "", formatBytes(usage.temporaryBytes)],
+      ...cache.map(({ name, files, bytes }) => [name, String(files), formatBytes(bytes)]),
     ],
   );
 }
