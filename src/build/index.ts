@@ -1,4 +1,4 @@
-export type { SshAgent } from "../sandbox/index.ts";
+export type { ResourceLimit, SshAgent } from "../sandbox/index.ts";
 export type { Context } from "./context.ts";
 export { readContext } from "./context.ts";
 export { startsAsTar } from "./copy/unpack.ts";

@@ -124,6 +124,9 @@ async function optionsOf(
     ...chosen,
     ...dockerfileOptions(flags, context.currentDirectory, context.environment),
     ...home,
+    ...(flags.invokeOnError === undefined
+      ? {}
+      : { failed: (await import("./look-around.ts")).lookAround(flags.invokeOnError, context) }),
     ...(find === undefined ? {} : { find }),
     noCache: !flags.cache,
     ...(flags.pull === undefined ? {} : { pull: flags.pull }),

@@ -47,6 +47,11 @@ export function addBuildOptions(command: Command): void {
   list("--ssh <spec>", "default, or ID=SOCKET|KEY[,KEY], for RUN --mount=type=ssh and git; repeatable");
   command.option("--network <mode>", "network of RUN: default, none or host");
   list("--add-host <host:address>", "line in /etc/hosts of RUN; repeatable");
+  list("--allow <entitlement>", "let RUN have it: network.host or security.insecure; repeatable");
+  command.option(
+    "--invoke-on-error <command>",
+    "look around where a RUN failed: sh takes any shell there is",
+  );
   command.option("--shm-size <bytes>", "size of /dev/shm in RUN: 64m");
   list("--ulimit <spec>", "limit of RUN: nofile=1024[:2048]; repeatable");
   list("-o, --output <spec>", "type=store|oci|docker|tar|local[,dest=PATH], a directory, or -; repeatable");

@@ -2,10 +2,11 @@ import { existsSync, statSync } from "node:fs";
 import { basename, extname, isAbsolute, join, resolve } from "node:path";
 import { type Environment, WhittleError } from "../io/index.ts";
 import type { DockerfileOptions } from "../project/index.ts";
+import { type RunRuleFlags, runRules } from "./run-rules.ts";
 import { agentSources, secretSources } from "./secret-options.ts";
 
 /** Flags of `build` that only a Dockerfile has a use for. */
-export interface DockerfileFlags {
+export interface DockerfileFlags extends RunRuleFlags {
   readonly file?: string;
   readonly target?: string;
   readonly buildArg: readonly string[];
@@ -15,8 +16,7 @@ export interface DockerfileFlags {
   readonly network?: string;
   readonly addHost: readonly string[];
   readonly noCacheFilter: readonly string[];
-  readonly shmSize?: string;
-  readonly ulimit: readonly string[];
+  readonly invokeOnError?: string;
 }
 
 /** Where a Dockerfile and what it copies are. */
@@ -99,6 +99,7 @@ export function dockerfileOptions(
     secrets: secretSources(flags.secret, currentDirectory, environment),
     agents: agentSources(flags.ssh, currentDirectory, environment),
     ...(flags.network === undefined ? {} : { network: networkOf(flags.network) }),
+    ...runRules(flags, flags.network),
     extraHosts: flags.addHost.map((text) =>
       cut(text, text.includes("=") ? "=" : ":", "--add-host", "HOST:ADDRESS"),
     ),

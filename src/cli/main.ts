@@ -2,7 +2,7 @@ import { type Command, CommanderError } from "commander";
 import { explainSystemError, storeDirectory, WhittleError } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
 import { addGlobalOptions, createProgram, type GlobalOptions } from "./global-options.ts";
-import { type ProgressMode, progressView } from "./progress.ts";
+import { type ProgressMode, type ProgressView, progressView } from "./progress.ts";
 import { errorJson, exitStatus, renderError } from "./report.ts";
 import type { VerbContext } from "./verb.ts";
 import { type VerbEntry, verbs } from "./verbs.ts";
@@ -54,7 +54,7 @@ async function perform(
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   const output = watchOutput(controller, options);
   const view = progressView(quietByLevel(options), process.stderr, colourOn(options, process.stderr));
-  const context = createContext(options, view.progress, controller.signal);
+  const context = createContext(options, view, controller.signal);
   try {
     const status = (await action(context)) ?? 0;
     if (!output.failed()) process.exitCode = status;
@@ -85,17 +85,14 @@ function watchOutput(controller: AbortController, options: GlobalOptions): { fai
   return { failed: () => broken };
 }
 
-function createContext(
-  options: GlobalOptions,
-  progress: VerbContext["progress"],
-  signal: AbortSignal,
-): VerbContext {
+function createContext(options: GlobalOptions, view: ProgressView, signal: AbortSignal): VerbContext {
   let store: Promise<Store> | undefined;
   const directory = options.store ?? storeDirectory();
   return {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
-    progress,
+    progress: view.progress,
+    endProgress: () => view.stop(),
     signal,
     environment: process.env,
     storeDirectory: directory,

@@ -9,6 +9,8 @@ export interface VerbContext {
   /** Writes to standard error. */
   err(text: string): void;
   readonly progress: Progress;
+  /** Takes what is drawn of it off the terminal, for somebody else to use that. */
+  endProgress(): void;
   readonly signal: AbortSignal;
   readonly environment: Environment;
   /** The store directory that was chosen by `--store`, `$WHITTLE_STORE` or XDG. */

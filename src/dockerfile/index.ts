@@ -18,6 +18,8 @@ export { type MistakeDetails, mistake, pointAt } from "./place.ts";
 export {
   type Asked,
   type BaseImage,
+  type Entitlement,
+  entitlements,
   type ImageForm,
   type NamedContext,
   type PlannedDockerfile,

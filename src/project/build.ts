@@ -64,6 +64,10 @@ export interface BuildOptions extends Work {
     | "secrets"
     | "network"
     | "extraHosts"
+    | "allow"
+    | "shmSize"
+    | "limits"
+    | "failed"
     | "noCacheFilter"
   >;
 }

@@ -1,4 +1,5 @@
-import type { ImageForm, PlanWarning } from "../dockerfile/index.ts";
+import type { FailedRun, ResourceLimit } from "../build/index.ts";
+import type { Entitlement, ImageForm, PlanWarning } from "../dockerfile/index.ts";
 import type { Environment, Work } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
 import type { AgentSource } from "./agents.ts";
@@ -44,6 +45,14 @@ export interface DockerfileOptions extends Work {
   readonly agents?: ReadonlyMap<string, AgentSource>;
   readonly network?: "default" | "none" | "host";
   readonly extraHosts?: readonly (readonly [string, string])[];
+  /** What RUN may ask for beyond the usual. */
+  readonly allow?: readonly Entitlement[];
+  /** Bytes that /dev/shm takes in RUN. */
+  readonly shmSize?: number;
+  /** Limits of RUN. */
+  readonly limits?: readonly ResourceLimit[];
+  /** Is told of a RUN that failed while what it left is still there. */
+  readonly failed?: (step: FailedRun) => Promise<void>;
   /** Ask registries for bases that the store has. */
   readonly pull?: boolean;
   readonly noCache?: boolean;

@@ -29,7 +29,7 @@ export { removeContainer, waitForSupervisor } from "./remove.ts";
 export type { RestartPolicy } from "./restart.ts";
 export { parseRestart } from "./restart.ts";
 export { runnableImage } from "./runnable.ts";
-export type { SpecMount } from "./runtime-spec.ts";
+export type { ResourceLimit, SpecMount } from "./runtime-spec.ts";
 export type { ScratchCopy } from "./scratch-copy.ts";
 export { scratchCopy } from "./scratch-copy.ts";
 export type { StepSecret } from "./secret-files.ts";

@@ -24,7 +24,7 @@ export async function writeMachineFiles(
   { hosts: more = [], resolver }: MachineFiles = {},
 ): Promise<string> {
   const files = join(directory, "etc");
-  await mkdir(files);
+  await mkdir(files, { recursive: true });
   const own = [...new Set([hostname, ...names])].join(" ");
   const hosts =
     "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\n" +

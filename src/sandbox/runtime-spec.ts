@@ -35,7 +35,7 @@ export interface SpecProcess {
     readonly permitted: readonly string[];
   };
   readonly noNewPrivileges: boolean;
-  readonly rlimits?: readonly { readonly type: string; readonly soft: number; readonly hard: number }[];
+  readonly rlimits?: readonly ResourceLimit[];
 }
 
 export interface SpecMount {
@@ -54,4 +54,11 @@ export interface SpecResources {
   readonly cpu?: { readonly quota: number; readonly period: number };
   readonly pids?: { readonly limit: number };
   readonly devices?: readonly { readonly allow: boolean; readonly access: string }[];
+}
+
+/** A limit of setrlimit(2); `type` is `RLIMIT_NOFILE` and the like. */
+export interface ResourceLimit {
+  readonly type: string;
+  readonly soft: number;
+  readonly hard: number;
 }

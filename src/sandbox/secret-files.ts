@@ -68,7 +68,7 @@ export async function placeConfiguration(
   const text = JSON.stringify(spec);
   await writeFile(join(directory, "config.json"), secrets.length === 0 ? text : "");
   if (secrets.length === 0) return undefined;
-  await mkdir(join(directory, "secrets"));
+  await mkdir(join(directory, "secrets"), { recursive: true });
   const most =
     privilege === "root" ? Number.POSITIVE_INFINITY : privilege === "single" ? 0 : subordinateIds();
   const file = (bytes: Uint8Array | string, mode: number, owner = { uid: 0, gid: 0 }): Entry => ({

@@ -41,7 +41,8 @@ lay() {
   laid=$?; cd ..; return "$laid"
 }
 in_memory() { mkdir -p memory && mount -t tmpfs tmpfs memory && mkdir memory/upper memory/work && lay memory; }
-if [ -n "$copy" ]; then cp -a --reflink=auto "$copy/." root/; written=root
+if [ "$copy" = here ]; then written=root
+elif [ -n "$copy" ]; then cp -a --reflink=auto "$copy/." root/; written=root
 elif lay .; then written=upper
 elif in_memory; then written=memory/upper; pack=yes
 else echo none > written; exit 0
@@ -55,13 +56,16 @@ find "$written" -type s -delete
 tar --xattrs --xattrs-include='*' --numeric-owner --format=posix -C "$written" -cf left.tar .
 `;
 
+/** In place of the directory that is copied: the copy is there already. */
+export const againHere = "here";
+
 /** What the step's script has to know beside the container. */
 export interface StepLaunch {
   readonly bundle: Bundle;
   readonly setup: Setup;
   /** How many directories there are to be laid over one another. */
   readonly lowers: number;
-  /** A directory with the whole tree, to be copied instead. */
+  /** A directory with the whole tree, to be copied instead; {@link againHere} when that was done before. */
   readonly copy?: string;
   /** Put what is left into `left.tar`. */
   readonly pack: boolean;
@@ -110,17 +114,22 @@ const overlayOptions = { root: "redirect_dir=nofollow,index=off,metacopy=off", u
 export async function runToEnd(
   line: CommandLine,
   work: Work,
-  output: StepOutput,
+  output: StepOutput | "inherit",
   given?: AsyncIterable<Uint8Array>,
 ): Promise<number> {
   const [file = "", ...args] = line;
+  const inherit = output === "inherit";
+  const sink = inherit ? "inherit" : "pipe";
   const child = spawn(file, args, {
-    stdio: ["ignore", "pipe", "pipe", given === undefined ? "ignore" : "pipe"],
-    env: { PATH: defaultPath, SHELL: "/bin/sh" },
-    detached: true,
+    stdio: [inherit ? "inherit" : "ignore", sink, sink, given === undefined ? "ignore" : "pipe"],
+    env: { PATH: defaultPath, SHELL: "/bin/sh", ...(inherit ? { TERM: process.env["TERM"] } : {}) },
+    // A terminal belongs to those who started with it.
+    detached: !inherit,
   });
-  child.stdout?.on("data", (chunk: Buffer) => output(chunk, "stdout"));
-  child.stderr?.on("data", (chunk: Buffer) => output(chunk, "stderr"));
+  if (output !== "inherit") {
+    child.stdout?.on("data", (chunk: Buffer) => output(chunk, "stdout"));
+    child.stderr?.on("data", (chunk: Buffer) => output(chunk, "stderr"));
+  }
   const third = child.stdio[3];
   if (given !== undefined && third instanceof Writable) {
     // Whoever ends without reading it says why.

@@ -19,13 +19,19 @@ export const mostProcesses = 8192;
 
 const hostname = "whittle";
 
+/** What decides a step's configuration beside the step. */
+export interface StepSpecInput {
+  readonly account: Account;
+  readonly setup: Setup;
+  readonly directory: StepDirectory;
+  readonly network: StepNetwork;
+  readonly terminal: boolean;
+}
+
 /** The runtime configuration of a build's step. */
 export async function stepSpec(
   step: BuildStep,
-  account: Account,
-  setup: Setup,
-  { id, path }: StepDirectory,
-  network: StepNetwork,
+  { account, setup, directory: { id, path }, network, terminal }: StepSpecInput,
 ): Promise<RuntimeSpec> {
   const spec = runtimeSpec({
     id,
@@ -35,7 +41,7 @@ export async function stepSpec(
       env: mergeEnvironment([`PATH=${defaultPath}`], [`HOME=${account.home}`], step.env),
       cwd: step.cwd,
       account,
-      terminal: false,
+      terminal,
     },
     options: {
       network: network.mode === "own" ? "default" : network.mode,
@@ -57,16 +63,40 @@ export async function stepSpec(
     cgroupNamespace: false,
     inNetwork: network.mode === "own",
   });
-  const rlimits = setup.limits ? {} : { rlimits: [processLimit] };
+  const own = step.limits ?? [];
+  const counted = setup.limits || own.some(({ type }) => type === processLimit.type);
+  const rlimits = [...(counted ? [] : [processLimit]), ...own];
   return {
     ...spec,
+    linux: step.insecure ? unguarded(spec.linux) : spec.linux,
     // A build may use programs that change their user, as in an ordinary container.
-    process: { ...spec.process, noNewPrivileges: false, ...rlimits },
-    mounts: withOwn(spec.mounts, step.mounts),
+    process: { ...spec.process, noNewPrivileges: false, rlimits },
+    mounts: withOwn(
+      spec.mounts.map((mount) => withSize(mount, step.shmSize)),
+      step.mounts,
+    ),
   };
 }
 
 const processLimit = { type: "RLIMIT_NPROC", soft: mostProcesses, hard: mostProcesses };
+
+/** As BuildKit's `security.insecure`: no filter of system calls, nothing hidden or read-only, every device. */
+function unguarded(linux: RuntimeSpec["linux"]): RuntimeSpec["linux"] {
+  const { seccomp: _, resources, ...rest } = linux;
+  const devices = [{ allow: true, access: "rwm" }];
+  return {
+    ...rest,
+    ...(resources === undefined ? {} : { resources: { ...resources, devices } }),
+    maskedPaths: [],
+    readonlyPaths: [],
+  };
+}
+
+function withSize(mount: SpecMount, shmSize: number | undefined): SpecMount {
+  if (shmSize === undefined || mount.destination !== "/dev/shm") return mount;
+  const options = mount.options.filter((option) => !option.startsWith("size="));
+  return { ...mount, options: [...options, `size=${shmSize}`] };
+}
 
 /** A mount of the step's takes the place of one that every container has. */
 function withOwn(usual: readonly SpecMount[], own: readonly SpecMount[]): SpecMount[] {

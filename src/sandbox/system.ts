@@ -140,7 +140,10 @@ export function forbidNewPrivileges(): void {
 }
 
 // From the kernel's asm-generic/resource.h; the same on all architectures that Node runs on.
-const resources: Readonly<Record<string, number>> = { RLIMIT_NPROC: 6, RLIMIT_NOFILE: 7 };
+const resources: readonly string[] =
+  "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME".split(
+    " ",
+  );
 
 /**
  * setrlimit(2).
@@ -148,8 +151,8 @@ const resources: Readonly<Record<string, number>> = { RLIMIT_NPROC: 6, RLIMIT_NO
  * @param type - as the OCI runtime-spec names it
  */
 export function limitResource(type: string, soft: number, hard: number): void {
-  const number = resources[type];
-  if (number === undefined) throw new SystemCallError("setrlimit", "unknown", type);
+  const number = resources.findIndex((name) => type === `RLIMIT_${name}`);
+  if (number < 0) throw new SystemCallError("setrlimit", "unknown", type);
   call("setrlimit", type, number, BigUint64Array.of(BigInt(soft), BigInt(hard)));
 }
 

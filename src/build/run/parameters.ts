@@ -1,5 +1,6 @@
-import type { Environment, SourceLocation } from "../../io/index.ts";
-import type { BuildStep, SshAgent } from "../../sandbox/index.ts";
+import type { Environment, SourceLocation, WhittleError } from "../../io/index.ts";
+import type { BuildStep, BuildStepResult, SshAgent } from "../../sandbox/index.ts";
+import type { Tree } from "../../tree/index.ts";
 
 /** Something that is shown to a command while it runs; `target` is absolute. */
 export type RunMount =
@@ -49,6 +50,15 @@ export type RunMount =
 /** What a running step is told. */
 export type RunParameters = Omit<BuildStep, "mounts" | "secrets"> & { readonly mounts: readonly RunMount[] };
 
+/** A command that failed, before what it left is thrown away. */
+export interface FailedRun {
+  readonly error: WhittleError;
+  /** The files that it left, over those that were there. */
+  readonly tree: Tree;
+  /** Runs another program there; see `BuildStepResult`. */
+  readonly look: NonNullable<BuildStepResult["look"]>;
+}
+
 /** What a running step needs that must not change its key. */
 export interface RunLocal {
   readonly environment: Environment;
@@ -61,6 +71,8 @@ export interface RunLocal {
   readonly agent?: (id: string) => Promise<SshAgent | undefined>;
   /** Where the instruction stands, for errors. */
   readonly at?: SourceLocation;
+  /** Is told when the command failed, while what it left is still there. */
+  readonly failed?: (step: FailedRun) => Promise<void>;
   /** The instruction as it is shown when it fails. */
   readonly shown: string;
 }

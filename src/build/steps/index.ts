@@ -1,4 +1,4 @@
-export type { RunLocal, RunMount, RunParameters } from "../run/parameters.ts";
+export type { FailedRun, RunLocal, RunMount, RunParameters } from "../run/parameters.ts";
 export type { Account } from "./accounts.ts";
 export type { ArchiveLocal, ArchiveParameters, ResolveParameters } from "./archive.ts";
 export { archiveStep, lockedStep, resolveStep } from "./archive.ts";

@@ -1,7 +1,7 @@
 import type { BlobSink, BlobSource } from "../../image/index.ts";
 import { type Digest, noProgress, sha256, WhittleError } from "../../io/index.ts";
 import type { BuildStepResult } from "../../sandbox/index.ts";
-import { type Changes, type TreePath, treePath } from "../../tree/index.ts";
+import { apply, type Changes, type TreePath, treePath } from "../../tree/index.ts";
 import { type Executor, type ExecutorContext, type Input, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
 import { changesLeft } from "../run/left.ts";
@@ -114,7 +114,7 @@ class Running {
     );
     printed.end();
     this.#cleanups.push(result.discard);
-    if (result.failure !== undefined || result.status !== 0) throw this.#failed(result, printed);
+    if (result.failure !== undefined || result.status !== 0) throw await this.#failed(result, printed);
     return result;
   }
 
@@ -126,7 +126,19 @@ class Running {
     for (const cleanup of this.#cleanups) await cleanup();
   }
 
-  #failed(result: BuildStepResult, printed: PrintedLines): WhittleError {
+  /** The error; who wants to look around gets to before everything is thrown away. */
+  async #failed(result: BuildStepResult, printed: PrintedLines): Promise<WhittleError> {
+    const error = this.#error(result, printed);
+    const { look } = result;
+    if (this.#local.failed !== undefined && look !== undefined) {
+      const lower = await treeOfInput(inputOf(this.#inputs, "lower"));
+      const tree = apply(lower, await changesLeft(result.left, lower, this.#covered));
+      await this.#local.failed({ error, tree, look });
+    }
+    return error;
+  }
+
+  #error(result: BuildStepResult, printed: PrintedLines): WhittleError {
     const { shown } = this.#local;
     const why = result.failure === undefined ? "" : `: ${printed.hide(result.failure)}`;
     const lines = printed.last;

@@ -1,4 +1,4 @@
-import type { BaseLayer, Compression, SshAgent, Step } from "../../build/index.ts";
+import type { BaseLayer, Compression, FailedRun, ResourceLimit, SshAgent, Step } from "../../build/index.ts";
 import type { ImageConfig, Platform } from "../../image/index.ts";
 import type { Digest, Environment, SourceLocation } from "../../io/index.ts";
 import type { Dockerfile } from "../instruction.ts";
@@ -30,6 +30,10 @@ export interface Asked {
   readonly near?: string;
 }
 
+/** What a person has to allow before RUN gets it; BuildKit's names. */
+export const entitlements = ["network.host", "security.insecure"] as const;
+export type Entitlement = (typeof entitlements)[number];
+
 /** What a build was asked for beside its Dockerfile. */
 export interface PlanOptions {
   /** Name or number of the stage to build; by default the last one. */
@@ -53,7 +57,14 @@ export interface PlanOptions {
   readonly warn?: (warning: PlanWarning) => void;
   readonly network: "default" | "none" | "host";
   readonly extraHosts: readonly (readonly [string, string])[];
-  readonly allowInsecure: boolean;
+  /** What RUN may ask for beyond the usual. */
+  readonly allowed: ReadonlySet<Entitlement>;
+  /** Bytes that /dev/shm takes in RUN. */
+  readonly shmSize?: number;
+  /** Limits of RUN. */
+  readonly limits?: readonly ResourceLimit[];
+  /** Is told of a RUN that failed while what it left is still there. */
+  readonly failed?: (step: FailedRun) => Promise<void>;
   /** How the image is written; several forms of one image differ in this alone. */
   readonly forms: readonly ImageForm[];
   /** Seconds since the epoch for what the build itself makes. */

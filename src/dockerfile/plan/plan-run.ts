@@ -5,7 +5,7 @@ import { mistake, pointAt } from "../place.ts";
 import { readMounts } from "../read-run.ts";
 import type { Expand } from "./metadata.ts";
 import { commandLine, shellOf } from "./metadata.ts";
-import type { PlanOptions } from "./options.ts";
+import type { Entitlement, PlanOptions } from "./options.ts";
 import { plannedMount } from "./plan-mount.ts";
 import { selection } from "./selection.ts";
 import { addLayer, commit, type StageState, stepLabel } from "./stage-state.ts";
@@ -42,11 +42,7 @@ export async function planRun(
     const read = { paths: [{ path: source, exact: true }], excludes: [] };
     inputs[input] = selection(await from(mount.from), read, instruction, mount.from, options);
   }
-  if (instruction.security === "insecure" && !options.allowInsecure) {
-    throw mistake(instruction.place, "security.insecure is not allowed", {
-      hint: "--allow security.insecure",
-    });
-  }
+  requireAllowed(instruction, options.allowed);
   const step = runStep(
     state.tree,
     inputs,
@@ -58,6 +54,8 @@ export async function planRun(
       platform: state.platform,
       network: instruction.network ?? options.network,
       insecure: instruction.security === "insecure",
+      ...(options.shmSize === undefined ? {} : { shmSize: options.shmSize }),
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
       mounts,
       extraHosts: options.extraHosts,
     },
@@ -70,12 +68,23 @@ export async function planRun(
       secret: options.secret,
       ...(options.agent === undefined ? {} : { agent: options.agent }),
       at: pointAt(instruction.place),
+      ...(options.failed === undefined ? {} : { failed: options.failed }),
       shown: `RUN ${args.join(" ")}`,
     },
     stepLabel(state, instruction.original),
   );
   addLayer(state, step);
   commit(state, `RUN ${[...argumentWords(state), ...args].join(" ")} # whittle`, "layer");
+}
+
+/** Nobody gets rights over the machine because a Dockerfile says so. */
+function requireAllowed({ place, network, security }: Run, allowed: ReadonlySet<Entitlement>): void {
+  const asked: Entitlement[] = [];
+  if (network === "host") asked.push("network.host");
+  if (security === "insecure") asked.push("security.insecure");
+  const missing = asked.find((name) => !allowed.has(name));
+  if (missing !== undefined)
+    throw mistake(place, `${missing} is not allowed`, { hint: `--allow ${missing}` });
 }
 
 /** `|2 a=1 b=2`: the arguments that a command could see, as history tells of them. */
