@@ -130,8 +130,9 @@ async function image(
   const manifest = blob<Manifest>(output, descriptor);
   const config = site.hide(blob<ImageConfig & { readonly variant?: string }>(output, manifest.config));
   const layers = [];
-  for (const [index, layer] of manifest.layers.entries()) {
-    const base = ofBases.has(config.rootfs.diff_ids[index] ?? "");
+  // Without layers docker writes null.
+  for (const [index, layer] of (manifest.layers ?? []).entries()) {
+    const base = ofBases.has(config.rootfs.diff_ids?.[index] ?? "");
     const file = pathOf(output, layer);
     layers.push({ base, entries: base ? [] : await entriesOf(fileContent(file, statSync(file).size)) });
   }

@@ -22,7 +22,7 @@ import { agentsOf } from "./agents.ts";
 import { located, missingBase, openBase, unknownBase } from "./base-image.ts";
 import { BaseLedger } from "./dockerfile-lock.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
-import { sourceDateEpoch } from "./epoch.ts";
+import { sourceDateEpoch, withEpochArgument } from "./epoch.ts";
 import { type MainContext, openMainContext } from "./main-context.ts";
 import { NamedContexts } from "./named-contexts.ts";
 import { solverFor } from "./solver.ts";
@@ -97,10 +97,11 @@ class PlatformPlanner {
   plan(platform: Platform): Promise<PlannedDockerfile> {
     const { dockerfile, context, options, forms, cache, warn, several } = this.#planning;
     const { step, hidden } = context;
-    const epoch = sourceDateEpoch(options.environment);
+    const buildArguments = withEpochArgument(options.buildArguments ?? new Map(), options.environment);
+    const epoch = sourceDateEpoch(Object.fromEntries(buildArguments));
     return planDockerfile(dockerfile, {
       ...(options.target === undefined ? {} : { target: options.target }),
-      buildArguments: options.buildArguments ?? new Map(),
+      buildArguments,
       labels: options.labels ?? {},
       platform,
       showPlatform: several,

@@ -27,7 +27,7 @@ const largestId = 4294967294;
 /**
  * Finds the account that an image's `User` names: `user`, `uid`, `user:group`, `uid:gid` and mixtures, looked up
  * in the image's own files as Docker does. A number need not be in them; a name must. Without a group it is the
- * user's own one, and the groups that list the user as a member are additional ones.
+ * user's own one, and the groups that list the user as a member are additional ones, as is the group itself.
  *
  * @param passwd - the image's /etc/passwd, empty when it has none
  * @param group - the image's /etc/group, empty when it has none
@@ -57,10 +57,11 @@ export function findAccount(user: string, passwd: string, group: string): Accoun
     found === undefined || wantedGroup !== ""
       ? []
       : groups.filter((line) => line.members.includes(found.name)).map((line) => line.gid);
+  const gid = wantedGroup === "" ? (found?.gid ?? 0) : findGroup(wantedGroup, groups);
   return {
     uid,
-    gid: wantedGroup === "" ? (found?.gid ?? 0) : findGroup(wantedGroup, groups),
-    additionalGids: [...new Set(additionalGids)].sort((a, b) => a - b),
+    gid,
+    additionalGids: [...new Set([gid, ...additionalGids])].sort((a, b) => a - b),
     home: found?.home || "/",
   };
 }

@@ -50,7 +50,7 @@ function readJson(file: string): unknown {
   return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
 }
 
-const notCopied = ["case.json", "expected.json", "prepare.sh"];
+const notCopied = [".gitattributes", "case.json", "expected.json", "prepare.sh"];
 
 /**
  * Lays a case out: its Dockerfiles and the files of `context/` in `context/`, other directories beside it, with the

@@ -50,20 +50,26 @@ export class CopyTarget {
   /**
    * Follows a path as whoever is about to write there, and makes every missing directory of it.
    *
+   * @param mode - of what is made, instead of what the rules say
    * @throws WhittleError `STEP_FAILED` when something on the way is no directory
    */
-  makeDirectories(path: TreePath): TreePath {
+  makeDirectories(path: TreePath, mode?: number): TreePath {
     const real = this.builder.resolve(path, { missing: "enter" }).path;
     let at = "";
     for (const part of partsOf(real)) {
       at += `/${part}`;
       const entry = this.builder.get(at);
-      if (entry === undefined) this.builder.set(at, this.#directory());
+      if (entry === undefined) this.builder.set(at, this.#directory(mode));
       else if (entry.type !== "directory") {
         throw new WhittleError("STEP_FAILED", `Cannot copy to ${path}: ${at} is not a directory`);
       }
     }
     return real;
+  }
+
+  /** Whom everything is given to. */
+  get owner(): Owner | undefined {
+    return this.#rules.owner;
   }
 
   /** The same tree, copied into by other rules from now on. */
@@ -174,11 +180,11 @@ export class CopyTarget {
     return copy;
   }
 
-  #directory(): DirectoryEntry {
+  #directory(mode: number | undefined): DirectoryEntry {
     const { owner, origin, now, madeMode } = this.#rules;
     return {
       type: "directory",
-      ...attributes(madeMode ?? 0o755, {
+      ...attributes(mode ?? madeMode ?? 0o755, {
         ...(owner ?? {}),
         mtime: now,
         ...(origin === undefined ? {} : { origin }),

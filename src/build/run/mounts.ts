@@ -135,7 +135,11 @@ export class RunMounts {
         `Cannot run ${this.#local.shown}: the secret ${id} is no text for ${mount.env}`,
       );
     }
-    if (!required) return [];
+    if (!required) {
+      // A variable is there all the same, with nothing in it, as in BuildKit.
+      const { target: _file, ...variable } = mount;
+      return mount.env === undefined ? [] : [{ ...variable, bytes: new Uint8Array() }];
+    }
     throw this.#error(
       "NOT_FOUND",
       `Cannot run ${this.#local.shown}: the secret ${id} was not given`,

@@ -148,13 +148,15 @@ async function unpack(
   if (entry?.type !== "file") return undefined;
   const members = await archiveMembers(entry.content, `${local.cacheDirectory}/unpacked`, work);
   if (members === undefined) return undefined;
-  const directory = target.makeDirectories(treePath(parameters.destination));
+  // The mode of the archive's members stays, and so does that of directories that are made for them.
+  const directory = target.makeDirectories(treePath(parameters.destination), 0o755);
   const lower = target.builder.tree();
   const prefix = directory === "/" ? "" : directory;
-  // A file without a name has no place.
-  const named = members.filter(({ name, type }) => type === "directory" || treePath(name) !== "/");
+  // The archive's own top changes nothing of the directory that it goes into.
+  const named = members.filter(({ name }) => treePath(name) !== "/");
   const placed = named.map((member) => ({
     ...member,
+    ...target.owner,
     name: `${prefix}/${member.name}`,
     ...(member.type === "hardlink" ? { linkName: `${prefix}/${member.linkName}` } : {}),
   }));

@@ -114,8 +114,8 @@ function isSignal(text: string): boolean {
 }
 
 /** MAINTAINER. */
-export function planMaintainer(state: StageState, { name }: Of<"maintainer">, expand: Expand): void {
-  state.author = expand(name);
+export function planMaintainer(state: StageState, { name }: Of<"maintainer">): void {
+  state.author = name;
   commit(state, `MAINTAINER ${state.author}`, "no layer");
 }
 

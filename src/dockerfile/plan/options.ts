@@ -36,7 +36,7 @@ export type Entitlement = (typeof entitlements)[number];
 
 /** What a build was asked for beside its Dockerfile. */
 export interface PlanOptions {
-  /** Name or number of the stage to build; by default the last one. */
+  /** Name of the stage to build; by default the last one. */
   readonly target?: string;
   readonly buildArguments: ReadonlyMap<string, string>;
   readonly labels: Readonly<Record<string, string>>;

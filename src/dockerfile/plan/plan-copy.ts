@@ -22,6 +22,9 @@ export function planCopy(
 ): void {
   const given = expandedParts(instruction, expand);
   const mode = given.chmod === undefined ? undefined : checkedMode(instruction, given.chmod);
+  if (given.checksum !== undefined && !(given.paths.length === 1 && isRemote(given.paths[0] ?? ""))) {
+    throw mistake(instruction.place, "--checksum is for one HTTP or git source", { part: given.checksum });
+  }
   const inputs: Record<string, Step> = {};
   const sources: Sources[number][] = [];
   for (const [index, path] of given.paths.entries()) {

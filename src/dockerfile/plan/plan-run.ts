@@ -6,6 +6,7 @@ import { readMounts } from "../read-run.ts";
 import type { Expand } from "./metadata.ts";
 import { commandLine, shellOf } from "./metadata.ts";
 import type { Entitlement, PlanOptions } from "./options.ts";
+import { normalized } from "./paths.ts";
 import { plannedMount } from "./plan-mount.ts";
 import { selection } from "./selection.ts";
 import { addLayer, commit, type StageState, stepLabel } from "./stage-state.ts";
@@ -49,7 +50,7 @@ export async function planRun(
     {
       args,
       env: [...state.variables].map(([name, value]) => `${name}=${value}`),
-      cwd: state.config.WorkingDir || "/",
+      cwd: normalized("/", state.config.WorkingDir || "/", "no slash"),
       user: state.config.User ?? "",
       platform: state.platform,
       network: instruction.network ?? options.network,

@@ -7,7 +7,8 @@ import { addLayer, commit, type StageState, stepLabel } from "./stage-state.ts";
 export function planWorkdir(state: StageState, path: string, mtime: number): void {
   setWorkingDirectory(state, path);
   const label = stepLabel(state, `WORKDIR ${path}`);
-  const directory = slashed(state);
+  const shown = slashed(state);
+  const directory = normalized("/", shown, "no slash");
   if (directory !== "/") {
     const owner = state.config.User;
     const step = workdirStep(
@@ -17,14 +18,13 @@ export function planWorkdir(state: StageState, path: string, mtime: number): voi
     );
     addLayer(state, step);
   }
-  commit(state, `WORKDIR ${directory}`, directory === "/" ? "no layer" : "layer");
+  commit(state, `WORKDIR ${shown}`, directory === "/" ? "no layer" : "layer");
 }
 
-/** Brings the working directory into the usual form. */
+/** Sets the working directory: an absolute one as it is written, as in BuildKit; a relative one made absolute. */
 export function setWorkingDirectory(state: StageState, path: string): void {
   const separator = state.platform.os === "windows" ? "\\" : "/";
-  // Behind a relative path a slash means nothing; behind an absolute one it stays, as in BuildKit.
-  const slash = path.startsWith("/") ? "keep slash" : "no slash";
-  const made = normalized((state.config.WorkingDir ?? "/").replaceAll(separator, "/"), path, slash);
+  const present = (state.config.WorkingDir ?? "/").replaceAll(separator, "/");
+  const made = path.startsWith("/") ? path : normalized(present, path, "no slash");
   state.config.WorkingDir = made.replaceAll("/", separator);
 }

@@ -179,7 +179,7 @@ class Planner {
       case "stopsignal":
         return metadata.planStopsignal(state, instruction, fill);
       case "maintainer":
-        return metadata.planMaintainer(state, instruction, fill);
+        return metadata.planMaintainer(state, instruction);
       case "healthcheck":
         return metadata.planHealthcheck(state, instruction);
       case "onbuild":

@@ -40,12 +40,12 @@ export class Stages {
     return this.all.findLast(({ stage }) => stage.name?.toLowerCase() === wanted);
   }
 
-  /** The stage that `--target` means, by name or number; without one the last. */
+  /** The stage that `--target` means, by name; without one the last. */
   target(target: string | undefined): KnownStage {
     const last = this.all.at(-1);
     if (last === undefined) throw new Error("Internal error: a Dockerfile without stages was read");
     if (target === undefined || target === "") return last;
-    const found = this.find(target) ?? (/^\d+$/.test(target) ? this.all[Number(target)] : undefined);
+    const found = this.find(target);
     if (found !== undefined) return found;
     const names = this.all.flatMap(({ stage }) => stage.name ?? []);
     const meant = nearest(target, names);

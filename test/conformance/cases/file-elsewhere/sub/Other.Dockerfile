@@ -1,0 +1,3 @@
+# A Dockerfile outside the context.
+FROM scratch
+COPY . /all/

@@ -1,0 +1,4 @@
+python3 - <<'P'
+import socket
+socket.socket(socket.AF_UNIX).bind("agent.sock")
+P
