@@ -8,6 +8,7 @@ import { openBase } from "./base-image.ts";
 import type { BuildOptions, PlannedImage } from "./build.ts";
 import { contextMistake } from "./context-mistake.ts";
 import { ignoredContext } from "./ignored-context.ts";
+import { type ImageName, imageNamed, parseImageName } from "./image-name.ts";
 import { type Project, readProject } from "./read.ts";
 import { solverFor } from "./solver.ts";
 
@@ -178,39 +179,10 @@ function wayDown(
   return undefined;
 }
 
-type Meant =
-  | { readonly kind: "store"; readonly reference: string }
-  | { readonly kind: "project"; readonly directory?: string; readonly image?: string };
-
-/** What `image:` means: a directory with a `whittle.yaml`, an image of the same project, or one of the store. */
-function meantImage(project: Project, recipe: Exclude<ContextRecipe, { directory: string }>): Meant {
-  if ("project" in recipe) {
-    const directory = resolve(project.directory, recipe.project);
-    return { kind: "project", directory, ...(recipe.image === undefined ? {} : { image: recipe.image }) };
-  }
-  const { image } = recipe;
-  if (/^\.{0,2}\/|^\.{1,2}$/.test(image)) {
-    const [path = "", name] = image.split("#");
-    const directory = resolve(project.directory, path);
-    return { kind: "project", directory, ...(name === undefined ? {} : { image: name }) };
-  }
-  if (Object.hasOwn(project.recipe.images, image)) return { kind: "project", image };
-  return { kind: "store", reference: image };
-}
-
-/** The image that a project stands for where nobody says which: the only one, else the one with the project's name. */
-function imageNamed(project: Project, name: string | undefined): string {
-  const names = Object.keys(project.recipe.images);
-  const [only, ...others] = names;
-  const meant = name ?? (others.length === 0 ? only : names.find((one) => one === project.name));
-  if (meant !== undefined && names.includes(meant)) return meant;
-  throw new WhittleError(
-    "NOT_FOUND",
-    name === undefined
-      ? `Cannot choose an image of ${project.file}: it has ${names.length}, and none is called ${project.name}`
-      : `Cannot find the image "${name}": ${project.file} has no such image`,
-    { hint: `name one behind the directory: #${names.join(", #")}` },
-  );
+function meantImage(project: Project, recipe: Exclude<ContextRecipe, { directory: string }>): ImageName {
+  if (!("project" in recipe)) return parseImageName(recipe.image, project.directory, project);
+  const directory = resolve(project.directory, recipe.project);
+  return { kind: "project", directory, ...(recipe.image === undefined ? {} : { image: recipe.image }) };
 }
 
 /** One spelling for names that mean the same: `docker.io/library/x:latest` and `x`. */

@@ -1,20 +1,14 @@
-import { resolve } from "node:path";
 import { formatPlatform, hostPlatform, openImage } from "../image/index.ts";
-import { WhittleError } from "../io/index.ts";
 import { type RunnableImage, runnableImage } from "../sandbox/index.ts";
 import { readFrom, type Store } from "../store/index.ts";
 import { type BuildOptions, buildProject } from "./build.ts";
+import { imageNamed, parseImageName } from "./image-name.ts";
 import { type Project, readProject } from "./read.ts";
 
-/** What `image:` in a `whittle.yaml` means. */
+/** An image of the store, or one that a project describes. */
 export type MeantImage =
   | { readonly kind: "store"; readonly reference: string }
   | { readonly kind: "project"; readonly project: Project; readonly image: string };
-
-/** Whether a text names a directory with a `whittle.yaml`, perhaps with `#NAME` behind it, and no image. */
-function isProjectDirectory(text: string): boolean {
-  return /^(?:\.{1,2}(?:[/#]|$)|\/)/.test(text);
-}
 
 /**
  * Finds out what is meant by the name of an image: a directory with a `whittle.yaml` (`../bases/postgres`,
@@ -25,34 +19,11 @@ function isProjectDirectory(text: string): boolean {
  * @throws WhittleError `NOT_FOUND`, `RECIPE_INVALID`
  */
 export async function meantImage(text: string, directory: string, project?: Project): Promise<MeantImage> {
-  if (isProjectDirectory(text)) {
-    const [path = "", image] = text.split("#");
-    const other = await readProject(resolve(directory, path));
-    return { kind: "project", project: other, image: imageNamed(other, image) };
-  }
-  if (project !== undefined && Object.hasOwn(project.recipe.images, text)) {
-    return { kind: "project", project, image: text };
-  }
-  return { kind: "store", reference: text };
-}
-
-/**
- * The image of a project that is meant where nobody says which: the only one, else the one with the project's name.
- *
- * @throws WhittleError `NOT_FOUND`
- */
-export function imageNamed(project: Project, name?: string): string {
-  const names = Object.keys(project.recipe.images);
-  const [only, ...others] = names;
-  const meant = name ?? (others.length === 0 ? only : names.find((one) => one === project.name));
-  if (meant !== undefined && names.includes(meant)) return meant;
-  throw new WhittleError(
-    "NOT_FOUND",
-    name === undefined
-      ? `Cannot choose an image of ${project.file}: it has ${names.length}, and none is called ${project.name}`
-      : `Cannot find the image "${name}": ${project.file} has no such image`,
-    { hint: `it has: ${names.join(", ")}` },
-  );
+  const name = parseImageName(text, directory, project);
+  if (name.kind === "store") return name;
+  const own = name.directory === undefined ? project : await readProject(name.directory);
+  if (own === undefined) throw new Error("Internal error: an image of no project was named");
+  return { kind: "project", project: own, image: imageNamed(own, name.image) };
 }
 
 /** How images that are not in the store are come by. */

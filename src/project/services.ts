@@ -152,19 +152,23 @@ async function serviceRequest(
 }
 
 const pollEvery = 50;
+/** What is wrong with its settings ends a program soon. */
+const settling = 500;
 
-/** Waits until a service's check succeeds; one without a check has to run only. */
+/** Waits until a service's check succeeds; one without a check has to run for a moment. */
 async function untilHealthy(
   { id }: ContainerState,
   service: string,
   { environment, signal }: ServiceOptions,
   deadline: number,
 ): Promise<void> {
+  const settled = performance.now() + settling;
   for (;;) {
     signal.throwIfAborted();
     const state = await findContainer(id, environment);
     const health = state.health?.status;
-    if (state.status === "running" && (health === undefined || health === "healthy")) return;
+    const well = health === undefined ? performance.now() > settled : health === "healthy";
+    if (state.status === "running" && well) return;
     const over = performance.now() > deadline;
     if (state.status === "exited" || health === "unhealthy" || over) {
       throw await serviceFailure(state, service, over, environment);
