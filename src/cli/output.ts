@@ -23,7 +23,7 @@ export interface Output {
 
 const known = [
   ...["type", "dest", "tar", "name", "push", "compression", "compression-level", "force-compression"],
-  ...["oci-mediatypes", "rewrite-timestamp"],
+  ...["oci-mediatypes", "rewrite-timestamp", "windows-layers"],
 ] as const;
 type Known = (typeof known)[number];
 
@@ -122,6 +122,7 @@ function formOf(text: string, values: Values): Partial<ImageForm> {
       : { compression: compressionOf(text, type ?? "gzip", level) }),
     ...(force ? { force } : {}),
     ...(oci ? {} : { docker: true }),
+    ...(values.has("windows-layers") ? { windowsLayers: truth(text, values, "windows-layers", false) } : {}),
     ...(truth(text, values, "rewrite-timestamp", false) ? { rewriteTimestamp: true } : {}),
   };
 }

@@ -51,3 +51,4 @@ export type {
 } from "./types.ts";
 export { mediaTypes } from "./types.ts";
 export { childrenOf, copyReachable, overlaySource, reachable } from "./walk.ts";
+export { windowsFiles } from "./windows-layer.ts";

@@ -22,6 +22,7 @@ import {
   unnamedDirectory,
 } from "../tree/index.ts";
 import { type BlobSink, type LayerRecord, mediaTypes } from "./types.ts";
+import { windowsDetails, windowsEntries } from "./windows-layer.ts";
 
 /** How a layer is compressed; the level's meaning is the format's own. */
 export interface LayerCompression {
@@ -34,6 +35,8 @@ export interface WriteLayerOptions {
   readonly compression?: LayerCompression;
   /** Where deflated files of packages are remembered; the layer is the same with and without. */
   readonly deflated?: DeflatedBlocks;
+  /** Write it as Windows takes layers apart; what the layer itself has is of this time, in seconds. */
+  readonly windows?: { readonly mtime: number };
   readonly work: Work;
 }
 
@@ -57,7 +60,10 @@ export async function writeLayer(
 ): Promise<LayerRecord> {
   const { progress, signal } = options.work;
   const compression = options.compression ?? { type: "gzip" };
-  const list = from instanceof Tree || "added" in from ? layerEntries(from) : from;
+  const { windows } = options;
+  const plain = from instanceof Tree || "added" in from ? layerEntries(from) : from;
+  const list = windows === undefined ? plain : windowsEntries(plain, windows.mtime);
+  const details = windows === undefined ? {} : { details: windowsDetails };
   let files = 0;
   let totalBytes = 0;
   for (const [, entry] of list) {
@@ -70,7 +76,7 @@ export async function writeLayer(
   const id = `layer ${layerNumber++}`;
   progress({ kind: "start", id, label: `write a layer of ${files} files`, totalBytes });
   async function* tar(): AsyncGenerator<TarPiece, void, undefined> {
-    for await (const piece of writeTarPieces(list, apart, { signal })) {
+    for await (const piece of writeTarPieces(list, apart, { signal, ...details })) {
       signal.throwIfAborted();
       hash.update(piece.bytes);
       unpackedSize += piece.bytes.length;

@@ -8,6 +8,12 @@ import type { Platform } from "./types.ts";
  * @throws WhittleError `PLATFORM_UNSUPPORTED` when it has not that form
  */
 export function parsePlatform(text: string): Platform {
+  // `windows(10.0.20348.2227)/amd64`, as containerd writes the version of an operating system.
+  const version = /^([A-Za-z0-9_.-]+)\(([A-Za-z0-9_.-]{1,64})\)(?=\/)/.exec(text.trim());
+  if (version?.[1] !== undefined && version[2] !== undefined) {
+    const rest = text.trim().slice(version[0].length);
+    return { ...parsePlatform(`${version[1]}${rest}`), "os.version": version[2] };
+  }
   const parts = text.trim().split("/");
   if (parts.length > 3 || parts.some((part) => !/^[A-Za-z0-9_.-]{1,64}$/.test(part))) {
     throw new WhittleError(

@@ -8,6 +8,15 @@ export interface MemberToWrite {
   readonly entry: Entry;
   /** The name of the file that this one is a hard link to. */
   readonly linkTo?: string;
+  readonly details?: MemberDetails;
+}
+
+/** What a header says beside what the entry says. */
+export interface MemberDetails {
+  /** Further PAX records. */
+  readonly records: readonly (readonly [string, string])[];
+  /** Bits of the mode above the permissions. */
+  readonly mode: number;
 }
 
 const mostOctal = { seven: 0o7777777, eleven: 0o77777777777 } as const;
@@ -47,13 +56,14 @@ export function encodeHeader(member: MemberToWrite): Buffer {
   }
   const xattrs = [...(entry.xattrs ?? [])].sort(([a], [b]) => compareNames(a, b));
   for (const [key, value] of xattrs) records.push([`SCHILY.xattr.${key}`, value]);
+  for (const [key, value] of member.details?.records ?? []) records.push([key, value]);
   if (records.some(([, value]) => value === name || value === link) && !bothUtf8(member)) {
     records.unshift(["hdrcharset", "BINARY"]);
   }
   const header = block({
     name: split?.name ?? name.subarray(0, 100),
     prefix: split?.prefix ?? Buffer.alloc(0),
-    mode: entry.mode & 0o7777,
+    mode: (entry.mode & 0o7777) | (member.details?.mode ?? 0),
     uid: entry.uid > mostOctal.seven ? 0 : entry.uid,
     gid: entry.gid > mostOctal.seven ? 0 : entry.gid,
     size: size > mostOctal.eleven ? 0 : size,

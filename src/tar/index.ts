@@ -1,3 +1,4 @@
+export type { MemberDetails } from "./encode.ts";
 export { indexTar, memberContent, sliceContent } from "./index-tar.ts";
 export type { IndexedMember, SparsePiece, TarHeader, TarLimits, TarMember, TarType } from "./member.ts";
 export { defaultLimits } from "./member.ts";

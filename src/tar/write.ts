@@ -7,13 +7,15 @@ import {
   type Inode,
   type TreePath,
 } from "../tree/index.ts";
-import { encodeHeader } from "./encode.ts";
+import { encodeHeader, type MemberDetails } from "./encode.ts";
 import { blockSize, padded } from "./header.ts";
 
 export interface WriteTarOptions {
   /** Attributes of the top directory, to be written as `./`; without them the top is left out. */
   readonly top?: DirectoryEntry;
   readonly signal?: AbortSignal;
+  /** What headers say beside what entries say. */
+  readonly details?: (entry: Entry, path: TreePath, isLink: boolean) => MemberDetails;
 }
 
 /** The next bytes of an archive; those of a file's contents may come apart from all others. */
@@ -78,7 +80,9 @@ export async function* writeTarPieces(
       const inode = entry.type === "file" ? entry.inode : undefined;
       const linkTo = inode === undefined ? undefined : names.get(inode);
       if (inode !== undefined && linkTo === undefined) names.set(inode, name);
-      yield* out.add(encodeHeader({ name, entry, ...(linkTo === undefined ? {} : { linkTo }) }));
+      const details = options.details?.(entry, path, linkTo !== undefined);
+      const link = linkTo === undefined ? {} : { linkTo };
+      yield* out.add(encodeHeader({ name, entry, ...link, ...(details === undefined ? {} : { details }) }));
       if (entry.type === "file" && linkTo === undefined) yield* writeBody(entry, path, apart, out, disk);
     }
     yield* out.fill(trailer);

@@ -27,7 +27,8 @@ export function layerThread(data: LayerThreadData, here: LayerWriter): LayerThre
   let thread: Thread | undefined;
   let seen = 0;
   return {
-    async write(from, compression, work) {
+    async write(from, compression, work, windows) {
+      if (windows !== undefined) return here(from, compression, work, windows);
       const { layerEntries } = await import("../../image/index.ts");
       const entries = layerEntries(from);
       const size = entries.reduce(

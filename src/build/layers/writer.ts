@@ -10,12 +10,15 @@ export type LayerWriter = (
   from: Changes | Tree,
   compression: Compression,
   work: Work,
+  /** As Windows takes layers apart; what the layer itself has is of this time. */
+  windows?: { readonly mtime: number },
 ) => Promise<LayerRecord>;
 
 /** Writes layers in this thread. Deflated files of packages are taken from and put into `deflated`. */
 export function layerWriter(sink: BlobSink, deflated: DeflatedBlocks): LayerWriter {
-  return async (from, compression, work) => {
+  return async (from, compression, work, windows) => {
     const { writeLayer } = await import("../../image/index.ts");
-    return writeLayer(from, sink, { compression, deflated, work });
+    const form = windows === undefined ? {} : { windows };
+    return writeLayer(from, sink, { compression, deflated, work, ...form });
   };
 }

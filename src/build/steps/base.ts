@@ -25,9 +25,11 @@ export const baseExecutor: Executor = {
   cached: false,
   run: async (_step, _inputs, { key }) => ({ digest: key, record: null }),
   async load(step, _outcome, _inputs, work): Promise<TreeValue> {
-    const { readTree } = await import("../../image/index.ts");
+    const { readTree, windowsFiles } = await import("../../image/index.ts");
     const { image, cacheDirectory } = step.local as BaseLocal;
-    return { tree: await readTree(image, { unpacked: join(cacheDirectory, "layers"), work }) };
+    const tree = await readTree(image, { unpacked: join(cacheDirectory, "layers"), work });
+    const { os } = await image.platform();
+    return { tree: os === "windows" && tree.has(windowsFiles) ? tree.below(windowsFiles) : tree };
   },
 };
 

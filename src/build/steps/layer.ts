@@ -7,28 +7,32 @@ import type { Compression, LayerWriter } from "../layers/index.ts";
 import type { LayeredValue } from "./layered-value.ts";
 import type { TreeValue } from "./tree-value.ts";
 
-/**
- * A step that writes a tree as a layer; of a step that changes a tree, the changes.
- *
- * @param newest - seconds since the epoch that no file's time is after
- */
+/** How a layer is written beside its compression. */
+export type LayerForm = {
+  /** Seconds since the epoch that no file's time is after. */
+  readonly newest?: number;
+  /** As Windows takes layers apart; what the layer itself has is of this time. */
+  readonly windows?: { readonly mtime: number };
+};
+
+/** A step that writes a tree as a layer; of a step that changes a tree, the changes. */
 export function layerStep(
   tree: Step,
   what: string,
   compression: Compression,
   platform?: string,
-  newest?: number,
+  form: LayerForm = {},
 ): Step {
   return {
     kind: "layer",
     label: `write the layer of ${what}`,
     ...(platform === undefined ? {} : { platform }),
-    parameters: { compression, ...(newest === undefined ? {} : { newest }) },
+    parameters: { compression, ...form },
     inputs: { tree },
   };
 }
 
-type LayerParameters = { readonly compression: Compression; readonly newest?: number };
+type LayerParameters = LayerForm & { readonly compression: Compression };
 
 /** Its record is a `LayerRecord`. */
 export function layerExecutor(writeLayer: LayerWriter): Executor {
@@ -37,7 +41,7 @@ export function layerExecutor(writeLayer: LayerWriter): Executor {
     version: 2,
     cached: true,
     async run(step, inputs, work) {
-      const { compression, newest } = step.parameters as LayerParameters;
+      const { compression, newest, windows } = step.parameters as LayerParameters;
       const value = await inputOf(inputs, "tree").value<TreeValue | LayeredValue>();
       const whole = "changes" in value ? value.changes : value.tree;
       const from = newest === undefined ? whole : notAfter(whole, newest);
@@ -45,7 +49,7 @@ export function layerExecutor(writeLayer: LayerWriter): Executor {
       const progress: Progress = (event) => {
         if (event.kind === "bytes") work.progress({ ...event, id: work.key });
       };
-      const layer: LayerRecord = await writeLayer(from, compression, { ...work, progress });
+      const layer: LayerRecord = await writeLayer(from, compression, { ...work, progress }, windows);
       return {
         digest: sha256(`${layer.diffId} ${layer.descriptor.digest}`),
         record: layer as unknown as Json,

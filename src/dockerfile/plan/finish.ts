@@ -11,7 +11,12 @@ export function finishedImage(state: StageState, form: ImageForm, options: PlanO
   const config = Object.keys(labels).length === 0 ? state.config : { ...state.config, Labels: labels };
   const { compression, force, docker, rewriteTimestamp } = form;
   const annotations = { ...form.annotations, ...form.platformAnnotations?.get(shown) };
-  const newest = rewriteTimestamp === true ? epoch : undefined;
+  // On top of Windows' own layers, layers are as Windows has them; BuildKit writes others plainly.
+  const isWindows = platform.os === "windows" && (form.windowsLayers ?? state.baseLayers.length > 0);
+  const written = {
+    ...(rewriteTimestamp === true && epoch !== undefined ? { newest: epoch } : {}),
+    ...(isWindows ? { windows: { mtime: epoch ?? 0 } } : {}),
+  };
   const recompressed =
     force === true ? state.baseLayers.map((layer) => recompressStep(layer, compression)) : [];
   const own = state.layers.map((step, index) =>
@@ -20,7 +25,7 @@ export function finishedImage(state: StageState, form: ImageForm, options: PlanO
       `${state.name || "the image"}, ${index + 1} of ${state.layers.length}`,
       compression,
       shown,
-      newest,
+      written,
     ),
   );
   return assembleStep(

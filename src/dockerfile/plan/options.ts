@@ -85,6 +85,8 @@ export interface ImageForm {
   readonly docker?: boolean;
   /** No file is younger than the epoch, if there is one. */
   readonly rewriteTimestamp?: boolean;
+  /** Layers of Windows images with `Files` and `Hives` (default: on a base that has layers, as BuildKit does). */
+  readonly windowsLayers?: boolean;
   /** Of the manifest of every platform. */
   readonly annotations?: Readonly<Record<string, string>>;
   /** Of one platform's manifest. */

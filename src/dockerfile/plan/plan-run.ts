@@ -43,6 +43,12 @@ export async function planRun(
     const read = { paths: [{ path: source, exact: true }], excludes: [] };
     inputs[input] = selection(await from(mount.from), read, instruction, mount.from, options);
   }
+  if (state.platform.os !== "linux") {
+    const { os } = state.platform;
+    throw mistake(instruction.place, `RUN cannot run for ${os}: its programs need a kernel of ${os}`, {
+      hint: `FROM --platform=$BUILDPLATFORM runs a stage on this machine, and COPY --from takes what it makes`,
+    });
+  }
   requireAllowed(instruction, options.allowed);
   const step = runStep(
     state.tree,
