@@ -373,6 +373,47 @@ describe.each(identities)("mounts of RUN, as %s", (identity) => {
     });
   });
 
+  it.each([
+    { by: "crun", lacking: { programs: ["runc"] } },
+    { by: "plain namespaces", lacking: { programs: ["runc", "crun"] } },
+    { by: "a copy of the tree", lacking: { overlay: true as const } },
+  ])("are the same by $by", async ({ by, lacking }) => {
+    const cache = `drivers-${by.replaceAll(" ", "-")}`;
+    const place = context(
+      `${identity}-drivers`,
+      [
+        "RUN --mount=type=secret,id=one --mount=type=secret,id=one,env=ONE,target=/srv/one,mode=0444 \\",
+        `  --mount=type=ssh --mount=type=cache,id=${cache},target=/c --mount=type=tmpfs,target=/t \\`,
+        "  --mount=target=/here --mount=target=/written,rw \\",
+        `  ${say("$(stat -c '%a %u:%g %s' /run/secrets/one) $(wc -c < /srv/one) ${#ONE}")}; \\`,
+        `  ${say("$(ssh-add -l | wc -l) $(echo x > /c/x; ls /c) $(echo x > /t/x; ls /t)")}; \\`,
+        `  ${say("$(cat /here/file) $(echo > /here/file || echo read-only)")}; echo y > /written/file; \\`,
+        `  ${say("$(cat /written/file)")}; cat /run/secrets/one; echo $ONE; ls -a /run`,
+        `RUN ${say("$(ls /run /c /t /here /written)")}`,
+      ],
+      { file: "x\n" },
+    );
+    writeFileSync(join(machine.directory, "one"), secret);
+    const key = join(machine.directory, "key");
+    if (identity !== "root") chmodSync(key, 0o644);
+    const given = [
+      "--secret",
+      `id=one,src=${machine.directory}/one`,
+      "--ssh",
+      `default=${key}`,
+      "--no-cache",
+    ];
+    const ended = await machine.whittle(identity, words(place, ...given), undefined, { lacking });
+    chmodSync(key, 0o600);
+    expect(ended.status, ended.stderr).toBe(0);
+    const { length } = secret;
+    expect(printed(ended)).toEqual([
+      ...[`> 400 0:0 ${length} ${length} ${length}`, "> 1 x x", "> x read-only", "> y", "> "],
+    ]);
+    expect(ended.stderr).not.toContain(secret);
+    expect(holds(home(), secret)).toEqual([]);
+  });
+
   it("leave nothing behind", async () => {
     const left = ["steps", "run"].flatMap((name) => {
       const place = join(home(), "home/.cache/whittle", name);
