@@ -1,65 +1,18 @@
-import { execFileSync } from "node:child_process";
-import { chmod, cp, mkdir, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { driverNames } from "../src/sandbox/index.ts";
-import { type Ended, type Identity, identities, type Lacking, SandboxMachine } from "./sandbox-machine.ts";
+import { BuildMachine, contentsOf, printed } from "./build-machine.ts";
+import { type Ended, type Identity, identities, type Lacking } from "./sandbox-machine.ts";
 
-let machine: SandboxMachine;
-let base = "";
-let number = 0;
+let machine: BuildMachine;
 
 beforeAll(async () => {
-  machine = await SandboxMachine.make();
-  base = join(machine.directory, "base");
-  await cp(machine.rootfs, base, { recursive: true, verbatimSymlinks: true });
-  const applets = "chmod chown cp find ip ln mkdir mkfifo rm sed sort test";
-  for (const name of applets.split(" ")) await symlink("busybox", join(base, "bin", name));
+  machine = await BuildMachine.make();
 });
 
 afterAll(async () => {
-  const left = await machine.leftovers();
-  await machine.remove();
+  const left = await machine.remove();
   expect(left).toEqual([]);
 });
-
-/** Builds a Dockerfile over a small base; the context has the base's files in `base`. */
-async function build(
-  identity: Identity,
-  lines: readonly string[],
-  flags: readonly string[] = [],
-  lacking: Lacking = {},
-): Promise<Ended> {
-  const context = join(machine.directory, `context-${number++}`);
-  await mkdir(context);
-  await chmod(context, 0o755);
-  await cp(base, join(context, "base"), { recursive: true, verbatimSymlinks: true });
-  await writeFile(join(context, "Dockerfile"), ["FROM scratch", "COPY base /", ...lines, ""].join("\n"));
-  return machine.whittle(
-    identity,
-    ["build", "--progress", "plain", "--no-cache", ...flags, context],
-    undefined,
-    {
-      lacking,
-    },
-  );
-}
-
-/** The lines of a build's output that a command printed. */
-function printed({ stderr }: Ended): string[] {
-  return stderr
-    .split("\n")
-    .filter((line) => line.startsWith("> "))
-    .map((line) => line.slice(2));
-}
-
-/** What is in the layers of an image that was built into a directory, without times. */
-function contents(tar: string): string {
-  return execFileSync("tar", ["-tvf", tar, "--numeric-owner", "--xattrs"], { encoding: "utf8" }).replace(
-    / \d{4}-\d\d-\d\d \d\d:\d\d /g,
-    " ",
-  );
-}
 
 const others = (driver: string): string[] =>
   driverNames.filter((name) => name !== driver && name !== "plain");
@@ -80,12 +33,11 @@ describe.concurrent.each(
   identities.flatMap((identity) => driverNames.map((driver) => ({ identity, driver }))),
 )("a build's commands run by $driver as $identity", ({ identity, driver }) => {
   const lines = identity === "single" ? everything : [...everything, ...owners];
-  const tarOf = (who: string): string =>
-    join(machine.directory, who, "home", `${driver}-${lines.length}.tar`);
+  const tarOf = (who: Identity): string => machine.file(who, `${identity}-${driver}.tar`);
 
   it("leave the layers that they leave for root", async () => {
     const build_ = (who: Identity, lacking: Lacking): Promise<Ended> =>
-      build(who, lines, ["-o", `type=tar,dest=${tarOf(who)}`], lacking);
+      machine.build(who, lines, { flags: ["-o", `type=tar,dest=${tarOf(who)}`], lacking });
     const ended = await build_(identity, {
       programs: others(driver).concat(driver === "plain" ? ["runc", "crun"] : []),
     });
@@ -93,7 +45,7 @@ describe.concurrent.each(
     expect(printed(ended), ended.stderr).toContain("10001:10001");
     const asRoot = await build_("root", {});
     expect(asRoot.status, asRoot.stderr).toBe(0);
-    expect(contents(tarOf(identity))).toBe(contents(tarOf("root")));
+    expect(contentsOf(tarOf(identity))).toBe(contentsOf(tarOf("root")));
   });
 });
 
@@ -108,18 +60,21 @@ const chain = [
 
 describe.concurrent.each(identities)("where the machine lacks something, %s", (identity) => {
   it("builds without overlays, by copying", async () => {
-    const tar = join(machine.directory, identity, "home", "copied.tar");
-    const usual = join(machine.directory, identity, "home", "overlaid.tar");
-    const copied = await build(identity, chain, ["-o", `type=tar,dest=${tar}`], { overlay: true });
+    const tar = machine.file(identity, "copied.tar");
+    const usual = machine.file(identity, "overlaid.tar");
+    const copied = await machine.build(identity, chain, {
+      flags: ["-o", `type=tar,dest=${tar}`],
+      lacking: { overlay: true },
+    });
     expect(copied.status, copied.stderr).toBe(0);
     expect(printed(copied)).toEqual(["one more y"]);
-    const overlaid = await build(identity, chain, ["-o", `type=tar,dest=${usual}`]);
+    const overlaid = await machine.build(identity, chain, { flags: ["-o", `type=tar,dest=${usual}`] });
     expect(overlaid.status, overlaid.stderr).toBe(0);
-    expect(contents(tar)).toBe(contents(usual));
+    expect(contentsOf(tar)).toBe(contentsOf(usual));
   });
 
   it.skipIf(identity === "root")("is told how to allow user namespaces", async () => {
-    const ended = await build(identity, ["RUN true"], [], { userNamespaces: true });
+    const ended = await machine.build(identity, ["RUN true"], { lacking: { userNamespaces: true } });
     expect(ended.status, ended.stderr).toBe(3);
     expect(ended.stderr).toContain("user namespaces are not allowed on this machine");
     expect(ended.stderr).toContain("kernel.unprivileged_userns_clone=1");
@@ -128,7 +83,7 @@ describe.concurrent.each(identities)("where the machine lacks something, %s", (i
 
 describe("a user with a single id", () => {
   it("is told why files cannot be given to others", async () => {
-    const ended = await build("single", ["RUN chown 5:5 /etc/group"]);
+    const ended = await machine.build("single", ["RUN chown 5:5 /etc/group"]);
     expect(ended.status).toBe(4);
     expect(ended.stderr).toMatch(/exit status 1/);
     expect(ended.stderr).toContain("usermod --add-subuids 100000-165535");
@@ -139,7 +94,7 @@ describe("the network of a command", () => {
   const look = "echo '> '$(ip -o link | sed -E 's/^[0-9]+: ([^:@]*).*/\\1/' | sort)";
 
   it("is its own with a way out, nothing, or the machine's", async () => {
-    const ended = await build("root", [
+    const ended = await machine.build("root", [
       `RUN ${look}; cat /etc/hosts /etc/resolv.conf`,
       `RUN --network=none ${look}`,
     ]);
@@ -150,16 +105,18 @@ describe("the network of a command", () => {
   });
 
   it("is the machine's where no program gives a way out, and a warning says so", async () => {
-    const ended = await build("root", [`RUN ${look}`], [], { programs: ["slirp4netns", "pasta"] });
+    const ended = await machine.build("root", [`RUN ${look}`], {
+      lacking: { programs: ["slirp4netns", "pasta"] },
+    });
     expect(ended.status, ended.stderr).toBe(0);
     expect(printed(ended)).not.toEqual(["lo tap0"]);
     expect(ended.stderr).toContain("commands of the build see the machine's network");
   });
 
   it("leaves nothing of its files in the layer", async () => {
-    const tar = join(machine.directory, "root", "home", "network.tar");
-    const ended = await build("root", ["RUN true"], ["-o", `type=tar,dest=${tar}`]);
+    const tar = machine.file("root", "network.tar");
+    const ended = await machine.build("root", ["RUN true"], { flags: ["-o", `type=tar,dest=${tar}`] });
     expect(ended.status, ended.stderr).toBe(0);
-    expect(contents(tar)).not.toMatch(/etc\/(?:hosts|hostname|resolv\.conf)/);
+    expect(contentsOf(tar)).not.toMatch(/etc\/(?:hosts|hostname|resolv\.conf)/);
   });
 });

@@ -53,6 +53,7 @@ export function addBuildOptions(command: Command): void {
     "look around where a RUN failed: sh takes any shell there is",
   );
   command.option("--shm-size <bytes>", "size of /dev/shm in RUN: 64m");
+  command.option("--pids-limit <number>", "processes that a RUN may have at a time (default: 8192)");
   list("--ulimit <spec>", "limit of RUN: nofile=1024[:2048]; repeatable");
   list("-o, --output <spec>", "type=store|oci|docker|tar|local[,dest=PATH], a directory, or -; repeatable");
   command

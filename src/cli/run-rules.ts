@@ -5,10 +5,11 @@ import type { DockerfileOptions } from "../project/index.ts";
 export interface RunRuleFlags {
   readonly allow: readonly string[];
   readonly shmSize?: string;
+  readonly pidsLimit?: string;
   readonly ulimit: readonly string[];
 }
 
-type Rules = Pick<DockerfileOptions, "allow" | "shmSize" | "limits">;
+type Rules = Pick<DockerfileOptions, "allow" | "shmSize" | "pidsLimit" | "limits">;
 
 /**
  * What commands may ask for and get.
@@ -22,6 +23,7 @@ export function runRules(flags: RunRuleFlags, network: string | undefined): Rule
   return {
     ...(allow.length === 0 ? {} : { allow }),
     ...(flags.shmSize === undefined ? {} : { shmSize: bytes(flags.shmSize) }),
+    ...(flags.pidsLimit === undefined ? {} : { pidsLimit: count(flags.pidsLimit) }),
     ...(flags.ulimit.length === 0 ? {} : { limits: flags.ulimit.map(limit) }),
   };
 }
@@ -40,6 +42,11 @@ function bytes(text: string): number {
   const [, number, unit = ""] = /^(\d{1,12})([bkmg]?)b?$/i.exec(text) ?? [];
   if (number !== undefined && Number(number) > 0) return Number(number) * (units[unit.toLowerCase()] ?? 1);
   throw new WhittleError("USAGE", `Cannot use --shm-size "${text}": a size as 64m is wanted`);
+}
+
+function count(text: string): number {
+  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
+  throw new WhittleError("USAGE", `Cannot use --pids-limit "${text}": a number from 1 on is wanted`);
 }
 
 const resources =

@@ -66,6 +66,7 @@ export interface BuildOptions extends Work {
     | "extraHosts"
     | "allow"
     | "shmSize"
+    | "pidsLimit"
     | "limits"
     | "failed"
     | "noCacheFilter"

@@ -49,6 +49,8 @@ export interface DockerfileOptions extends Work {
   readonly allow?: readonly Entitlement[];
   /** Bytes that /dev/shm takes in RUN. */
   readonly shmSize?: number;
+  /** How many processes a RUN may have at a time (default: 8192). */
+  readonly pidsLimit?: number;
   /** Limits of RUN. */
   readonly limits?: readonly ResourceLimit[];
   /** Is told of a RUN that failed while what it left is still there. */

@@ -116,6 +116,7 @@ class PlatformPlanner {
       extraHosts: options.extraHosts ?? [],
       allowed: new Set(options.allow),
       ...(options.shmSize === undefined ? {} : { shmSize: options.shmSize }),
+      ...(options.pidsLimit === undefined ? {} : { pidsLimit: options.pidsLimit }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.failed === undefined ? {} : { failed: options.failed }),
       forms,

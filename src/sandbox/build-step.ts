@@ -30,6 +30,8 @@ export interface BuildStep {
   readonly mounts: readonly SpecMount[];
   /** Bytes that /dev/shm takes; by default 64 MiB. */
   readonly shmSize?: number;
+  /** How many processes and threads there may be at a time; by default {@link mostProcesses}. */
+  readonly pidsLimit?: number;
   /** As setrlimit(2) takes them, beside those of every step. */
   readonly limits?: readonly ResourceLimit[];
   readonly secrets: readonly StepSecret[];

@@ -94,7 +94,7 @@ async function launch(
     };
     // Runtimes as root have control groups made; nobody else can.
     const ungrouped = !setup.limits && setup.privilege === "root";
-    const group = ungrouped ? await limitProcesses(directory.id, mostProcesses) : undefined;
+    const group = ungrouped ? await limitProcesses(directory.id, step.pidsLimit ?? mostProcesses) : undefined;
     const line = await stepCommand(
       {
         bundle,

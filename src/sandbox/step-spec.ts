@@ -4,7 +4,7 @@ import type { BuildStep } from "./build-step.ts";
 import { heldCapabilities } from "./machine.ts";
 import { containerResolver, writeMachineFiles } from "./machine-files.ts";
 import { defaultPath, mergeEnvironment } from "./process.ts";
-import type { RuntimeSpec, SpecMount } from "./runtime-spec.ts";
+import type { ResourceLimit, RuntimeSpec, SpecMount } from "./runtime-spec.ts";
 import type { Setup } from "./runtimes.ts";
 import { runtimeSpec } from "./spec.ts";
 import type { StepDirectory } from "./step-directory.ts";
@@ -45,7 +45,7 @@ export async function stepSpec(
     },
     options: {
       network: network.mode === "own" ? "default" : network.mode,
-      pidsLimit: mostProcesses,
+      pidsLimit: step.pidsLimit ?? mostProcesses,
       ...(step.insecure ? { capAdd: ["ALL"] } : {}),
     },
     mounts: {
@@ -64,8 +64,8 @@ export async function stepSpec(
     inNetwork: network.mode === "own",
   });
   const own = step.limits ?? [];
-  const counted = setup.limits || own.some(({ type }) => type === processLimit.type);
-  const rlimits = [...(counted ? [] : [processLimit]), ...own];
+  const counted = setup.limits || own.some(({ type }) => type === "RLIMIT_NPROC");
+  const rlimits = [...(counted ? [] : [processLimit(step)]), ...own];
   return {
     ...spec,
     linux: step.insecure ? unguarded(spec.linux) : spec.linux,
@@ -78,7 +78,9 @@ export async function stepSpec(
   };
 }
 
-const processLimit = { type: "RLIMIT_NPROC", soft: mostProcesses, hard: mostProcesses };
+function processLimit({ pidsLimit = mostProcesses }: BuildStep): ResourceLimit {
+  return { type: "RLIMIT_NPROC", soft: pidsLimit, hard: pidsLimit };
+}
 
 /** As BuildKit's `security.insecure`: no filter of system calls, nothing hidden or read-only, every device. */
 function unguarded(linux: RuntimeSpec["linux"]): RuntimeSpec["linux"] {

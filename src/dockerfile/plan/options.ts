@@ -61,6 +61,8 @@ export interface PlanOptions {
   readonly allowed: ReadonlySet<Entitlement>;
   /** Bytes that /dev/shm takes in RUN. */
   readonly shmSize?: number;
+  /** How many processes a RUN may have at a time. */
+  readonly pidsLimit?: number;
   /** Limits of RUN. */
   readonly limits?: readonly ResourceLimit[];
   /** Is told of a RUN that failed while what it left is still there. */

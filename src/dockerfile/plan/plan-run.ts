@@ -62,6 +62,7 @@ export async function planRun(
       network: instruction.network ?? options.network,
       insecure: instruction.security === "insecure",
       ...(options.shmSize === undefined ? {} : { shmSize: options.shmSize }),
+      ...(options.pidsLimit === undefined ? {} : { pidsLimit: options.pidsLimit }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       mounts,
       extraHosts: options.extraHosts,

@@ -1,0 +1,160 @@
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BuildMachine } from "./build-machine.ts";
+import { type Identity, identities, type Lacking } from "./sandbox-machine.ts";
+
+// What can go wrong with a build's commands, and what is left of it: nothing.
+
+let machine: BuildMachine;
+
+beforeAll(async () => {
+  machine = await BuildMachine.make();
+});
+
+afterAll(async () => {
+  const left = await machine.remove();
+  expect(left).toEqual([]);
+});
+
+/** Whether a process runs with these words. */
+async function runs(words: string): Promise<boolean> {
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const line = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+    if (line.replaceAll("\0", " ").trim() === words) return true;
+  }
+  return false;
+}
+
+/** Waits until something is so; what is not in time is a failure of the test. */
+async function until(isSo: () => Promise<boolean> | boolean): Promise<void> {
+  while (!(await isSo())) await delay(10);
+}
+
+describe.each(identities)("a command run as %s", (identity) => {
+  it("is told of with its signal's status, its last lines and its place", async () => {
+    const many = "i=0; while [ $i -lt 30 ]; do i=$((i+1)); echo line $i; done";
+    const ended = await machine.build(identity, [`RUN ${many}; sh -c 'kill -9 $$'; exit $?`]);
+    expect(ended.status).toBe(4);
+    expect(ended.stderr).toMatch(/Dockerfile:3:1\n/);
+    expect(ended.stderr).toContain("exit status 137");
+    expect(ended.stderr).toContain("  | line 30\n");
+    expect(ended.stderr).not.toContain("  | line 10\n");
+    expect(ended.stderr).toMatch(/^3 \| RUN/m);
+    expect(await machine.unfinished(identity)).toEqual([]);
+  });
+
+  it("takes what it started with it", async () => {
+    const length = String(100_000 + identities.indexOf(identity));
+    const ended = await machine.build(identity, [
+      `RUN (sleep ${length} &); (trap '' HUP TERM; sleep ${length}) & true`,
+    ]);
+    expect(ended.status, ended.stderr).toBe(0);
+    expect(await runs(`sleep ${length}`)).toBe(false);
+    expect(await machine.unfinished(identity)).toEqual([]);
+  });
+
+  it("leaves a shell to look around with, if asked", async () => {
+    const lines = [
+      "ENV NAME=value",
+      "WORKDIR /srv/place",
+      "USER root",
+      "RUN echo made > made; rm /etc/group; false",
+    ];
+    const input = 'pwd; echo "$NAME"; cat made; ls /etc; exit 7\n';
+    const ended = await machine.build(identity, lines, { flags: ["--invoke-on-error", "sh"], input });
+    expect(ended.status).toBe(4);
+    expect(ended.stdout).toMatch(/^\/srv\/place\nvalue\nmade\n/);
+    expect(ended.stdout).toContain("passwd");
+    expect(ended.stdout).not.toContain("group");
+    expect(ended.stderr).toContain("/bin/sh ended with status 7");
+    expect(await machine.unfinished(identity)).toEqual([]);
+  });
+});
+
+const bombs: readonly { readonly identity: Identity; readonly driver: string; readonly lacking: Lacking }[] =
+  [
+    { identity: "root", driver: "runc", lacking: {} },
+    { identity: "root", driver: "plain", lacking: { programs: ["runc", "crun"] } },
+    { identity: "subordinate", driver: "runc", lacking: {} },
+    { identity: "single", driver: "plain", lacking: { programs: ["runc", "crun"] } },
+  ];
+
+describe.each(bombs)("a fork bomb run by $driver as $identity", ({ identity, lacking }) => {
+  it("cannot make more processes than it may have", async () => {
+    const bomb = "RUN i=0; while [ $i -lt 300 ]; do sleep 200000 & i=$((i+1)); done; echo survived";
+    const ended = await machine.build(identity, [bomb], { flags: ["--pids-limit", "64"], lacking });
+    expect(ended.status, ended.stderr).toBe(4);
+    expect(ended.stderr).toMatch(/can't fork/);
+    expect(ended.stderr).not.toContain("  | survived");
+    expect(await runs("sleep 200000")).toBe(false);
+  });
+});
+
+describe("a disk that is too small", () => {
+  it("fails the command that fills it, and the next build goes on", async () => {
+    const small = join(machine.sandbox.directory, "small");
+    await mkdir(small);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=24m", "tmpfs", small]);
+    try {
+      const env = { XDG_CACHE_HOME: small };
+      const fill = ["RUN echo kept > /kept", "RUN dd if=/dev/zero of=/big bs=1M count=64"];
+      const full = await machine.build("root", fill, { env });
+      expect(full.status).toBe(4);
+      expect(full.stderr).toContain("No space left on device");
+      expect(await readdir(join(small, "whittle/steps"))).toEqual([]);
+      const next = await machine.build("root", ["RUN dd if=/dev/zero of=/little bs=1M count=2"], { env });
+      expect(next.status, next.stderr).toBe(0);
+    } finally {
+      execFileSync("umount", [small]);
+    }
+  });
+});
+
+describe("a build that is ended", () => {
+  const lines = [
+    "RUN echo one > /one",
+    "RUN dd if=/dev/urandom of=/big bs=1M count=40; echo '> written'; sleep 0.3",
+    "COPY base /again",
+    "RUN echo '> last'; sleep 0.3",
+  ];
+  const phases = [
+    { phase: "before the first command", moment: /COPY base \// },
+    { phase: "in a command", moment: /^> written/m },
+    { phase: "while a layer is written", moment: /✓.*of=\/big/ },
+    { phase: "in the last command", moment: /^> last/m },
+  ];
+  const signals = ["SIGINT", "SIGTERM", "SIGKILL"] as const;
+  const cases = signals.flatMap((signal) => phases.map((one) => ({ signal, ...one })));
+
+  it.each(cases)("by $signal $phase leaves nothing running, and the next one completes", async (one) => {
+    const context = await machine.context(lines);
+    const words = ["build", "--progress", "plain", context];
+    const first = machine.sandbox.spawn("root", [...words, "--no-cache"], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const ended = once(first, "close") as Promise<[number | null, string | null]>;
+    let told = "";
+    let over = false;
+    void ended.then(() => {
+      over = true;
+    });
+    first.stderr?.on("data", (chunk: Buffer) => {
+      told += chunk.toString();
+    });
+    await until(() => over || one.moment.test(told));
+    first.kill(one.signal);
+    const [status, signal] = await ended;
+    if (one.signal === "SIGKILL") expect(signal, told).toBe("SIGKILL");
+    else expect(status, told).toBe(130);
+    // What was killed takes its children with it, which takes the kernel a moment.
+    await until(async () => (await machine.sandbox.leftovers()).length === 0);
+    if (one.signal !== "SIGKILL") expect(await machine.unfinished("root")).toEqual([]);
+    const second = await machine.sandbox.whittle("root", words);
+    expect(second.status, second.stderr).toBe(0);
+    expect((await machine.unfinished("root")).filter((name) => name.startsWith("steps/"))).toEqual([]);
+  });
+});
