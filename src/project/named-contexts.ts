@@ -93,9 +93,9 @@ export class NamedContexts {
   }
 
   async #files(name: string, value: string): Promise<Step> {
-    const git = parseGitReference(value);
-    if (git !== undefined && git.looksLocal !== true)
-      return gitContext(git, this.#options, `context ${name}`);
+    // `name:path` could be a repository as well, but nobody has to guess what a name stands for.
+    const git = /^(?:[a-z]+:\/\/|[\w-]+@)/i.test(value) ? parseGitReference(value) : undefined;
+    if (git !== undefined) return gitContext(git, this.#options, `context ${name}`);
     if (/^https?:\/\//i.test(value)) {
       return httpStep(
         { url: value, name: "context", mtime: 0 },

@@ -1,0 +1,191 @@
+import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DockerfilePlace } from "./dockerfile-place.ts";
+
+let place: DockerfilePlace;
+
+beforeAll(async () => {
+  place = await DockerfilePlace.make();
+});
+
+afterAll(() => place.remove());
+
+/** The instructions that were carried out, and those that were taken from the cache. */
+function told(stderr: string): { readonly done: string[]; readonly cached: string[] } {
+  const lines = stderr.split("\n").flatMap((line) => {
+    const found = /(RUN|COPY|ADD|WORKDIR) .*/.exec(line);
+    return found === null ? [] : [{ kind: `${found[1]}`, cached: /CACHED|cached/.test(line), line }];
+  });
+  const kinds = (cached: boolean): string[] =>
+    lines.filter((line) => line.cached === cached).map(({ kind }) => kind);
+  return { done: kinds(false), cached: kinds(true) };
+}
+
+const random = "head -c 16 /dev/urandom";
+
+describe("the cache", () => {
+  it("follows content: other times, other files, and files that are left out do not count", async () => {
+    const context = place.files("content", {
+      Dockerfile: `FROM busybox\nCOPY used.txt /\nRUN ${random} > /r\n`,
+      "used.txt": "1",
+      "unused.txt": "1",
+    });
+    const first = await place.build([context]);
+    utimesSync(join(context, "used.txt"), 1, 1);
+    writeFileSync(join(context, "unused.txt"), "2");
+    const second = await place.build([context]);
+    expect(second.stdout).toBe(first.stdout);
+    expect(told(second.stderr)).toEqual({ done: [], cached: ["COPY", "RUN"] });
+    writeFileSync(join(context, "used.txt"), "2");
+    const third = await place.build([context]);
+    expect(told(third.stderr).done).toEqual(["COPY", "RUN"]);
+  });
+
+  it("counts what a mount shows, not what lies beside it", async () => {
+    const context = place.files("mounted", {
+      Dockerfile: `FROM busybox\nRUN --mount=type=bind,source=in,target=/in ${random} > /r\n`,
+      "in/a": "1",
+      b: "1",
+    });
+    const first = await place.build([context]);
+    writeFileSync(join(context, "b"), "2");
+    expect((await place.build([context])).stdout).toBe(first.stdout);
+    writeFileSync(join(context, "in/a"), "2");
+    expect((await place.build([context])).stdout).not.toBe(first.stdout);
+  });
+
+  it("counts arguments in scope, but no proxies and no secrets", async () => {
+    const secret = place.files("secrets", { one: "1", two: "2" });
+    const input = `FROM busybox\nARG A\nRUN --mount=type=secret,id=s ${random} > /r\n`;
+    const build = async (...words: string[]): Promise<string> =>
+      (await place.build(["-", ...words], { input })).stdout;
+    const first = await build("--build-arg", "A=1", "--secret", `id=s,src=${secret}/one`);
+    const same = ["--build-arg", "http_proxy=http://example.org", "--secret", `id=s,src=${secret}/two`];
+    expect(await build("--build-arg", "A=1", ...same)).toBe(first);
+    expect(await build("--build-arg", "A=2")).not.toBe(first);
+  });
+
+  it("is passed over by --no-cache once, and for some stages by --no-cache-filter", async () => {
+    const input =
+      `FROM busybox AS one\nRUN ${random} > /one\n` +
+      `FROM busybox AS two\nRUN ${random} > /two\nCOPY --from=one /one /\n`;
+    const first = await place.build(["-"], { input });
+    const second = await place.build(["-", "--no-cache"], { input });
+    expect(second.stdout).not.toBe(first.stdout);
+    expect((await place.build(["-"], { input })).stdout).toBe(second.stdout);
+    const filtered = await place.build(["-", "--no-cache-filter", "two"], { input });
+    expect(filtered.stdout).not.toBe(second.stdout);
+    expect(told(filtered.stderr)).toEqual({ done: ["RUN", "COPY"], cached: ["RUN"] });
+  });
+
+  it("knows what ONBUILD makes of a base", async () => {
+    await place.build(["-", "-t", "triggers"], { input: "FROM busybox\nONBUILD RUN touch /triggered\n" });
+    await place.build(["-", "-t", "triggered"], { input: "FROM triggers\n" });
+    expect(await place.paths("triggered")).toContain("/triggered");
+  });
+});
+
+describe("stages", () => {
+  it("that the target does not need are not built", async () => {
+    const input =
+      "FROM busybox AS broken\nRUN false\nFROM nowhere AS missing\nFROM busybox AS good\nRUN true\n";
+    const { stderr } = await place.build(["-", "--target", "good"], { input });
+    expect(stderr).not.toContain("RUN false");
+  });
+
+  it("that do not need each other run side by side", async () => {
+    // Each waits for the other one: one after the other they would wait for ever.
+    const cache = "--mount=type=cache,id=meet,target=/meet";
+    const wait = (own: string, other: string): string =>
+      `RUN ${cache} touch /meet/${own}; for i in $(seq 300); do [ -e /meet/${other} ] && exit 0; sleep 0.1; done; exit 1\n`;
+    const input =
+      `FROM busybox AS a\n${wait("a", "b")}FROM busybox AS b\n${wait("b", "a")}` +
+      "FROM scratch\nCOPY --from=a /etc/passwd /a\nCOPY --from=b /etc/passwd /b\n";
+    await place.build(["-", "-t", "met"], { input });
+    expect(await place.paths("met")).toEqual(["/a", "/b"]);
+  });
+
+  it("are built for the platform of the machine where they say so", async () => {
+    const input =
+      "FROM --platform=$BUILDPLATFORM busybox AS build\nARG TARGETARCH TARGETPLATFORM\n" +
+      "RUN echo $TARGETPLATFORM > /out-$TARGETARCH\n" +
+      "FROM scratch\nARG TARGETARCH\nCOPY --from=build /out-$TARGETARCH /\n";
+    await place.build(["-", "--platform", "linux/arm64,linux/riscv64", "-o", "crossed"], { input });
+    expect(readFileSync(join(place.directory, "crossed/linux_arm64/out-arm64"), "utf8")).toBe(
+      "linux/arm64\n",
+    );
+    expect(readdirSync(join(place.directory, "crossed/linux_riscv64"))).toEqual(["out-riscv64"]);
+  });
+});
+
+describe("an exported cache", () => {
+  const input =
+    `FROM busybox AS made\nRUN ${random} > /made\n` +
+    `FROM busybox\nRUN ${random} > /own\nCOPY --from=made /made /\nRUN ${random} > /last\n`;
+
+  it.each(["min", "max"])("spares another machine every step: mode=%s", async (mode) => {
+    const to = `type=local,dest=cache-${mode},mode=${mode}`;
+    const here = await place.build(["-", "--cache-to", to], { input });
+    const store = join(place.directory, `store-${mode}`);
+    await place.build(["-o", "type=oci,dest=busybox", "-t", "x", "-"], { input: "FROM busybox\n" });
+    const there = await place.build(
+      [
+        ...["-", "-t", "there", "--cache-from", `type=local,src=cache-${mode}`],
+        ...["--build-context", "busybox=oci-layout://busybox"],
+      ],
+      { input, store },
+    );
+    expect(there.stdout).toBe(here.stdout);
+    expect(told(there.stderr).done).toEqual([]);
+    expect((await place.whittle(["store", "verify"], { store })).status).toBe(0);
+  });
+
+  it("that is damaged or absent is a warning and a miss", async () => {
+    await place.build(["-", "--cache-to", "type=local,dest=damaged,mode=max"], { input });
+    const blobs = join(place.directory, "damaged/blobs/sha256");
+    for (const name of readdirSync(blobs)) {
+      const bytes = readFileSync(join(blobs, name));
+      bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+      writeFileSync(join(blobs, name), bytes);
+    }
+    const store = join(place.directory, "store-damaged");
+    const base = ["--build-context", "busybox=oci-layout://busybox"];
+    for (const name of ["damaged", "absent"]) {
+      rmSync(store, { recursive: true, force: true });
+      const finished = await place.build(["-", ...base, "--cache-from", `type=local,src=${name}`], {
+        input,
+        store,
+      });
+      expect(finished.stderr).toMatch(/warning: the cache .* is of no use/);
+      expect(told(finished.stderr).done.filter((kind) => kind === "RUN").length).toBe(3);
+    }
+  });
+
+  it.each(["type=registry,ref=x", "x", "type=inline", "type=local", "type=local,src=x,y=z"])(
+    "cannot come from %s",
+    async (words) => {
+      const finished = await place.tryBuild(["-", "--cache-from", words], { input });
+      expect([finished.status, finished.stderr]).toEqual([2, expect.stringContaining(words)]);
+    },
+  );
+});
+
+describe("a lock", () => {
+  it("holds a build to the bases that an earlier one took", async () => {
+    const context = place.files("locked", { Dockerfile: "FROM base\nCOPY . /\n", file: "1" });
+    await place.whittle(["tag", "busybox", "base"]);
+    const first = await place.build([context, "-t", "locked"]);
+    const lock = JSON.parse(readFileSync(join(context, "whittle.lock"), "utf8")) as {
+      dockerfiles: Record<string, { bases: Record<string, Record<string, string>> }>;
+    };
+    expect(Object.keys(lock.dockerfiles["Dockerfile"]?.bases["base"] ?? {})).toHaveLength(1);
+    expect(await place.paths("locked")).not.toContain("/whittle.lock");
+    await place.build(["-", "-t", "base"], { input: "FROM busybox\nRUN touch /newer\n" });
+    expect((await place.build([context, "--locked"])).stdout).toBe(first.stdout);
+    expect((await place.build([context])).stdout).not.toBe(first.stdout);
+    writeFileSync(join(context, "Dockerfile"), "FROM busybox\n");
+    const unknown = await place.tryBuild([context, "--locked"]);
+    expect([unknown.status, unknown.stderr]).toEqual([2, expect.stringContaining("does not record busybox")]);
+  });
+});
