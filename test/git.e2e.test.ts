@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:http";
@@ -14,7 +15,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { fetchGit, type GitLocal, treeDigest } from "../src/build/index.ts";
+import { collectGit, fetchGit, type GitLocal, treeDigest } from "../src/build/index.ts";
 import { quietWork, readText } from "../src/io/index.ts";
 import { openAgent } from "../src/sandbox/index.ts";
 import type { Tree } from "../src/tree/index.ts";
@@ -281,6 +282,36 @@ describe("a git repository over HTTP", () => {
     const names = readdirSync(join(shared.cacheDirectory, "git")).filter((name) => name.endsWith("-sha1"));
     writeFileSync(join(shared.cacheDirectory, "git", names[0] ?? "", "shallow.lock"), "");
     expect((await fetchGit({ remote: project() }, shared, quietWork)).commit).toBe(commits["second"]);
+  });
+
+  it("may name its commits by SHA-256", async () => {
+    const work = join(directory, "work256");
+    git(directory, "init", "-q", "-b", "main", "--object-format=sha256", work);
+    writeFileSync(join(work, "README"), "long names\n");
+    git(work, "add", ".");
+    git(work, "commit", "-qm", "one");
+    git(directory, "clone", "-q", "--bare", work, "served/long.git");
+    const remote = `${server.address}/long.git`;
+    const { tree, commit } = await fetchGit({ remote, keepGitDir: true }, local(), quietWork);
+    expect(commit).toHaveLength(64);
+    expect((await described(tree))["/README"]).toContain("long names");
+    expect((await fetchGit({ remote, ref: commit }, local(), quietWork)).commit).toBe(commit);
+  });
+
+  it("is kept for an hour at least, and then as long as is wanted", async () => {
+    const place = local();
+    await fetchGit({ remote: project() }, place, quietWork);
+    const all = join(place.cacheDirectory, "git");
+    expect(await collectGit(place.cacheDirectory, { keepFor: 0 })).toBe(0);
+    const old = new Date(Date.now() - 7_200_000);
+    const names = readdirSync(all).filter((name) => name.endsWith("-sha1"));
+    for (const name of [...names, `files/${readdirSync(join(all, "files"))[0]}`])
+      utimesSync(join(all, name), old, old);
+    expect(await collectGit(place.cacheDirectory, { keepFor: 86_400_000 })).toBe(0);
+    expect(await collectGit(place.cacheDirectory, { keepFor: 0, dryRun: true })).toBe(2);
+    expect(await collectGit(place.cacheDirectory, { keepFor: 0 })).toBe(2);
+    expect(readdirSync(join(all, "files"))).toEqual([]);
+    await fetchGit({ remote: project() }, place, quietWork);
   });
 
   it("is given up at once on a signal", async () => {

@@ -414,6 +414,33 @@ describe.each(identities)("mounts of RUN, as %s", (identity) => {
     expect(holds(home(), secret)).toEqual([]);
   });
 
+  it("leave caches that are collected when nobody uses them", async () => {
+    const place = context(`${identity}-collect`, [
+      "RUN --mount=type=cache,id=in-use,target=/c echo '> using'; until [ -e /c/go ]; do sleep 0.05; done",
+    ]);
+    const child = machine.spawn(identity, words(place, "--no-cache"), { stdio: ["ignore", "pipe", "pipe"] });
+    let all = "";
+    child.stderr?.on("data", (chunk) => {
+      all += chunk;
+    });
+    while (!/^> using/m.test(all)) await once(child.stderr ?? child, "data");
+    const gc = async (...flags: readonly string[]): Promise<number> => {
+      const ended = await machine.whittle(identity, ["store", "gc", "--format", "json", ...flags]);
+      expect(ended.status, ended.stderr).toBe(0);
+      return (JSON.parse(ended.stdout) as { mounts: { removed: number } }).mounts.removed;
+    };
+    expect(await gc()).toBe(0);
+    const unused = await gc("--all", "--dry-run");
+    expect(unused).toBeGreaterThan(5);
+    expect(await gc("--all")).toBe(unused);
+    const caches = join(home(), "home/.cache/whittle/mounts");
+    expect(readdirSync(caches)).toHaveLength(1);
+    writeFileSync(join(caches, readdirSync(caches)[0] ?? "", "0/files/go"), "");
+    expect((await once(child, "close"))[0]).toBe(0);
+    expect(await gc("--all")).toBe(1);
+    expect(readdirSync(caches)).toEqual([]);
+  });
+
   it("leave nothing behind", async () => {
     const left = ["steps", "run"].flatMap((name) => {
       const place = join(home(), "home/.cache/whittle", name);

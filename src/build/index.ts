@@ -3,6 +3,7 @@ export type { Context } from "./context.ts";
 export { readContext } from "./context.ts";
 export { startsAsTar } from "./copy/unpack.ts";
 export type { Executor, ExecutorContext, Input } from "./executor.ts";
+export { collectGit } from "./git/collect.ts";
 export { type FetchedGit, fetchGit } from "./git/fetch.ts";
 export type { GitLocal, GitRequest, GitRevision } from "./git/request.ts";
 export type { Json, Outcome, Step } from "./graph.ts";

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { withLock } from "./lock.ts";
+import { holdLock, tryLock, withLock } from "./lock.ts";
 
 let directory: string;
 beforeEach(async () => {
@@ -107,5 +107,46 @@ describe("withLock", () => {
     const lock = join(directory, "lock");
     await expect(withLock(lock, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
     expect(await withLock(lock, async () => 1)).toBe(1);
+  });
+});
+
+describe("tryLock", () => {
+  it("has what nobody holds, and does not wait for what somebody holds", async () => {
+    const lock = join(directory, "lock");
+    const held = await tryLock(lock);
+    expect(held).toBeDefined();
+    expect(await tryLock(lock)).toBeUndefined();
+    expect(await tryLock(lock, { shared: true })).toBeUndefined();
+    await held?.release();
+    const [one, other] = [await tryLock(lock, { shared: true }), await tryLock(lock, { shared: true })];
+    expect([one, other]).not.toContain(undefined);
+    expect(await tryLock(lock)).toBeUndefined();
+    await one?.release();
+    await other?.release();
+    const again = await holdLock(lock);
+    await again.release();
+    expect(await readdir(lock)).toEqual([]);
+  });
+
+  it("is had by all who share it, however close together they ask", async () => {
+    const asked = Array.from({ length: 20 }, () => tryLock(join(directory, "lock"), { shared: true }));
+    expect(await Promise.all(asked)).not.toContain(undefined);
+  });
+
+  it("is had by one at most of those who want it alone", async () => {
+    const asked = Array.from({ length: 20 }, () => tryLock(join(directory, "lock")));
+    const held = (await Promise.all(asked)).filter((lock) => lock !== undefined);
+    expect(held.length).toBeLessThan(2);
+  });
+
+  it("is not held by a process that was killed", async () => {
+    const { kill, line, output } = inProcess(
+      `await withLock(lock, () => { console.log("in"); return new Promise((r) => setTimeout(r, 60_000)); });`,
+    );
+    await line;
+    expect(await tryLock(join(directory, "lock"))).toBeUndefined();
+    kill();
+    await output;
+    expect(await tryLock(join(directory, "lock"))).toBeDefined();
   });
 });

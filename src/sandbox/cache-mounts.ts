@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, readdir, rename, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import {
   cacheDirectory,
@@ -61,6 +61,9 @@ export async function holdCache(
   const { place, lock } = await freeCopy(directory, request.sharing, work);
   try {
     await makeCache(place, request, work, environment);
+    // How long a cache was of no use is told by this time.
+    const now = new Date();
+    await utimes(place, now, now).catch(() => undefined);
     return { path: join(place, "files"), release: () => lock.release() };
   } catch (error) {
     await lock.release();

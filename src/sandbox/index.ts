@@ -2,6 +2,8 @@ export type { BuildStep, BuildStepResult } from "./build-step.ts";
 export { runBuildStep } from "./build-step.ts";
 export type { CacheRequest, HeldCache } from "./cache-mounts.ts";
 export { holdCache } from "./cache-mounts.ts";
+export type { CollectCachesOptions, CollectedCaches } from "./collect-caches.ts";
+export { collectCaches } from "./collect-caches.ts";
 export type { RunningContainer, StartOptions } from "./container.ts";
 export { startContainer } from "./container.ts";
 export { startDetached } from "./detached.ts";

@@ -12,6 +12,7 @@ import {
 } from "../../io/index.ts";
 import { type Entry, nameOf, type Tree, treeOfDirectory } from "../../tree/index.ts";
 import { checkOut } from "./checkout.ts";
+import { markUsed } from "./collect.ts";
 import { Git } from "./program.ts";
 import { fetchCommit, repositoryPlace } from "./repository.ts";
 import type { GitLocal, GitRequest, GitRevision } from "./request.ts";
@@ -49,6 +50,7 @@ export async function gitTree(
   work: Work,
 ): Promise<Tree> {
   const place = await checkedOut(request, revision, local, work);
+  await markUsed(place);
   const time = Number(await readFile(join(place, "time"), "utf8"));
   const keep = request.keepGitDir === true;
   const tree = await treeOfDirectory(join(place, "files"), {

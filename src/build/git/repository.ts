@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { digestHex, makeDirectories, sha256, WhittleError } from "../../io/index.ts";
+import { markUsed } from "./collect.ts";
 import type { Git } from "./program.ts";
 import type { GitRequest, GitRevision } from "./request.ts";
 
@@ -25,6 +26,7 @@ export async function fetchCommit(
 ): Promise<void> {
   await makeRepository(git, repository, revision.commit);
   await removeOldLocks(repository);
+  await markUsed(repository);
   if (await has(git, repository, revision)) return;
   const object = revision.tag ?? revision.commit;
   const shallow = ["--depth=1", "--no-tags"];

@@ -1,5 +1,6 @@
 import { Argument, Option } from "commander";
 import { cacheDirectory, WhittleError } from "../../io/index.ts";
+import type { CollectedCaches } from "../../sandbox/index.ts";
 import type { CachePart, CollectOptions, Problem, Repaired, TidyOptions, Usage } from "../../store/index.ts";
 import { formatBytes, formatTable } from "../format.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
@@ -31,7 +32,7 @@ export const command: VerbModule = {
         "--older-than <duration>",
         "gc: delete what was not of use for so long: 30m, 2h, 7d (default 1h)",
       )
-      .option("--all", "gc: forget cached results of builds too")
+      .option("--all", "gc: forget cached results and cache mounts of builds too")
       .option("--keep-cache <duration>", "gc: delete downloads and the like not used for so long", "30d")
       .option("--cache-size <size>", "gc: while there is more of them, delete the longest unused", "10g")
       .addOption(new Option("--format <form>", "how to print").choices(["text", "json"]).default("text"))
@@ -69,12 +70,14 @@ const actions: Readonly<Record<Action, (flags: Flags, context: VerbContext) => P
     const collected = await store.gc(context, collectOptions(flags));
     const { tidyMachineCache } = await import("../../store/index.ts");
     const cache = await tidyMachineCache(directory, context, options);
-    if (flags.format === "json") context.out(json({ ...collected, cache }));
+    const kept = await collectKept(flags, context);
+    if (flags.format === "json") context.out(json({ ...collected, cache, ...kept }));
     else {
       const verb = flags.dryRun === true ? "would free" : "freed";
       context.out(
         `${verb} ${formatBytes(collected.bytes)} in ${collected.removed.length} blobs\n` +
-          `${verb} ${formatBytes(cache.bytes)} in ${cache.files} files of ${directory}\n`,
+          `${verb} ${formatBytes(cache.bytes)} in ${cache.files} files of ${directory}\n` +
+          `${verb} ${formatBytes(kept.mounts.bytes)} in ${kept.mounts.removed} cache mounts, and ${kept.git} git trees\n`,
       );
     }
     return 0;
@@ -100,6 +103,26 @@ function problemLines(problems: readonly Problem[], repaired: Repaired | undefin
     if (names.size > 0) lines.push(`build or pull again: ${[...names].join(" ")}`);
   }
   return lines.map((line) => `${line}\n`).join("");
+}
+
+/** What builds keep between them in whole directories: the cache mounts of their steps, and git repositories. */
+async function collectKept(flags: Flags, { environment }: VerbContext): Promise<Kept> {
+  const [{ collectCaches }, { collectGit }] = await Promise.all([
+    import("../../sandbox/index.ts"),
+    import("../../build/index.ts"),
+  ]);
+  const keepFor = flags.all === true ? 0 : milliseconds("--keep-cache", flags.keepCache);
+  const options = { keepFor, dryRun: flags.dryRun === true };
+  return {
+    mounts: await collectCaches(environment, options),
+    git: await collectGit(cacheDirectory(environment), options),
+  };
+}
+
+interface Kept {
+  readonly mounts: CollectedCaches;
+  /** How many repositories and trees of files are gone. */
+  readonly git: number;
 }
 
 function collectOptions(flags: Flags): CollectOptions {
