@@ -13,13 +13,18 @@ afterAll(() => place.remove());
 
 /** The instructions that were carried out, and those that were taken from the cache. */
 function told(stderr: string): { readonly done: string[]; readonly cached: string[] } {
-  const lines = stderr.split("\n").flatMap((line) => {
-    const found = /(RUN|COPY|ADD|WORKDIR) .*/.exec(line);
-    return found === null ? [] : [{ kind: `${found[1]}`, cached: /CACHED|cached/.test(line), line }];
-  });
-  const kinds = (cached: boolean): string[] =>
-    lines.filter((line) => line.cached === cached).map(({ kind }) => kind);
-  return { done: kinds(false), cached: kinds(true) };
+  const kinds = new Map<string, string>();
+  const done: string[] = [];
+  const cached: string[] = [];
+  for (const line of stderr.split("\n")) {
+    const [, number = "", text = ""] = /^(#\d+) (.*)$/.exec(line) ?? [];
+    const kind = /^\[[^\]]*\] (RUN|COPY|ADD|WORKDIR)/.exec(text)?.[1] ?? kinds.get(number);
+    if (kind === undefined) continue;
+    kinds.set(number, kind);
+    if (text === "CACHED") cached.push(kind);
+    else if (text.startsWith("DONE")) done.push(kind);
+  }
+  return { done, cached };
 }
 
 const random = "head -c 16 /dev/urandom";

@@ -123,9 +123,9 @@ describe("a build that is ended", () => {
   ];
   const phases = [
     { phase: "before the first command", moment: /COPY base \// },
-    { phase: "in a command", moment: /^> written/m },
-    { phase: "while a layer is written", moment: /✓.*of=\/big/ },
-    { phase: "in the last command", moment: /^> last/m },
+    { phase: "in a command", moment: /\d > written$/m },
+    { phase: "while a layer is written", moment: /> written\n(?:.*\n)*?.*DONE/ },
+    { phase: "in the last command", moment: /\d > last$/m },
   ];
   const signals = ["SIGINT", "SIGTERM", "SIGKILL"] as const;
   const cases = signals.flatMap((signal) => phases.map((one) => ({ signal, ...one })));

@@ -100,8 +100,8 @@ describe("the network of a command", () => {
     ]);
     expect(ended.status, ended.stderr).toBe(0);
     expect(printed(ended)).toEqual(["lo tap0", "lo"]);
-    expect(ended.stderr).toMatch(/^127\.0\.0\.1\s+localhost$/m);
-    expect(ended.stderr).toMatch(/^nameserver /m);
+    expect(ended.stderr).toMatch(/ 127\.0\.0\.1\s+localhost$/m);
+    expect(ended.stderr).toMatch(/ nameserver /);
   });
 
   it("is the machine's where no program gives a way out, and a warning says so", async () => {

@@ -51,6 +51,25 @@ describe("progressView", () => {
     );
   });
 
+  it("plain: numbers the steps of a Dockerfile as BuildKit does, and what they print", () => {
+    let text = "";
+    const view = progressView("plain", { write: (chunk: string) => (text += chunk) }, false);
+    view.progress({ kind: "start", id: "a", label: "[made 1/2] RUN make" });
+    view.progress({ kind: "start", id: "b", label: "[2/2] COPY . ." });
+    view.progress({ kind: "done", id: "b", outcome: "cached" });
+    view.progress({ kind: "log", id: "a", line: "made\u001b[2J", stream: "stdout" });
+    view.progress({ kind: "done", id: "a", outcome: "done" });
+    view.progress({ kind: "start", id: "c", label: "[3/3] RUN false" });
+    view.progress({ kind: "done", id: "c", outcome: "failed" });
+    view.stop();
+    expect(text.replace(/\d+ ms/, "N ms").replace(/\d\.\d\d/, "N")).toBe(
+      [
+        ...["#1 [made 1/2] RUN make", "#2 [2/2] COPY . .", "#2 CACHED", "#1 N made\\x1b[2J", "#1 DONE N ms"],
+        ...["#3 [3/3] RUN false", "#3 ERROR", ""],
+      ].join("\n"),
+    );
+  });
+
   it("tty: never wider than the terminal, and nothing is written where nothing changed", async () => {
     const written: string[] = [];
     const output = { isTTY: true, columns: 30, write: (chunk: string) => written.push(chunk) };

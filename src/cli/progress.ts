@@ -1,5 +1,6 @@
 import type { Progress } from "../io/index.ts";
 import { paint, printable } from "./paint.ts";
+import { NumberedSteps } from "./progress-steps.ts";
 import { liveLine, Tasks } from "./progress-tasks.ts";
 
 /** How progress is shown. `auto` is `tty` on a terminal and `plain` elsewhere. */
@@ -45,15 +46,18 @@ function warningLine(text: string, colour: boolean): string {
   return `${paint(colour).yellow("warning:")} ${printable(text)}\n`;
 }
 
-/** One line per finished step; lines of a step's own output as they come. */
+/** One line per finished step; those of a Dockerfile are numbered, and so is what they print. */
 function plainView(output: Output, colour: boolean): ProgressView {
   const tasks = new Tasks();
+  const steps = new NumberedSteps(colour);
   const say = (text: string): void => {
     if (text !== "") output.write(text);
   };
   return {
     progress(event) {
-      if (event.kind === "warning") say(warningLine(event.text, colour));
+      const step = steps.follow(event);
+      if (step !== undefined) say(step);
+      else if (event.kind === "warning") say(warningLine(event.text, colour));
       else if (event.kind === "log") say(`${printable(event.line)}\n`);
       else say(tasks.follow(event, colour));
     },
