@@ -71,7 +71,7 @@ async function* bodyFrom(transfer: Resumable, at: number): AsyncGenerator<Uint8A
   if (partial && !(headerOf(answer, "content-range") ?? "").startsWith(`bytes ${at}-`)) {
     throw networkError(transfer, new HttpStatus(206, "answers with another range than was asked for"));
   }
-  for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+  for await (const chunk of answer.body) {
     const fresh = chunk.subarray(Math.min(skip, chunk.length));
     skip -= chunk.length - fresh.length;
     left -= fresh.length;

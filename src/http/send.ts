@@ -1,11 +1,20 @@
 import { Readable } from "node:stream";
-import type { Dispatcher } from "undici";
 import type { Environment } from "../io/index.ts";
 import { proxyAddress } from "./proxy.ts";
 import { HttpStatus } from "./retry.ts";
 
 /** An answer; its body has yet to be read. */
-export type Answer = Dispatcher.ResponseData;
+export interface Answer {
+  readonly statusCode: number;
+  /** By name in lower case; a list where a header came several times. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Readable & {
+    /** Throws the body away, so that its connection can be used again. */
+    dump(): Promise<void>;
+  };
+  /** Scheme, host and port of who answered, after all redirects. */
+  readonly origin: string;
+}
 
 /** What a request says. */
 export interface SendRequest {
@@ -87,7 +96,10 @@ export async function openSender(
       const { location } = answer.headers;
       const redirected =
         [301, 302, 303, 307, 308].includes(answer.statusCode) && typeof location === "string";
-      if (!redirected || request.body !== undefined) return answer;
+      if (!redirected || request.body !== undefined) {
+        const { statusCode, headers: told, body } = answer;
+        return { statusCode, headers: told, body, origin: url.origin };
+      }
       await answer.body.dump();
       const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
       if (next === undefined || !isSafe(url, next)) {

@@ -6,9 +6,9 @@ const mostBytes = 64 * 1024;
 
 /** The first bytes of a body as text; what comes after is thrown away. */
 export async function bodyText(answer: Answer, most = mostBytes): Promise<string> {
-  const chunks: Buffer[] = [];
+  const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+  for await (const chunk of answer.body) {
     chunks.push(chunk);
     size += chunk.length;
     if (size > most) break;

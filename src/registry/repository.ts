@@ -145,7 +145,7 @@ export class Repository implements BlobSource {
     const { answer, address } = await this.session.request({
       ...{ method: "GET", path, scopes: this.pulling, doing, expected, signal: this.#signal },
     });
-    const text = await limitedBody(answer.body as AsyncIterable<Buffer>, doing);
+    const text = await limitedBody(answer.body, doing);
     if (answer.statusCode !== 200) return {};
     try {
       const next = nextPage(headerOf(answer, "link"), address);
@@ -161,7 +161,7 @@ export class Repository implements BlobSource {
       ...{ method: "GET", path: `${this.name}/manifests/${reference}`, scopes: this.pulling, doing },
       ...{ headers: { accept: accepted }, expected: [200], signal: this.#signal },
     });
-    const bytes = await limitedBody(answer.body as AsyncIterable<Buffer>, doing);
+    const bytes = await limitedBody(answer.body, doing);
     const digest = sha256(bytes);
     const promised = isDigest(reference) ? reference : headerOf(answer, "docker-content-digest");
     if (promised?.startsWith("sha256:") === true && promised !== digest) {
@@ -240,8 +240,8 @@ function nextPage(header: string | undefined, address: string): string | undefin
   return url.origin === new URL(address).origin ? url.href : undefined;
 }
 
-async function limitedBody(body: AsyncIterable<Buffer>, doing: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
+async function limitedBody(body: AsyncIterable<Uint8Array>, doing: string): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;

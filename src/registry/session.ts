@@ -99,7 +99,8 @@ export class Session {
     const scope = request.scopes.join(" ");
     const known = await this.#known(scope);
     let sent = await this.#send(request, known?.header);
-    if (sent.answer.statusCode === 401) {
+    // Who was redirected to may not ask for what belongs to the registry: its challenge could name any token server.
+    if (sent.answer.statusCode === 401 && sent.own) {
       const header = headerOf(sent.answer, "www-authenticate") ?? "";
       const shown = await this.#authorized(scope, known, header, sent.address, request);
       if (shown !== undefined && shown.header !== known?.header) {
@@ -157,7 +158,10 @@ export class Session {
     return this.#sender;
   }
 
-  async #send(request: RegistryRequest, authorization: string | undefined): Promise<RegistryAnswer> {
+  async #send(
+    request: RegistryRequest,
+    authorization: string | undefined,
+  ): Promise<RegistryAnswer & { readonly own: boolean }> {
     const send = await this.#opened();
     const addresses = this.#address === undefined ? this.#endpoint.addresses : [this.#address];
     for (const [at, origin] of addresses.entries()) {
@@ -176,7 +180,7 @@ export class Session {
           signal: request.signal,
         });
         this.#address ??= origin;
-        return { answer, address };
+        return { answer, address, own: answer.origin === new URL(origin).origin };
       } catch (error) {
         const last = at === addresses.length - 1;
         if (last || !isSystemError(error) || !noTls.test(error.code ?? "")) throw error;
