@@ -1,13 +1,7 @@
 import type { Case, Contestant } from "./case.ts";
 import { measure } from "./measure.ts";
+import { type PeerBuild, type Peers, peerBuilds } from "./peer.ts";
 import type { Workplace } from "./workplace.ts";
-
-/** Which peers this machine has, and how they are run. */
-export interface Peers {
-  readonly prefix: readonly string[];
-  readonly docker: boolean;
-  readonly buildah: boolean;
-}
 
 const native = ["--platform", "linux/amd64"];
 
@@ -27,40 +21,14 @@ export async function apiSimulatorCases(work: Workplace, peers: Peers): Promise<
     prepare,
     command: () => work.whittle("build", work.example, ...platforms, "-t", "bench:1"),
   });
-  const docker = (flags: readonly string[], prepare?: Contestant["prepare"]): Contestant[] =>
-    peers.docker
-      ? [
-          peer(
-            "docker buildx",
-            peers,
-            ["docker", "buildx", "build", "--network=host", "-q", "-t", "bench:1", ...flags, work.example],
-            prepare,
-          ),
-        ]
-      : [];
-  const buildah = (flags: readonly string[], prepare?: Contestant["prepare"]): Contestant[] =>
-    peers.buildah
-      ? [
-          peer(
-            "buildah",
-            peers,
-            [
-              "buildah",
-              "build",
-              "-q",
-              "--pull=never",
-              "--layers",
-              "--jobs",
-              "2",
-              "-t",
-              "bench:1",
-              ...flags,
-              work.example,
-            ],
-            prepare,
-          ),
-        ]
-      : [];
+  const others = (flags: readonly string[], prepare?: PeerBuild["prepare"]): Contestant[] =>
+    peerBuilds(peers, {
+      name: "bench:1",
+      context: work.example,
+      network: "host",
+      flags,
+      ...(prepare === undefined ? {} : { prepare }),
+    });
   const warm = async (): Promise<void> => undefined;
   const first = (name: string, platforms: readonly string[]): Contestant => ({
     name,
@@ -84,11 +52,7 @@ export async function apiSimulatorCases(work: Workplace, peers: Peers): Promise<
     },
     {
       name: "cold, one platform",
-      contestants: [
-        ours("whittle", native, () => work.emptyStore()),
-        ...docker(["--no-cache"]),
-        ...buildah(["--no-cache"]),
-      ],
+      contestants: [ours("whittle", native, () => work.emptyStore()), ...others(["--no-cache"])],
     },
     {
       name: "cold, all platforms (against our one)",
@@ -97,27 +61,13 @@ export async function apiSimulatorCases(work: Workplace, peers: Peers): Promise<
         ours("whittle, one", native, () => work.emptyStore()),
       ],
     },
-    { name: "nothing changed", contestants: [ours("whittle", native, warm), ...docker([]), ...buildah([])] },
+    { name: "nothing changed", contestants: [ours("whittle", native, warm), ...others([])] },
     {
       name: "one JSON file changed",
       contestants: [
         ours("whittle", native, (round) => work.touch(round)),
-        ...docker([], (round) => work.touch(round)),
-        ...buildah([], (round) => work.touch(round)),
+        ...others([], (round) => work.touch(round)),
       ],
     },
   ];
-}
-
-function peer(
-  name: string,
-  peers: Peers,
-  words: readonly [string, ...string[]],
-  prepare: Contestant["prepare"],
-): Contestant {
-  return {
-    name,
-    ...(prepare === undefined ? {} : { prepare }),
-    command: () => ({ words: [...peers.prefix, ...words] as [string, ...string[]] }),
-  };
 }

@@ -1,16 +1,18 @@
-import { spawnSync } from "node:child_process";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { apiSimulatorCases } from "./api-simulator.ts";
 import type { Case } from "./case.ts";
+import { dockerfileCases } from "./dockerfile.ts";
 import { measure, median, type Run } from "./measure.ts";
+import { findPeers } from "./peer.ts";
 import { makeWorkplace } from "./workplace.ts";
 
 // npm run bench [-- --rounds N] [--only WORDS]: every case several times, contestants in turn (A B A B …), so that a
 // machine whose speed drifts is unfair to nobody. Prints medians and ratios as a Markdown table.
 //
 // Peers are found on the PATH; BENCH_PEER_PREFIX runs them through another program (a chroot, say), and
-// BENCH_WORK is a directory that both can see.
+// BENCH_WORK is a directory that both can see. Dockerfiles are measured where BENCH_BASE names a tar with the root of
+// debian:trixie-slim, which everybody builds on.
 const option = (name: string): string | undefined => {
   const at = process.argv.indexOf(`--${name}`);
   return at < 0 ? undefined : process.argv[at + 1];
@@ -18,11 +20,6 @@ const option = (name: string): string | undefined => {
 const rounds = Number(option("rounds") ?? 5);
 const only = option("only");
 const prefix = (process.env["BENCH_PEER_PREFIX"] ?? "").split(" ").filter((word) => word !== "");
-
-function works(...words: [string, ...string[]]): boolean {
-  const [program, ...rest] = [...prefix, ...words] as [string, ...string[]];
-  return spawnSync(program, rest, { stdio: "ignore" }).status === 0;
-}
 
 async function runCase(one: Case): Promise<string[]> {
   const results = new Map<string, Run[]>(one.contestants.map((contestant) => [contestant.name, []]));
@@ -49,18 +46,19 @@ async function runCase(one: Case): Promise<string[]> {
 }
 
 const work = await makeWorkplace(process.env["BENCH_WORK"]);
-const peers = {
-  prefix,
-  docker: works("docker", "buildx", "version"),
-  buildah: works("buildah", "--version"),
-};
+const peers = findPeers(prefix);
 process.stdout.write(
   `${cpus().length} cores (${cpus()[0]?.model.trim()}), ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Node ${process.version}; ` +
     `docker ${peers.docker ? "yes" : "no"}, buildah ${peers.buildah ? "yes" : "no"}; ${rounds} rounds, medians\n\n` +
     "| case | who | wall | range | ours / theirs | peak memory |\n|---|---|--:|--:|--:|--:|\n",
 );
+const base = process.env["BENCH_BASE"];
 try {
-  for (const one of await apiSimulatorCases(work, peers)) {
+  const cases = [
+    ...(only?.startsWith("Dockerfile") === true ? [] : await apiSimulatorCases(work, peers)),
+    ...(base === undefined ? [] : await dockerfileCases(work, peers, base)),
+  ];
+  for (const one of cases) {
     if (only !== undefined && !one.name.includes(only)) continue;
     for (const line of await runCase(one)) process.stdout.write(`${line}\n`);
   }
