@@ -158,3 +158,23 @@ describe("a build that is ended", () => {
     expect((await machine.unfinished("root")).filter((name) => name.startsWith("steps/"))).toEqual([]);
   });
 });
+
+describe("a tower of layers", () => {
+  it("is refused where no overlay could hold it", async () => {
+    const ended = await machine.build("root", Array<string>(1000).fill("COPY base/etc /etc"));
+    expect(ended.status).toBe(2);
+    expect(ended.stderr).toContain("Dockerfile:502:1");
+    expect(ended.stderr).toContain("an image has at most 500 layers");
+  });
+
+  it("of more than a hundred can be built and run on", async () => {
+    const steps = Array.from({ length: 120 }, (_, index) => `COPY base/etc/passwd /copy${index}`);
+    const ended = await machine.build("root", [
+      ...steps,
+      "RUN ls / | grep -c copy",
+      "RUN test -e /copy3 -a -e /copy119",
+    ]);
+    expect(ended.status, ended.stderr).toBe(0);
+    expect(ended.stderr).toMatch(/^120$/m);
+  });
+});

@@ -3,6 +3,7 @@ import { type Digest, type Environment, readText, type Work } from "../io/index.
 import type { Changes, Tree } from "../tree/index.ts";
 import { type Account, findAccount } from "./accounts.ts";
 import { requireExecutable } from "./emulation.ts";
+import { pruneDaily } from "./prune-snapshots.ts";
 import type { ResourceLimit, SpecMount } from "./runtime-spec.ts";
 import { chooseSetup } from "./runtimes.ts";
 import type { StepSecret } from "./secret-files.ts";
@@ -82,7 +83,7 @@ export async function runBuildStep(
   const account = await accountIn(await top.tree(), step.user);
   const setup = await chooseSetup(environment, undefined, account.uid);
   await requireNamespace(setup.privilege);
-  await removeAbandonedSteps(environment);
+  await Promise.all([removeAbandonedSteps(environment), pruneDaily(environment)]);
   const lowers = await snapshotStack(layers, setup.privilege, work, environment);
   const running = { step, account, setup, work, environment };
   const laid = await attempt(running, lowers, undefined, output);

@@ -23,6 +23,8 @@ export { connectOutside, findOutbound } from "./outbound.ts";
 export { podContainers, podMembers } from "./pod.ts";
 export type { PublishedPort } from "./ports.ts";
 export { formatPublished, parsePublish } from "./ports.ts";
+export type { Pruned, PruneOptions } from "./prune-snapshots.ts";
+export { pruneSnapshots } from "./prune-snapshots.ts";
 export type { Reach } from "./reach.ts";
 export { reachOf } from "./reach.ts";
 export type { ReadLogOptions } from "./read-log.ts";

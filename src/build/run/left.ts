@@ -32,12 +32,18 @@ export async function changesLeft(
 
 /** What is gone; as BuildKit writes it, everything in a directory that was made anew is named. */
 function removedFrom(lower: Tree, upper: Tree, { removed, opaque }: LeftFiles): TreePath[] {
-  const formerly = opaque.flatMap((directory) =>
-    lower.children(directory).map((name) => childOf(directory, name)),
-  );
-  return [...removed, ...formerly.filter((path) => !upper.has(path))]
-    .filter((path) => lower.has(path))
-    .sort();
+  const formerly = opaque.flatMap((directory) => missingBelow(lower, upper, directory));
+  return [...new Set([...removed, ...formerly])].filter((path) => lower.has(path)).sort();
+}
+
+/** What was in a directory and is not in the one that took its place, which is marked at its top only. */
+function missingBelow(lower: Tree, upper: Tree, directory: TreePath): TreePath[] {
+  return lower.children(directory).flatMap((name) => {
+    const path = childOf(directory, name);
+    const now = upper.get(path);
+    if (now === undefined) return path;
+    return now.type === "directory" ? missingBelow(lower, upper, path) : [];
+  });
 }
 
 /** Where the machine knew one owner only, files that were there keep theirs and others are the program's. */

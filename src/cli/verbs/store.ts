@@ -71,13 +71,16 @@ const actions: Readonly<Record<Action, (flags: Flags, context: VerbContext) => P
     const { tidyMachineCache } = await import("../../store/index.ts");
     const cache = await tidyMachineCache(directory, context, options);
     const kept = await collectKept(flags, context);
-    if (flags.format === "json") context.out(json({ ...collected, cache, ...kept }));
+    const { pruneSnapshots } = await import("../../sandbox/index.ts");
+    const snapshots = await pruneSnapshots(context.environment, options);
+    if (flags.format === "json") context.out(json({ ...collected, cache, ...kept, snapshots }));
     else {
       const verb = flags.dryRun === true ? "would free" : "freed";
       context.out(
         `${verb} ${formatBytes(collected.bytes)} in ${collected.removed.length} blobs\n` +
           `${verb} ${formatBytes(cache.bytes)} in ${cache.files} files of ${directory}\n` +
-          `${verb} ${formatBytes(kept.mounts.bytes)} in ${kept.mounts.removed} cache mounts, and ${kept.git} git trees\n`,
+          `${verb} ${formatBytes(kept.mounts.bytes)} in ${kept.mounts.removed} cache mounts, and ${kept.git} git trees\n` +
+          `${verb} ${formatBytes(snapshots.bytes)} in ${snapshots.snapshots} snapshots\n`,
       );
     }
     return 0;

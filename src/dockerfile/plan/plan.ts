@@ -93,7 +93,10 @@ class Planner {
     settle(state);
     // What a base says of its directory is brought into the usual form.
     if (state.config.WorkingDir) setWorkingDirectory(state, state.config.WorkingDir);
-    for (const instruction of instructions) await this.#instruction(state, known, instruction);
+    for (const instruction of instructions) {
+      await this.#instruction(state, known, instruction);
+      requireFewLayers(state, instruction);
+    }
     return state;
   }
 
@@ -241,4 +244,14 @@ function isNameOf(name: string, { stage, index }: KnownStage): boolean {
 function startFromNamed(state: StageState, named: NamedContext, name: string): void {
   if (named.kind === "image") startFromImage(state, named.image);
   else if (named.kind === "files") startFromFiles(state, named.step, name);
+}
+
+// An image with more could be run nowhere: an overlay has at most 500 lower directories (Linux, fs/overlayfs/super.c).
+const mostLayers = 500;
+
+function requireFewLayers({ baseLayers, layers }: StageState, { place }: Instruction): void {
+  if (baseLayers.length + layers.length <= mostLayers) return;
+  throw mistake(place, `an image has at most ${mostLayers} layers, and this one is one more`, {
+    hint: "join commands with && or put several lines into one heredoc",
+  });
 }
