@@ -9,13 +9,24 @@ const { path, sha256 } = workerData as IndexJob;
 
 async function work(): Promise<IndexReport> {
   try {
-    const bytes = new Uint8Array(Buffer.concat(await buildIndex(path, sha256)));
+    const bytes = joined(await buildIndex(path, sha256));
     return { kind: "made", bytes };
   } catch (error) {
     if (!(error instanceof WhittleError)) throw error;
     const { code, message, hint } = error;
     return { kind: "failed", code, message, ...(hint === undefined ? {} : { hint }) };
   }
+}
+
+/** In memory of its own, which can be handed over. */
+function joined(pieces: readonly Buffer[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
 }
 
 const report = await work();

@@ -141,7 +141,11 @@ async function unxz(job: Job): Promise<void> {
       },
       { highWaterMark: 0 },
     );
-    for await (const chunk of new xzDecompress.XzReadableStream(input)) job.put(chunk);
+    for await (const chunk of new xzDecompress.XzReadableStream(input)) {
+      job.put(chunk);
+      // The collector sees small objects here and lets them lie, with the memory that they stand for.
+      (chunk.buffer as ArrayBuffer).transfer(0);
+    }
   } while (pieces.more());
 }
 
