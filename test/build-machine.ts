@@ -70,7 +70,7 @@ export class BuildMachine {
 
 /** The lines that a build's commands printed after `> `. */
 export function printed({ stderr }: Ended): string[] {
-  return stderr.split("\n").flatMap((line) => (line.startsWith("> ") ? [line.slice(2)] : []));
+  return stderr.split("\n").flatMap((line) => /^#\d+ [\d.]+ > (.*)$/.exec(line)?.[1] ?? []);
 }
 
 /** What a tar holds, without times. */

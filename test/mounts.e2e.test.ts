@@ -57,7 +57,8 @@ function build(identity: Identity, place: string, ...more: readonly string[]): P
 }
 
 /** The lines that steps printed. */
-const printed = ({ stderr }: Ended): string[] => stderr.split("\n").filter((line) => line.startsWith("> "));
+const printed = ({ stderr }: Ended): string[] =>
+  stderr.split("\n").flatMap((line) => /^#\d+ [\d.]+ (> .*)$/.exec(line)?.[1] ?? []);
 const say = (text: string): string => `echo "> ${text}"`;
 
 /** Files that hold a text, below a directory. */
