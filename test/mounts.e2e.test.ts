@@ -356,6 +356,19 @@ describe.each(identities)("mounts of RUN, as %s", (identity) => {
       expect(paths.filter((path) => /^(here|one|stage)/.test(path))).toEqual([]);
     });
 
+    it("keep the mode of their directory, and come before what is mounted into them", async () => {
+      const place = context(`${identity}-modes`, [
+        "RUN mkdir /dir && chmod 750 /dir && mkdir /dir/sub && touch /dir/x",
+        "FROM base",
+        `RUN --mount=type=tmpfs,target=/at/sub --mount=from=all,source=/dir,target=/at ${say("$(stat -c %a /at) $(ls /at) $(echo > /at/sub/y; ls /at/sub)")}`,
+        `RUN --mount=type=cache,target=/c,from=all,source=/dir ${say("$(stat -c %a /c) $(echo $(ls /c))")}`,
+        `RUN --mount=type=cache,target=/c,from=all,mode=0700 ${say("$(stat -c %a /c) $(ls /c)")}`,
+      ]);
+      const ended = await build(identity, place);
+      expect(ended.status, ended.stderr).toBe(0);
+      expect(printed(ended)).toEqual(["> 750 sub", "> 750 sub x", "> 700 "]);
+    });
+
     it("that are not there are named with their place", async () => {
       const place = context(`${identity}-nofile`, ["RUN --mount=source=none,target=/none true"]);
       const ended = await build(identity, place);

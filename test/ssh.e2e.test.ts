@@ -199,6 +199,22 @@ describe("the person's agent", () => {
     await expect(openAgent([join(directory, "rsa")], true)).rejects.toMatchObject({ code: "USAGE" });
   });
 
+  it("leaves no socket for long when its process was killed", async () => {
+    const script = `
+      import { openAgent, shareAgent } from ${JSON.stringify(join(import.meta.dirname, "../src/sandbox/index.ts"))};
+      const agent = await openAgent([${JSON.stringify(realSocket)}], false);
+      const { path } = await shareAgent(agent, { uid: 0, gid: 0, mode: 0o600 }, ${JSON.stringify(environment)});
+      console.log(path);`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [path] = (await once(child.stdout, "data")) as [Buffer];
+    child.kill("SIGKILL");
+    await once(child, "close");
+    expect(existsSync(path.toString().trim())).toBe(true);
+    await sharing([realSocket], () => expect(existsSync(path.toString().trim())).toBe(false));
+  });
+
   it("has a socket of the owner and mode that are wanted", async () => {
     const agent = await openAgent([realSocket], false);
     const shared = await shareAgent(agent, { uid: 1234, gid: 567, mode: 0o660 }, environment);

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readdir, rename, rm, utimes } from "node:fs/promises";
+import { chmod, mkdir, readdir, rename, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import {
   cacheDirectory,
@@ -14,9 +14,10 @@ import {
   tryLock,
   type Work,
 } from "../io/index.ts";
-import { type Tree, writeTree } from "../tree/index.ts";
-import { isRoot } from "./machine.ts";
+import type { Tree } from "../tree/index.ts";
+import { fillDirectory, removeDirectoryAs } from "./fill.ts";
 import { giveTo } from "./ownership.ts";
+import { choosePrivilege } from "./privilege.ts";
 
 /** A directory that steps of builds keep between them. */
 export interface CacheRequest {
@@ -30,7 +31,9 @@ export interface CacheRequest {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** What is in it at first; caches that begin with other files are other caches. */
+  /**
+   * What is in it at first, as the directory `/files` of a tree; caches that begin with other files are other caches.
+   */
   readonly initial?: { readonly key: Digest; readonly tree: () => Promise<Tree> };
 }
 
@@ -106,14 +109,15 @@ async function makeCache(
 ): Promise<void> {
   const there = await readdir(place).catch(() => undefined);
   if (there !== undefined) return;
+  const privilege = await choosePrivilege(environment);
   const temporary = `${place}.${randomBytes(6).toString("hex")}.tmp`;
   const files = join(temporary, "files");
   try {
-    await mkdir(files, { recursive: true });
     const tree = await request.initial?.tree();
     if (tree !== undefined) {
-      await writeTree(tree, files, { owner: isRoot() ? "keep" : "self", signal: work.signal });
+      await fillDirectory(tree, temporary, privilege, work);
     } else {
+      await mkdir(files, { recursive: true });
       await chmod(files, request.mode);
       await giveTo(files, request, environment);
     }
@@ -122,6 +126,6 @@ async function makeCache(
       if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
     });
   } finally {
-    await rm(temporary, { recursive: true, force: true });
+    await removeDirectoryAs(temporary, privilege);
   }
 }

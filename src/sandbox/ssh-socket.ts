@@ -1,8 +1,8 @@
-import { chmod, mkdtemp, open, rm } from "node:fs/promises";
+import { chmod, mkdtemp, open, readdir, rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Environment, makeDirectories, runtimeDirectory } from "../io/index.ts";
+import { type Environment, isAlive, makeDirectories, runtimeDirectory, thisProcess } from "../io/index.ts";
 import { giveTo } from "./ownership.ts";
 import type { SshAgent } from "./ssh-agent.ts";
 
@@ -69,5 +69,17 @@ async function privateDirectory(environment: Environment): Promise<string> {
     () => runtime,
     () => tmpdir(),
   );
-  return mkdtemp(join(above, "ssh-"));
+  await removeAbandoned(above);
+  const { pid, start, boot, namespace } = thisProcess();
+  return mkdtemp(join(above, `ssh-${pid}-${start}-${boot}-${namespace}-`));
+}
+
+/** Removes the sockets of processes that were killed; the names of their directories tell whose they are. */
+async function removeAbandoned(above: string): Promise<void> {
+  for (const name of await readdir(above)) {
+    const [, pid, start = "", boot = "", namespace = ""] =
+      /^ssh-(\d+)-(\d+)-(\w+)-(\d+)-\w+$/.exec(name) ?? [];
+    if (pid === undefined || isAlive({ pid: Number(pid), start, boot, namespace }) !== false) continue;
+    await rm(join(above, name), { recursive: true, force: true }).catch(() => undefined);
+  }
 }

@@ -1,4 +1,4 @@
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { digestOfJson, WhittleError, type Work } from "../../io/index.ts";
 import {
   type HeldCache,
@@ -9,7 +9,7 @@ import {
   shareAgent,
   snapshot,
 } from "../../sandbox/index.ts";
-import { type Tree, treeOf } from "../../tree/index.ts";
+import { Tree, treeOf } from "../../tree/index.ts";
 import { type Input, inputOf } from "../executor.ts";
 import { treeOfInput } from "../steps/tree-value.ts";
 import type { RunLocal, RunMount } from "./parameters.ts";
@@ -56,6 +56,8 @@ export class RunMounts {
         mounts.push(...(await this.#ssh(mount)));
       }
     }
+    // What is mounted further down comes later, in whatever order it was asked for.
+    mounts.sort((a, b) => (a.destination < b.destination ? -1 : 1));
     return { mounts, secrets, variables };
   }
 
@@ -64,31 +66,34 @@ export class RunMounts {
   }
 
   async #bind(mount: Mount<"bind">): Promise<SpecMount> {
-    const { name, tree, path } = await this.#part(mount.input, mount.source, mount.target);
+    const { tree, path } = await this.#part(mount.input, mount.source, mount.target);
     const input = inputOf(this.#inputs, mount.input);
     // Only what is shown is made real on disk.
     const key = digestOfJson({ part: path, of: input.digest });
     const { rootfs } = await snapshot(key, async () => tree, this.#work, this.#local.environment);
-    const source = join(rootfs, name);
+    const source = join(rootfs, filesPath);
     if (mount.readOnly) return shown(source, mount.target, "ro");
     const copy = await scratchCopy(source, this.#local.environment);
     this.#cleanups.push(() => copy.discard());
     return shown(copy.path, mount.target, "rw");
   }
 
-  /** A directory as the tree below it, or a single file as the only one of a tree, under its own name. */
+  /** What a path leads to as the only thing in a tree, with its own attributes. */
   async #part(
     input: string,
     source: string,
     target: string,
-  ): Promise<{ readonly name: string; readonly tree: Tree; readonly path: string }> {
+  ): Promise<{ readonly tree: Tree; readonly path: string }> {
     const whole = await treeOfInput(inputOf(this.#inputs, input));
     const { path, entry } = whole.resolve(source);
     if (entry === undefined) {
       throw this.#error("NOT_FOUND", `Cannot mount ${source} at ${target}: it is not there`);
     }
-    if (entry.type === "directory") return { name: "", tree: whole.below(path), path };
-    return { name: basename(path), tree: treeOf([[`/${basename(path)}`, entry]]), path };
+    const tree =
+      entry.type === "directory"
+        ? Tree.empty.place(whole.below(path), filesPath)
+        : treeOf([[filesPath, entry]]);
+    return { tree, path };
   }
 
   async #cache(mount: Mount<"cache">): Promise<SpecMount> {
@@ -170,6 +175,9 @@ export class RunMounts {
     });
   }
 }
+
+/** Where {@link RunMounts} puts what is shown. */
+const filesPath = "/files";
 
 function tmpfs({ target, size }: Mount<"tmpfs">): SpecMount {
   const options = ["nosuid", ...(size === undefined ? [] : [`size=${size}`])];

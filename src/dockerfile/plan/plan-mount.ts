@@ -51,8 +51,8 @@ function cacheMount(
   const id = mount.id ?? posix.normalize(mount.target ?? "");
   const { mode, uid, gid } = mount;
   const owned = [mode, uid, gid].some((part) => part !== undefined);
-  // With files to begin with they decide; without any, caches of different owners are different caches.
-  const filled = mount.from !== undefined && mount.from !== "";
+  // As in BuildKit: caches of different owners are different caches, unless a directory decides who owns it.
+  const filled = mount.from !== undefined && mount.from !== "" && (source !== "/" || !owned);
   return {
     type: "cache",
     target,
