@@ -76,7 +76,7 @@ export function addBuildOptions(command: Command): void {
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  whittle build examples/api-simulator -t api:1\n  whittle build . --platform linux/amd64,linux/arm64 -o type=oci,dest=image\n",
+      "\nExamples:\n  whittle build examples/api-simulator -t api:1\n  whittle build . -f Dockerfile --platform linux/amd64,linux/arm64 -o type=oci,dest=image\n",
     );
 }
 
