@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { driverNames } from "../src/sandbox/index.ts";
 import { BuildMachine, contentsOf, printed } from "./build-machine.ts";
@@ -118,5 +120,45 @@ describe("the network of a command", () => {
     const ended = await machine.build("root", ["RUN true"], { flags: ["-o", `type=tar,dest=${tar}`] });
     expect(ended.status, ended.stderr).toBe(0);
     expect(contentsOf(tar)).not.toMatch(/etc\/(?:hosts|hostname|resolv\.conf)/);
+  });
+});
+
+describe("rights beyond the usual", () => {
+  const insecure = ["RUN --security=insecure mount -t tmpfs none /tmp && echo '> mounted'"];
+  const host = ["RUN --network=host true"];
+
+  it.each([
+    ["security.insecure", insecure],
+    ["network.host", host],
+  ])("are there only when %s is allowed", async (name, lines) => {
+    const refused = await machine.build("root", lines);
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toContain(`${name} is not allowed`);
+    expect(refused.stderr).toContain(`--allow ${name}`);
+    const allowed = await machine.build("root", lines, { flags: ["--allow", name] });
+    expect(allowed.status, allowed.stderr).toBe(0);
+  });
+
+  it("are no others than these", async () => {
+    const usual = await machine.build("root", ["RUN mount -t tmpfs none /tmp"]);
+    expect(usual.status).toBe(4);
+  });
+});
+
+describe("what lets a person look around", () => {
+  it("is a shell at the terminal that there is", async () => {
+    const context = await machine.context(["RUN echo made > /made; false"]);
+    // Typed again and again: what comes before the shell is there waits for it, what comes after it is for nobody.
+    const commands = "while sleep 1 && printf 'tty; cat /made; exit 5\\r'; do :; done";
+    const program = `${process.execPath} ${join(import.meta.dirname, "whittle.ts")}`;
+    const store = join(machine.sandbox.directory, "terminal-store");
+    const line = `${program} --store ${store} build --invoke-on-error sh ${context}`;
+    const shown = execFileSync("sh", ["-c", `${commands} | script -qc "${line}" /dev/null`], {
+      encoding: "utf8",
+      env: { ...process.env, XDG_CACHE_HOME: machine.file("root", "terminal-cache") },
+    });
+    expect(shown).toContain("/dev/pts/0");
+    expect(shown).toContain("made\r\n");
+    expect(shown).toContain("/bin/sh ended with status 5");
   });
 });
