@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { headerOf, resumed } from "../http/index.ts";
 import {
   type BlobSource,
@@ -12,6 +13,7 @@ import {
   bytesContent,
   type Content,
   type Digest,
+  digestAlgorithm,
   isDigest,
   sha256,
   verified,
@@ -26,6 +28,12 @@ const accepted = [
   mediaTypes.dockerIndex,
   mediaTypes.dockerManifest,
 ].join(", ");
+
+// What a registry without the referrers API answers.
+const noReferrersApi = [400, 404, 405];
+// At a thousand tags each, more than any repository has.
+const mostPages = 1000;
+const tagShape = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
 /** A manifest as a registry gave it, its bytes proved against its digest. */
 export interface FetchedManifest {
@@ -96,38 +104,42 @@ export class Repository implements BlobSource {
     const { digest, mediaType, size } = descriptor;
     if (isIndexType(mediaType) || isManifestType(mediaType)) {
       const { bytes } = await this.manifest(digest);
-      if (bytes.length !== size) throw mismatch(descriptor, `${bytes.length} bytes`);
+      if (bytes.length !== size) throw mismatch(digest, `${bytes.length} bytes`);
       return bytesContent(bytes, digest);
     }
     return { size, digest, open: (range) => this.#open(descriptor, range) };
   }
 
-  /** All tags, page after page. */
+  /**
+   * All tags, page after page; each can be printed, being made of a tag's characters only.
+   *
+   * @throws WhittleError `ARCHIVE_HOSTILE` when there is no end of them
+   */
   async *tags(): AsyncGenerator<string, void, undefined> {
-    let path: string | undefined = `${this.name}/tags/list?n=1000`;
-    const seen = new Set<string>();
-    while (path !== undefined && !seen.has(path)) {
-      seen.add(path);
-      const page = await this.#json(path, `list the tags of ${this.label}`);
-      const { tags } = page.document as { tags?: unknown };
-      for (const tag of Array.isArray(tags) ? tags : []) if (typeof tag === "string") yield tag;
-      path = page.next;
+    const doing = `list the tags of ${this.label}`;
+    for await (const page of this.#pages(`${this.name}/tags/list?n=1000`, doing)) {
+      const { tags } = (page ?? {}) as { tags?: unknown };
+      for (const tag of Array.isArray(tags) ? tags : []) {
+        if (typeof tag === "string" && tagShape.test(tag)) yield tag;
+      }
     }
   }
 
   /** The manifests that speak of a subject: from the referrers API, else from the tag that stands in for it. */
   async referrers(subject: Digest, artifactType?: string): Promise<readonly Descriptor[]> {
-    const { document } = await this.#json(
-      `${this.name}/referrers/${subject}`,
-      `list what speaks of ${subject}`,
-      [200, 400, 404, 405],
-    );
-    const index = document ?? (await this.#referrersTag(subject));
-    const found = (index as { manifests?: unknown } | undefined)?.manifests;
-    const list = (Array.isArray(found) ? found : []) as Descriptor[];
-    return list.filter(
+    const doing = `list what speaks of ${subject}`;
+    const found: Descriptor[] = [];
+    for await (const page of this.#pages(`${this.name}/referrers/${subject}`, doing, noReferrersApi)) {
+      const { manifests } = (page ?? (await this.#referrersTag(subject)) ?? {}) as { manifests?: unknown };
+      found.push(...((Array.isArray(manifests) ? manifests : []) as Descriptor[]));
+    }
+    return found.filter(
       (item) =>
-        isDigest(item?.digest ?? "") && (artifactType === undefined || item.artifactType === artifactType),
+        typeof item?.digest === "string" &&
+        isDigest(item.digest) &&
+        typeof item.mediaType === "string" &&
+        Number.isSafeInteger(item.size) &&
+        (artifactType === undefined || item.artifactType === artifactType),
     );
   }
 
@@ -137,10 +149,33 @@ export class Repository implements BlobSource {
     return JSON.parse((await this.manifest(tag)).bytes.toString("utf8"));
   }
 
+  /** The documents of a list, page after page; nothing in place of one whose status is among the `others`. */
+  async *#pages(
+    first: string,
+    doing: string,
+    others: readonly number[] = [],
+  ): AsyncGenerator<unknown, void, undefined> {
+    let path: string | undefined = first;
+    for (let pages = 1; path !== undefined; pages++) {
+      if (pages > mostPages) {
+        throw new WhittleError(
+          "ARCHIVE_HOSTILE",
+          `Cannot ${doing}: the list has more than ${mostPages} pages`,
+        );
+      }
+      const page: { readonly document?: unknown; readonly next?: string } = await this.#json(path, doing, [
+        200,
+        ...others,
+      ]);
+      yield page.document;
+      path = page.next;
+    }
+  }
+
   async #json(
     path: string,
     doing: string,
-    expected: readonly number[] = [200],
+    expected: readonly number[],
   ): Promise<{ readonly document?: unknown; readonly next?: string }> {
     const { answer, address } = await this.session.request({
       ...{ method: "GET", path, scopes: this.pulling, doing, expected, signal: this.#signal },
@@ -162,11 +197,9 @@ export class Repository implements BlobSource {
       ...{ headers: { accept: accepted }, expected: [200], signal: this.#signal },
     });
     const bytes = await limitedBody(answer.body, doing);
-    const digest = sha256(bytes);
     const promised = isDigest(reference) ? reference : headerOf(answer, "docker-content-digest");
-    if (promised?.startsWith("sha256:") === true && promised !== digest) {
-      throw mismatch({ mediaType: "", digest: promised as Digest, size: 0 }, `the digest ${digest}`);
-    }
+    const digest = isDigest(promised ?? "") ? digestLike(promised as Digest, bytes) : sha256(bytes);
+    if (promised !== undefined && promised !== digest) throw mismatch(promised, `the digest ${digest}`);
     const mediaType = manifestType(headerOf(answer, "content-type"), bytes);
     if (!isIndexType(mediaType) && !isManifestType(mediaType)) {
       throw new WhittleError("IMAGE_INVALID", `Cannot ${doing}: it is ${mediaType}, which is no image`, {
@@ -194,7 +227,7 @@ export class Repository implements BlobSource {
         });
         return answer;
       },
-      otherLength: (found) => mismatch(descriptor, found),
+      otherLength: (found) => mismatch(digest, found),
     });
     yield* whole ? verified(stream, { what: `the blob ${digest} of ${this.label}`, digest, size }) : stream;
   }
@@ -212,6 +245,12 @@ export class Repository implements BlobSource {
 /** The tag that lists what speaks of a digest where a registry has no referrers API (distribution-spec, "Referrers Tag Schema"). */
 export function referrersTag(subject: Digest): string {
   return subject.replace(":", "-").slice(0, 128);
+}
+
+/** The digest of bytes by the algorithm of another digest. */
+function digestLike(other: Digest, bytes: Uint8Array): Digest {
+  const algorithm = digestAlgorithm(other);
+  return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
 }
 
 /** The type of a manifest: what its own text says, else the header. */
@@ -256,7 +295,7 @@ async function limitedBody(body: AsyncIterable<Uint8Array>, doing: string): Prom
   return Buffer.concat(chunks);
 }
 
-function mismatch({ digest }: Descriptor, found: string): WhittleError {
+function mismatch(digest: string, found: string): WhittleError {
   return new WhittleError("DIGEST_MISMATCH", `Cannot accept ${digest}: the registry sent ${found}`, {
     hint: "the bytes were damaged on the way, or the registry is damaged; try again",
   });

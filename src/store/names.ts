@@ -55,9 +55,15 @@ export function attachment(descriptor: Descriptor, subject: Digest): Descriptor 
   return { ...descriptor, annotations: { ...descriptor.annotations, [subjectAnnotation]: subject } };
 }
 
-/** An entry that has no name and belongs to a repository. */
-export function heldEntry(descriptor: Descriptor, repository: string): Descriptor {
-  return { ...descriptor, annotations: { ...descriptor.annotations, [repositoryAnnotation]: repository } };
+/** An entry that has no name and belongs to a repository; it notes its subject, if it has one. */
+export function heldEntry(
+  descriptor: Descriptor,
+  repository: string,
+  subject: Digest | undefined,
+): Descriptor {
+  const annotations = { ...descriptor.annotations, [repositoryAnnotation]: repository };
+  const noted = subject === undefined ? {} : { [subjectAnnotation]: subject };
+  return { ...descriptor, annotations: { ...annotations, ...noted } };
 }
 
 /** Whether an entry is there because a repository knows it by digest. */

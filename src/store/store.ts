@@ -6,9 +6,11 @@ import {
   childrenOf,
   type Descriptor,
   type Index,
+  isIndexType,
   type Manifest,
   type Reference,
   reachable,
+  readIndex,
   readManifest,
   storeName,
 } from "../image/index.ts";
@@ -170,11 +172,8 @@ class DiskStore implements Store {
     const is = (item: HeldManifest) =>
       item.repository === repository && item.descriptor.digest === descriptor.digest;
     if ((await this.held()).some(is)) return;
-    const manifest = await readManifest(this.#blobs, descriptor).catch(() => undefined);
-    const entry = heldEntry(
-      manifest === undefined ? descriptor : asReferrer(descriptor, manifest),
-      repository,
-    );
+    const document = await readDocument(this.#blobs, descriptor);
+    const entry = heldEntry(asReferrer(descriptor, document), repository, document.subject?.digest);
     await this.#change(async (index) => {
       await this.#mustBeWhole(descriptor);
       return heldManifests(index).some(is) ? [...index.manifests] : [...index.manifests, entry];
@@ -223,7 +222,9 @@ class DiskStore implements Store {
   async referrers(digest: Digest, artifactType?: string): Promise<Descriptor[]> {
     const found = new Map<Digest, Descriptor>();
     for (const { entry, subject } of nameless(await this.#index())) {
-      if ((subject ?? (await this.#subjectOf(entry))) !== digest) continue;
+      // What a repository holds says of itself whether it has a subject; what another tool wrote has to be read.
+      const of = subject ?? (isHeld(entry) ? undefined : await this.#subjectOf(entry));
+      if (of !== digest) continue;
       if (artifactType === undefined || entry.artifactType === artifactType)
         found.set(entry.digest, plain(entry));
     }
@@ -319,15 +320,24 @@ class DiskStore implements Store {
   }
 
   async #subjectOf(entry: Descriptor): Promise<string | undefined> {
-    const manifest = await readManifest(this.#blobs, entry).catch(() => undefined);
-    return manifest?.subject?.digest;
+    const document = await readDocument(this.#blobs, entry).catch(() => undefined);
+    return document?.subject?.digest;
   }
 }
 
+function readDocument(blobs: BlobSource, descriptor: Descriptor): Promise<Manifest | Index> {
+  return isIndexType(descriptor.mediaType) ? readIndex(blobs, descriptor) : readManifest(blobs, descriptor);
+}
+
 /** How an index or a referrers list shows an artifact (distribution-spec, "Listing Referrers"). */
-function asReferrer(descriptor: Descriptor, manifest: Manifest): Descriptor {
+function asReferrer(descriptor: Descriptor, document: Manifest | Index): Descriptor {
   const { mediaType, digest, size } = descriptor;
-  const artifactType = manifest.artifactType ?? manifest.config.mediaType;
-  const { annotations } = manifest;
-  return { mediaType, digest, size, artifactType, ...(annotations === undefined ? {} : { annotations }) };
+  const artifactType =
+    document.artifactType ?? ("config" in document ? document.config.mediaType : undefined);
+  const { annotations } = document;
+  return {
+    ...{ mediaType, digest, size },
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
 }

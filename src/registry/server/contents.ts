@@ -73,7 +73,7 @@ export class Contents {
 
   async *#manifests(repository: string): AsyncGenerator<Descriptor, void, undefined> {
     const seen = new Set<string>();
-    const waiting: Descriptor[] = [
+    const roots: Descriptor[] = [
       ...(await this.#store.list())
         .filter(({ reference }) => isSame(cut(reference).name, repository))
         .map(({ descriptor }) => descriptor),
@@ -81,6 +81,9 @@ export class Contents {
         .filter((item) => item.repository === repository)
         .map(({ descriptor }) => descriptor),
     ];
+    // Nearly always it is one of these, and nothing has to be read.
+    yield* roots;
+    const waiting = [...roots];
     for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
       if (seen.has(item.digest)) continue;
       seen.add(item.digest);

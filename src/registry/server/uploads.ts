@@ -129,8 +129,10 @@ export class Uploads {
   /** Throws away what nobody has touched for a day. */
   async expire(now = Date.now()): Promise<void> {
     for (const session of await this.#sessions()) {
-      const found = await stat(this.#path(session, "data")).catch(() => undefined);
-      if (found === undefined || found.mtimeMs < now - abandonedAfter) await this.#forget(session);
+      // One that is being begun has no bytes yet.
+      const data = await stat(this.#path(session, "data")).catch(() => undefined);
+      const found = data ?? (await stat(join(this.#directory, session)).catch(() => undefined));
+      if (found !== undefined && found.mtimeMs < now - abandonedAfter) await this.#forget(session);
     }
   }
 

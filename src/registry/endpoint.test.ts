@@ -1,0 +1,34 @@
+import { describe, expect, it } from "vitest";
+import { endpointOf, isLoopback } from "./endpoint.ts";
+
+describe("an endpoint", () => {
+  it.each([
+    ["registry.example", {}, ["https://registry.example"]],
+    ["registry.example:5000", {}, ["https://registry.example:5000"]],
+    ["docker.io", {}, ["https://index.docker.io"]],
+    ["localhost:5000", {}, ["https://localhost:5000", "http://localhost:5000"]],
+    ["127.0.0.1:5000", {}, ["https://127.0.0.1:5000", "http://127.0.0.1:5000"]],
+    ["[::1]:5000", {}, ["https://[::1]:5000", "http://[::1]:5000"]],
+    ["registry.example", { insecure: true }, ["https://registry.example", "http://registry.example"]],
+  ])("of %s with %j", (host, settings, addresses) => {
+    expect(endpointOf(host, settings).addresses).toEqual(addresses);
+  });
+
+  it("accepts any certificate only where a person said so", () => {
+    expect(endpointOf("localhost:5000").tls.insecure).toBeUndefined();
+    expect(endpointOf("registry.example", { insecure: true }).tls.insecure).toBe(true);
+  });
+
+  it.each([
+    ["localhost", true],
+    ["127.1.2.3", true],
+    ["[::1]:443", true],
+    ["localhost.example", false],
+    ["127.0.0.1.example", false],
+    ["127.example:80", false],
+    ["[::2]", false],
+    ["10.0.0.1", false],
+  ])("%s is this machine: %s", (host, expected) => {
+    expect(isLoopback(host)).toBe(expected);
+  });
+});

@@ -1,0 +1,76 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { hashSync } from "bcryptjs";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { openAccess } from "./access.ts";
+
+function file(text: string): string {
+  const directory = mkdtempSync(join(tmpdir(), "whittle-test-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  writeFileSync(join(directory, "users"), text);
+  return join(directory, "users");
+}
+
+const shown = (text: string): string => `Basic ${Buffer.from(text).toString("base64")}`;
+const users = `# people\nada:${hashSync("love:lace", 4)}\n\nbob:${hashSync("b", 4).replace("$2b$", "$2y$")}\n`;
+const none = { readOnly: false, anonymousPull: false };
+
+describe("who may do what", () => {
+  it("is everybody everything where nothing is said", async () => {
+    const access = await openAccess(none);
+    expect(await access.admit(undefined, true)).toBe("");
+  });
+
+  it.each([
+    ["ada:love:lace", "ada"],
+    ["bob:b", "bob"],
+    ["bob:c", undefined],
+    ["bob:", undefined],
+    ["nobody:b", undefined],
+    [":b", undefined],
+    ["bob", undefined],
+  ])("%s", async (text, user) => {
+    const access = await openAccess({ ...none, htpasswd: file(users) });
+    for (const _again of [1, 2]) {
+      const admitted = access.admit(shown(text), false);
+      if (user === undefined) await expect(admitted).rejects.toMatchObject({ code: "UNAUTHORIZED" });
+      else expect(await admitted).toBe(user);
+    }
+  });
+
+  it.each(["", "Basic", "Basic !!!", "Bearer x", "Basic  ", shown("")])(
+    "%j shows nothing",
+    async (header) => {
+      const access = await openAccess({ ...none, htpasswd: file(users) });
+      await expect(access.admit(header, false)).rejects.toMatchObject({
+        code: "UNAUTHORIZED",
+        headers: { "www-authenticate": 'Basic realm="whittle", charset="UTF-8"' },
+      });
+    },
+  );
+
+  it("lets who does not say who they are pull, and not push", async () => {
+    const access = await openAccess({ ...none, anonymousPull: true, htpasswd: file(users) });
+    expect(await access.admit(undefined, false)).toBe("");
+    await expect(access.admit(undefined, true)).rejects.toMatchObject({ code: "UNAUTHORIZED" });
+    // Who says something wrong is told so.
+    await expect(access.admit(shown("bob:c"), false)).rejects.toMatchObject({ code: "UNAUTHORIZED" });
+  });
+
+  it("lets nobody write where nothing may change", async () => {
+    const access = await openAccess({ ...none, readOnly: true, htpasswd: file(users) });
+    expect(await access.admit(shown("bob:b"), false)).toBe("bob");
+    await expect(access.admit(shown("bob:b"), true)).rejects.toMatchObject({ code: "DENIED" });
+  });
+
+  it.each(["ada:plain", "ada:$apr1$a$b", "ada", `ada:${"$2y$10$".padEnd(59, "a")}`])(
+    "is not read from a line like %s",
+    async (line) => {
+      await expect(openAccess({ ...none, htpasswd: file(`# x\n${line}\n`) })).rejects.toMatchObject({
+        code: "USAGE",
+        at: { line: 2 },
+      });
+    },
+  );
+});
