@@ -51,7 +51,7 @@ describe.concurrent.each(["root", "subordinate"] as const)("services of %s", (id
             healthcheck: { test: ["CMD", "/bin/wget", "-qO-", "http://127.0.0.1:5432/table"] },
           },
         },
-        other: { files },
+        other: { files, config: { volumes: ["/var/own"] } },
       },
     });
     await writeFile(join(machine.directory, "projects", "settings"), "# what is set\nGREETING=hello\n");
@@ -84,10 +84,12 @@ describe.concurrent.each(["root", "subordinate"] as const)("services of %s", (id
     expect((await whittle("run", "--rm", shop)).stdout).toBe("changed\n");
     expect(await names()).toEqual(running);
 
-    // What is in a volume by name outlives the whole pod.
+    // What is in a volume outlives the containers; only one by name outlives their removal.
+    expect((await whittle("exec", `${pod}-cache`, "/bin/touch", "/var/own/mine")).status).toBe(0);
     expect((await whittle("stop", "-t", "0", "--pod", pod)).status).toBe(0);
     expect((await whittle("run", "-d", shop, "/bin/sleep", "1000")).status).toBe(0);
     expect((await whittle("exec", `${pod}-web`, ...asking)).stdout).toBe("changed\n");
+    expect((await whittle("exec", `${pod}-cache`, "/bin/ls", "/var/own")).stdout).toBe("mine\n");
     expect((await whittle("rm", "-f", "-v", "--pod", pod)).status).toBe(0);
     expect((await whittle("volume", "ls", "-q")).stdout).toBe(`table-${identity}\n`);
   });

@@ -6,8 +6,9 @@ import {
   runnableMeant,
   serviceContainer,
   startServices,
+  takePlace,
 } from "../project/index.ts";
-import { listContainers, type RunnableImage, type RunOptions, removeContainer } from "../sandbox/index.ts";
+import { listContainers, type RunnableImage, type RunOptions } from "../sandbox/index.ts";
 import type { RunFlags } from "./run-flags.ts";
 import type { VerbContext } from "./verb.ts";
 
@@ -40,8 +41,7 @@ export async function runProject(
   if (pod === undefined) return start(image, own);
   const services = await startServices(meant.project, { ...options, pod });
   try {
-    if (flags.detach) await makeWay(own.name, context);
-    const status = await start(image, own);
+    const status = await start(image, flags.detach ? await inPlace(own, context) : own);
     if (!flags.detach) await services.stop();
     return status;
   } catch (error) {
@@ -73,10 +73,10 @@ function ownOptions(
   };
 }
 
-/** A container of that name which has ended makes place for the next one. */
-async function makeWay(name: string | undefined, { environment }: VerbContext): Promise<void> {
+/** A container of that name which has ended makes place for this one. */
+async function inPlace(options: RunOptions, { environment }: VerbContext): Promise<RunOptions> {
   const ended = (await listContainers(environment)).find(
-    (state) => state.name === name && state.status === "exited",
+    ({ name, status }) => name === options.name && status === "exited",
   );
-  if (ended !== undefined) await removeContainer(ended, environment);
+  return ended === undefined ? options : takePlace(ended, options, environment);
 }

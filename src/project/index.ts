@@ -20,7 +20,7 @@ export { meantImage, runnableMeant } from "./meant-image.ts";
 export type { Project } from "./read.ts";
 export { readProject } from "./read.ts";
 export type { ServiceOptions, Services } from "./services.ts";
-export { serviceContainer, startServices } from "./services.ts";
+export { serviceContainer, startServices, takePlace } from "./services.ts";
 
 const front = () => import("./dockerfile.ts");
 

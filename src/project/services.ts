@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Healthcheck } from "../image/index.ts";
-import { WhittleError } from "../io/index.ts";
+import { type Environment, WhittleError } from "../io/index.ts";
 import { healthcheckOf, type ServiceRecipe } from "../recipe/index.ts";
 import {
   type ContainerState,
@@ -96,11 +96,34 @@ async function startService(
   if (before === undefined || before.status === "exited") {
     const image = await serviceImage(project, recipe, options);
     const request = await serviceRequest(project, service, recipe, options);
-    if (before !== undefined) await removeContainer(before, environment);
-    state = await startDetached(image, { ...request, name }, options, environment);
+    const again = before === undefined ? request : await takePlace(before, request, environment);
+    state = await startDetached(image, { ...again, name }, options, environment);
     tell(state);
   }
   if (state !== undefined) await untilHealthy(state, service, options, performance.now() + patience);
+}
+
+/**
+ * Removes a container that has ended, for another one in its place, which gets the volumes that were made for it
+ * alone.
+ */
+export async function takePlace(
+  before: ContainerState,
+  request: RunOptions,
+  environment: Environment,
+): Promise<RunOptions> {
+  await removeContainer(before, environment, { volumes: false });
+  const volumes = request.volumes ?? [];
+  const taken = [...volumes, ...(request.tmpfs ?? [])].map(({ destination }) => destination);
+  const kept = before.mounts
+    .filter(({ anonymous, destination }) => anonymous === true && !taken.includes(destination))
+    .map(({ source, destination, readOnly }) => ({
+      kind: "volume" as const,
+      name: source,
+      destination,
+      readOnly,
+    }));
+  return { ...request, volumes: [...volumes, ...kept] };
 }
 
 const defaultPatience = 120_000;
@@ -181,7 +204,7 @@ async function serviceFailure(
   state: ContainerState,
   service: string,
   over: boolean,
-  environment: ServiceOptions["environment"],
+  environment: Environment,
 ): Promise<WhittleError> {
   const words: string[] = [];
   for await (const { text } of readLog(containerDirectory(state.id, environment), { tail: 5 })) {

@@ -5,6 +5,7 @@ import {
   dataDirectory,
   type Environment,
   explainSystemError,
+  isSystemError,
   makeDirectories,
   WhittleError,
   writeFileAtomically,
@@ -129,7 +130,7 @@ export async function fillVolume(
   destination: string,
   privilege: Privilege,
 ): Promise<void> {
-  if ((await readdir(place)).length > 0) return;
+  if (!(await isEmpty(place))) return;
   const source = await resolveInside(image.rootfs, destination);
   if (source === undefined || !(await stat(source)).isDirectory()) return;
   const status = await runQuietly([
@@ -138,6 +139,16 @@ export async function fillVolume(
   ]);
   if (status === 0) return;
   throw new WhittleError("ENVIRONMENT", `Cannot fill the volume ${name}: copying ${destination} failed`);
+}
+
+/** A directory that we may not read belongs to a subordinate id already, so a container has had it. */
+async function isEmpty(place: string): Promise<boolean> {
+  try {
+    return (await readdir(place)).length === 0;
+  } catch (error) {
+    if (isSystemError(error) && error.code === "EACCES") return false;
+    throw error;
+  }
 }
 
 async function openVolume(name: string, environment: Environment): Promise<StoredVolume | undefined> {
