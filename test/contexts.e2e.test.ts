@@ -1,205 +1,214 @@
-import { execFileSync } from "node:child_process";
-import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { DockerfilePlace } from "./dockerfile-place.ts";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Finished, temporary, whittle } from "./program.ts";
 
-let place: DockerfilePlace;
-let context = "";
-let server: Server;
-let address = "";
+// What names in Dockerfiles stand for. Everything is made of files alone: no archive, no registry, nothing is run.
 
-beforeAll(async () => {
-  place = await DockerfilePlace.make();
-  context = place.files("context", {
-    Dockerfile: "FROM scratch\nCOPY . /\n",
-    "Other.Dockerfile": "FROM scratch\nCOPY a.txt /other\n",
-    ".dockerignore": "*.md\n!kept.md\n",
-    "Other.Dockerfile.dockerignore": "b.txt\n",
-    "a.txt": "a",
-    "b.txt": "b",
-    "left-out.md": "",
-    "kept.md": "",
-  });
-  server = createServer((request, response) => {
-    try {
-      response.end(readFileSync(join(place.directory, "served", (request.url ?? "").split("?")[0] ?? "")));
-    } catch {
-      response.writeHead(404).end();
-    }
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+let directory = "";
+
+beforeEach(() => {
+  directory = temporary();
 });
 
-afterAll(() => {
-  server.close();
-  place.remove();
-});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-function tar(...words: string[]): Buffer {
-  return execFileSync("tar", ["-C", context, "-c", ...words, "."], { maxBuffer: 1e8 });
+function write(files: Readonly<Record<string, string>>): void {
+  for (const [path, text] of Object.entries(files)) {
+    const place = join(directory, path);
+    mkdirSync(dirname(place), { recursive: true });
+    writeFileSync(place, text);
+  }
 }
 
-const plain = ["/.dockerignore", "/Dockerfile", "/Other.Dockerfile", "/Other.Dockerfile.dockerignore"];
-const all = [...plain, "/a.txt", "/b.txt", "/kept.md", "/left-out.md"];
-const ignored = all.filter((path) => path !== "/left-out.md");
+function build(...words: string[]): Promise<Finished> {
+  return whittle(join(directory, "store"), ["build", ...words]);
+}
 
-describe("a context", () => {
-  it("is a directory without what .dockerignore leaves out", async () => {
-    await place.build([context, "-t", "directory"]);
-    expect(await place.paths("directory")).toEqual(ignored);
-  });
+/** The files of an image by path. */
+async function filesOf(image: string): Promise<string[]> {
+  const { stdout, stderr, status } = await whittle(join(directory, "store"), [
+    "tree",
+    image,
+    "--format",
+    "json",
+  ]);
+  expect(status, stderr).toBe(0);
+  return [...stdout.matchAll(/"path": ?"([^"]+)"/g)].map(([, path]) => path ?? "").sort();
+}
 
-  it.each([["plain"], ["-z"], ["-j"], ["-J"], ["--zstd"]])("is a tar on standard input: %s", async (flag) => {
-    await place.build(["-", "-t", "tar"], { input: tar(...(flag === "plain" ? [] : [flag])) });
-    // As in BuildKit, .dockerignore is for directories.
-    expect(await place.paths("tar")).toEqual(all);
-  });
+const bases = {
+  "bases/one/whittle.yaml": `images: { only: { files: [{ content: one, to: /one }], config: { labels: { base: one } } } }`,
+  "bases/two/whittle.yaml": `
+name: two
+images:
+  other: { files: [{ content: other, to: /other }] }
+  two: { files: [{ content: two, to: /two }] }
+`,
+};
 
-  it("is a tar with the Dockerfile that -f names in it", async () => {
-    await place.build(["-f", "Other.Dockerfile", "-t", "tar-f", "-"], { input: tar("-z") });
-    expect(await place.paths("tar-f")).toEqual(["/other"]);
-  });
-
-  it("is nothing beside a Dockerfile on standard input", async () => {
-    await place.build(["-", "-t", "alone"], { input: "FROM busybox\nRUN echo made > /made\n" });
-    expect(await place.paths("alone")).toContain("/made");
-  });
-
-  it("goes with a Dockerfile on standard input by -f -", async () => {
-    await place.build(["-f", "-", "-t", "both", context], { input: "FROM scratch\nCOPY b.txt /in\n" });
-    expect(await place.paths("both")).toEqual(["/in"]);
-  });
-
-  it("goes with a Dockerfile elsewhere, and with the .dockerignore beside that", async () => {
-    await place.build(["-f", "context/Other.Dockerfile", "-t", "elsewhere", context]);
-    expect(await place.paths("elsewhere")).toEqual(["/other"]);
-    const refused = await place.tryBuild(["-f", "-", context], { input: "FROM scratch\nCOPY no.md /\n" });
-    expect(refused.stderr).toContain(".dockerignore:1 (*.md) leaves it out");
-  });
-
-  it("is the address of a tar, or of a Dockerfile", async () => {
-    place.files("served", {
-      "context.tar.gz": tar("-z"),
-      Dockerfile: "FROM scratch\nCOPY . /in\n",
+describe("contexts of a project", () => {
+  it("stand for images of other projects, of its own, and for directories", async () => {
+    write({
+      ...bases,
+      "wheels/a.whl": "a",
+      "app/whittle.yaml": `
+images:
+  single: { dockerfile: Dockerfile }
+  multi: { dockerfile: Dockerfile.multi, config: { labels: { of: "\${name}" } } }
+contexts:
+  python:3.13-slim: { image: ../bases/one }
+  docker.io/library/tools: { image: "../bases/two#other" }
+  registry.example/two:1: { project: ../bases/two }
+  wheels: { directory: ../wheels }
+  mine: { image: single }
+`,
+      "app/Dockerfile": "FROM docker.io/library/python:3.13-slim\nCOPY Dockerfile /single\n",
+      "app/Dockerfile.multi": `FROM scratch AS wheels
+FROM mine
+COPY --from=wheels a.whl /wheels/
+COPY --from=tools:latest /other /from-tools
+COPY --from=registry.example/two:1 /two /from-two
+`,
     });
-    await place.build([`${address}/context.tar.gz`, "-t", "fetched"]);
-    expect(await place.paths("fetched")).toEqual(all);
-    await place.build([`${address}/Dockerfile`, "-t", "dockerfile"]);
-    expect(await place.paths("dockerfile")).toEqual(["/in/context"]);
-    await place.build(["-f", `${address}/Dockerfile`, "-t", "fetched-file", context]);
-    expect(await place.paths("fetched-file")).toContain("/in/a.txt");
+    const built = await build(join(directory, "app"));
+    expect(built.status, built.stderr).toBe(0);
+    expect(await filesOf("app:multi")).toEqual([
+      "/from-tools",
+      "/from-two",
+      "/one",
+      "/single",
+      "/wheels",
+      "/wheels/a.whl",
+    ]);
+    const { stdout } = await whittle(join(directory, "store"), ["inspect", "app:multi", "--format", "json"]);
+    expect(stdout).toMatch(/"base": ?"one"/);
+    expect(stdout).toMatch(/"of": ?"app"/);
+
+    const again = await build(join(directory, "app"));
+    expect(again.stdout).toBe(built.stdout);
+    write({
+      "bases/one/whittle.yaml": bases["bases/one/whittle.yaml"].replace("content: one", "content: 1"),
+    });
+    const changed = await build(join(directory, "app"));
+    expect(changed.stdout).not.toBe(built.stdout);
   });
 
-  it("is a git repository, a ref and a directory of it", async () => {
-    const work = place.files("work", { "sub/Dockerfile": "FROM scratch\nCOPY . /\n", "sub/x": "x", y: "y" });
-    const git = (...words: string[]): void => {
-      const identity = [
-        "-c",
-        "user.name=n",
-        "-c",
-        "user.email=e@example.org",
-        "-c",
-        "init.defaultBranch=main",
-      ];
-      execFileSync("git", [...identity, "-C", work, ...words], { stdio: "pipe" });
+  it("are heeded by a build of a Dockerfile beside them, for the platform that it is for", async () => {
+    write({
+      ...bases,
+      "app/whittle.yaml": "images: { a: { dockerfile: D } }\ncontexts: { python: { image: ../bases/one } }\n",
+      "app/D": "FROM python\nCOPY D /\n",
+      "app/E": "FROM python\nCOPY --from=python one /copied\n",
+    });
+    const built = await build(
+      join(directory, "app"),
+      "-f",
+      join(directory, "app/E"),
+      "-t",
+      "e:1",
+      "--platform",
+      "linux/arm64",
+    );
+    expect(built.status, built.stderr).toBe(0);
+    expect(await filesOf("e:1")).toEqual(["/copied", "/one"]);
+    const { stdout } = await whittle(join(directory, "store"), ["inspect", "e:1", "--format", "json"]);
+    expect(stdout).toMatch(/arm64/);
+  });
+
+  it("come after what the command line gives, and an image's own before the project's", async () => {
+    write({
+      ...bases,
+      "given/given": "x",
+      "app/whittle.yaml": `
+images:
+  a: { dockerfile: Dockerfile }
+  b: { dockerfile: Dockerfile, contexts: { base: { image: "../bases/two#two" } } }
+contexts: { base: { image: ../bases/one } }
+`,
+      "app/Dockerfile": "FROM base\nCOPY Dockerfile /d\n",
+    });
+    expect((await build(join(directory, "app"))).status).toBe(0);
+    expect([await filesOf("app:a"), await filesOf("app:b")]).toEqual([
+      ["/d", "/one"],
+      ["/d", "/two"],
+    ]);
+    const given = await build(
+      join(directory, "app"),
+      "--image",
+      "a",
+      "--build-context",
+      `base=${join(directory, "given")}`,
+    );
+    expect(given.status, given.stderr).toBe(0);
+    expect(await filesOf("app:a")).toEqual(["/d", "/given"]);
+  });
+
+  it("may be images of the store", async () => {
+    write({
+      ...bases,
+      "app/whittle.yaml": "images: { a: { dockerfile: D } }\ncontexts: { python: { image: kept:1 } }\n",
+      "app/D": "FROM python\nCOPY D /\n",
+    });
+    const missing = await build(join(directory, "app"));
+    expect(missing.status).not.toBe(0);
+    expect(missing.stderr).toMatch(/whittle\.yaml:2:13\n.*Cannot use kept:1 as python/s);
+    expect((await build(join(directory, "bases/one"), "-t", "kept:1")).status).toBe(0);
+    const built = await build(join(directory, "app"));
+    expect(built.status, built.stderr).toBe(0);
+    expect(await filesOf("app:a")).toEqual(["/D", "/one"]);
+  });
+
+  it("are not touched by labels, platforms and caches that are meant for the image itself", async () => {
+    write({
+      ...bases,
+      "app/whittle.yaml": "images: { a: { dockerfile: D } }\ncontexts: { python: { image: ../bases/one } }\n",
+      "app/D": "FROM python\nCOPY D /\n",
+    });
+    const layers = async (): Promise<unknown> => {
+      const { stdout } = await whittle(join(directory, "store"), ["inspect", "app:a", "--format", "json"]);
+      return stdout.match(/sha256:[0-9a-f]{64}/g)?.length;
     };
-    git("init", "-q");
-    git("add", ".");
-    git("commit", "-q", "-m", "first");
-    git("clone", "-q", "--bare", ".", join(place.directory, "served/r.git"));
-    execFileSync("git", ["-C", join(place.directory, "served/r.git"), "update-server-info"]);
-    await place.build([`${address}/r.git#main:sub`, "-t", "git"]);
-    expect(await place.paths("git")).toEqual(["/Dockerfile", "/x"]);
-    const missing = await place.tryBuild([`${address}/r.git#nowhere`]);
-    expect([missing.status, missing.stderr]).toEqual([2, expect.stringContaining("nowhere")]);
+    expect((await build(join(directory, "app"))).status).toBe(0);
+    const before = await layers();
+    const built = await build(join(directory, "app"), "--no-cache", "--label", "x=y");
+    expect(built.status, built.stderr).toBe(0);
+    expect(built.stderr).not.toMatch(/^✓.*application files/m);
+    expect(await layers()).toBe(before);
   });
 
   it.each([
-    ["a name that leads out", "../outside"],
-    ["an absolute name", "/etc/passwd"],
-  ])("that is a tar with %s cannot reach outside", async (_what, name) => {
-    writeFileSync(join(context, "..", "outside"), "x");
-    const hostile = execFileSync("tar", [
-      "-C",
-      context,
-      "-c",
-      "-P",
-      "--transform",
-      `s,^\\./a.txt$,${name},`,
-      ".",
-    ]);
-    const finished = await place.tryBuild(["-", "-t", "hostile"], { input: hostile });
-    if (finished.status === 0) expect(await place.paths("hostile")).toContain("/etc/passwd");
-    else expect(finished.stderr).toContain("Cannot use the context");
-    expect(readFileSync(join(context, "..", "outside"), "utf8")).toBe("x");
-  });
-});
-
-describe("a named context", () => {
-  const files = "FROM scratch\nCOPY --from=other . /\n";
-
-  it("is a directory with a .dockerignore of its own", async () => {
-    await place.build(["-", "-t", "n1", "--build-context", "other=context"], { input: files });
-    expect(await place.paths("n1")).toEqual(ignored);
-  });
-
-  it("is an image, in place of a base or of a whole stage", async () => {
-    await place.build(["-", "-t", "with-file"], { input: "FROM busybox\nRUN touch /file\n" });
-    const base = ["--build-context", "docker.io/library/base:latest=docker-image://with-file"];
-    await place.build(["-", "-t", "n2", ...base], { input: "FROM base\n" });
-    expect(await place.paths("n2")).toContain("/file");
-    const stage = "FROM nowhere AS made\nRUN false\nFROM scratch\nCOPY --from=made /file /\n";
-    await place.build(["-", "-t", "n3", "--build-context", "made=docker-image://with-file"], {
-      input: stage,
+    ["{ image: ../nowhere }", /whittle\.yaml:3:5\n.*Cannot read the recipe .*nowhere/s],
+    ["{ image: ../bases/two#third }", /whittle\.yaml:3:5\n.*has no such image.*#other, #two/s],
+    ["{ image: ../bases/three }", /whittle\.yaml:3:5\n.*Cannot choose an image .* it has 2.*#a, #b/s],
+    ["{ imag: x }", /whittle\.yaml:3:10\n.*"imag".*did you mean "image"/s],
+    ["{ image: a }", /whittle\.yaml:3:5\n.*Cannot build a: it stands on itself, a → a/s],
+  ])("points at the entry that is wrong: %s", async (entry, told) => {
+    write({
+      ...bases,
+      "bases/three/whittle.yaml":
+        "images: { a: { files: [{ content: a, to: /a }] }, b: { files: [{ content: b, to: /b }] } }",
+      "app/whittle.yaml": `images: { a: { dockerfile: D } }\ncontexts:\n    x: ${entry}\n`.replace(
+        /image: (\S*#\S*)/,
+        'image: "$1"',
+      ),
+      "app/D": "FROM x\n",
     });
-    expect(await place.paths("n3")).toEqual(["/file"]);
+    const { status, stderr } = await build(join(directory, "app"));
+    expect(status).not.toBe(0);
+    expect(stderr).toMatch(told);
   });
 
-  it("is an image in a layout, by tag and by digest", async () => {
-    await place.whittle(["tag", "busybox", "saved"]);
-    const { stdout } = await place.build(["-", "-t", "l", "-o", "type=oci,dest=layout"], {
-      input: "FROM busybox\nRUN touch /in-layout\n",
+  it("refuses images that stand on each other", async () => {
+    write({
+      "app/whittle.yaml": `images:
+  a: { dockerfile: D, contexts: { x: { image: b } } }
+  b: { dockerfile: D, contexts: { x: { image: a } } }
+`,
+      "app/D": "FROM x\n",
     });
-    for (const where of ["layout", `layout@${stdout.trim()}`]) {
-      await place.build(["-", "-t", "n4", "--build-context", `base=oci-layout://${where}`], {
-        input: "FROM base\n",
-      });
-      expect(await place.paths("n4")).toContain("/in-layout");
-    }
-  });
-
-  it("is a file at an address", async () => {
-    place.files("served", { "one.txt": "one" });
-    const input = "FROM scratch\nCOPY --from=web /context /one\n";
-    await place.build(["-", "-t", "n5", "--build-context", `web=${address}/one.txt`], { input });
-    expect(await place.paths("n5")).toEqual(["/one"]);
-  });
-
-  it("is the first layer of a stage that starts from it", async () => {
-    await place.build(["-", "-t", "n6", "--build-context", "files=context"], {
-      input: "FROM files\nCOPY --from=files a.txt /again\n",
-    });
-    expect(await place.paths("n6")).toEqual([...ignored, "/again"].sort());
-  });
-
-  it("is explained where it is none", async () => {
-    const input = "FROM x\n";
-    const tries = [
-      ["x=docker-image://nothing", /store has no such image/],
-      ["x=oci-layout://nothing", /nothing.*no.*layout/s],
-      ["x=nothing", /nothing: no such file/],
-      ["x=target:y", /target: is not known/],
-      ["x", /NAME=DIRECTORY is wanted/],
-    ] as const;
-    for (const [words, says] of tries) {
-      const finished = await place.tryBuild(["-", "--build-context", words], { input });
-      expect([finished.status, finished.stderr]).toEqual([2, expect.stringMatching(says)]);
-    }
+    const { status, stderr } = await build(join(directory, "app"));
+    expect(status).not.toBe(0);
+    expect(stderr).toMatch(/it stands on itself, (?:a → b → a|b → a → b)/);
   });
 });

@@ -133,8 +133,9 @@ export async function planProject(
       if (recipe.dockerfile !== undefined) {
         const { planDockerfileImage } = await import("./plan-dockerfile.ts");
         const described = { ...recipe, dockerfile: recipe.dockerfile };
-        const find = contexts.finder(project, name);
-        return planDockerfileImage(project, name, described, platforms, options, find, solver);
+        const variables = await variablesFor(project, recipe);
+        const image = { project, name, recipe: described, platforms, variables };
+        return planDockerfileImage(image, options, contexts.finder(project, name), solver);
       }
       const emptiness = emptinessOf(name, recipe);
       if (emptiness !== undefined) options.progress({ kind: "warning", text: emptiness });

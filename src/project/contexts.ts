@@ -49,8 +49,14 @@ export class Contexts {
   }
 
   static of(options: BuildOptions, plan: PlanImages): Contexts {
-    const { labels: _, annotations: __, images: ___, platforms: ____, dockerfile: _____, ...own } = options;
-    const plain: BuildOptions = { ...own, noCache: false, compression: { type: "gzip" } };
+    const { store, environment, progress, signal, pull } = options;
+    const plain: BuildOptions = {
+      store,
+      environment,
+      progress,
+      signal,
+      ...(pull === undefined ? {} : { pull }),
+    };
     const solver = solverFor(plain);
     const shared = { options: plain, plan, solver, projects: new Map(), images: new Map(), below: new Map() };
     return new Contexts(shared, undefined);

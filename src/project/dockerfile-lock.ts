@@ -39,6 +39,24 @@ export class BaseLedger {
     return isPathReference(reference) ? name : formatReference({ ...reference, digest });
   }
 
+  /**
+   * Notes a base that was made and not looked up, and holds it to the record.
+   *
+   * @throws WhittleError `DIGEST_MISMATCH` when it has come to something else, `NOT_FOUND` when it is not recorded
+   */
+  hold(name: string, platform: Platform, digest: Digest): void {
+    this.note(name, platform, digest);
+    if (this.#locked === undefined) return;
+    const recorded = this.#locked.bases[name]?.[formatPlatform(platform)];
+    if (recorded === undefined) throw unrecorded(`${name} for ${formatPlatform(platform)}`);
+    if (recorded === digest) return;
+    throw new WhittleError(
+      "DIGEST_MISMATCH",
+      `Cannot build with --locked: ${name} is ${digest} now, whittle.lock records ${recorded}`,
+      { hint: "a build without --locked takes and records what is there now" },
+    );
+  }
+
   note(name: string, platform: Platform, digest: Digest): void {
     const platforms = this.#noted.get(name) ?? new Map<string, string>();
     this.#noted.set(name, platforms.set(formatPlatform(platform), digest));

@@ -130,9 +130,12 @@ class PlatformPlanner {
 
   /** What was given on the command line goes before what a project says, which is built only when it is wanted. */
   async #stand(name: string, platform: Platform): Promise<NamedContext | undefined> {
-    const { bases, options } = this.#planning;
+    const { bases, options, ledger } = this.#planning;
     const given = await this.#named.find(name, platform);
-    return given ?? (bases === "optional" ? undefined : options.find?.(name, platform));
+    if (given !== undefined || bases === "optional") return given;
+    const found = await options.find?.(name, platform);
+    if (found?.kind === "image") ledger.hold(name, platform, found.image.digest);
+    return found;
   }
 
   async #base(name: string, platform: Platform, asked: Asked): Promise<BaseImage> {

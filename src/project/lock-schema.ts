@@ -15,7 +15,12 @@ const lockedPackage = z.strictObject({
   suite: text,
 });
 
-const lockedPlatform = z.strictObject({ architecture: text, packages: z.array(lockedPackage) });
+const lockedPlatform = z.strictObject({
+  architecture: text,
+  base: z.array(text).exactOptional(),
+  manual: z.array(text).exactOptional(),
+  packages: z.array(lockedPackage),
+});
 
 const lockedDockerfile = z.strictObject({
   bases: z.record(z.string(), z.record(z.string(), text)),

@@ -26,6 +26,9 @@ export interface Lock {
 
 interface LockedPlatform {
   readonly architecture: string;
+  /** Of a full system: the names of its base, and those that somebody asked for. */
+  readonly base?: readonly string[];
+  readonly manual?: readonly string[];
   readonly packages: readonly LockedPackage[];
 }
 
@@ -71,8 +74,9 @@ async function readLockFile(path: string): Promise<Lock | undefined> {
 export function lockedResolution(lock: Lock, image: string, platform: string): Resolution | undefined {
   const locked = lock.images[image]?.[platform];
   if (locked === undefined) return undefined;
+  const { packages: _, ...about } = locked;
   return {
-    architecture: locked.architecture,
+    ...about,
     packages: locked.packages.map((one) => ({ ...one, mirror: "" })),
   };
 }
@@ -174,7 +178,7 @@ function recorded(text: string): Lock | undefined {
 
 function lockedPlatform(resolution: Resolution): LockedPlatform {
   const packages = resolution.packages.map(({ mirror: _, ...rest }) => rest);
-  return { architecture: resolution.architecture, packages };
+  return { ...resolution, packages };
 }
 
 function sorted<T>(images: Record<string, Record<string, T>>): Record<string, Record<string, T>> {

@@ -1,11 +1,21 @@
 import { resolve } from "node:path";
 import type { Solver } from "../build/index.ts";
 import { formatPlatform, type Platform } from "../image/index.ts";
-import type { ImageRecipe } from "../recipe/index.ts";
+import { fillVariables, type ImageRecipe, type Variables } from "../recipe/index.ts";
 import type { BuildOptions, PlannedImage } from "./build.ts";
 import type { FindContext } from "./contexts.ts";
 import { planBuild } from "./dockerfile-plan.ts";
 import type { Project } from "./read.ts";
+
+/** An image of a project that a Dockerfile describes. */
+export interface DockerfileImage {
+  readonly project: Project;
+  readonly name: string;
+  readonly recipe: ImageRecipe & { readonly dockerfile: string };
+  readonly platforms: readonly Platform[];
+  /** For labels and annotations. */
+  readonly variables: Variables;
+}
 
 /**
  * Makes the graph of an image that a Dockerfile describes. Its bases are built where the project says how.
@@ -13,18 +23,16 @@ import type { Project } from "./read.ts";
  * @throws WhittleError as {@link planBuild}
  */
 export async function planDockerfileImage(
-  project: Project,
-  name: string,
-  recipe: ImageRecipe & { readonly dockerfile: string },
-  platforms: readonly Platform[],
+  image: DockerfileImage,
   options: BuildOptions,
   find: FindContext,
   solver: Solver | undefined,
 ): Promise<PlannedImage> {
+  const { project, name, recipe, platforms, variables } = image;
   const { store, environment, progress, signal, noCache, compression = { type: "gzip" } } = options;
   const { buildArguments, ...given } = options.dockerfile ?? {};
-  const annotations = { ...recipe.annotations, ...options.annotations };
-  const labels = { ...recipe.config?.labels, ...options.labels };
+  const annotations = { ...fillVariables(recipe.annotations ?? {}, variables), ...options.annotations };
+  const labels = { ...fillVariables(recipe.config?.labels ?? {}, variables), ...options.labels };
   const planned = await planBuild(
     {
       store,

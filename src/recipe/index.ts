@@ -15,4 +15,5 @@ export type {
   ProjectRecipe,
   ServiceRecipe,
 } from "./types.ts";
-export { variablesIn } from "./variables.ts";
+export type { Variables } from "./variables.ts";
+export { fillVariables, variablesIn } from "./variables.ts";
