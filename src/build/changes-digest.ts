@@ -13,8 +13,6 @@ export async function changesDigest(
 ): Promise<Digest> {
   const hash = createHash("sha256");
   hash.update(JSON.stringify([[...changes.removed].sort(), [...changes.opaque].sort()]));
-  const added =
-    times === "with times" ? changes.added : changes.added.map((_path, entry) => ({ ...entry, mtime: 0 }));
-  hash.update(await treeDigest(added));
+  hash.update(await treeDigest(changes.added, times));
   return `sha256:${hash.digest("hex")}`;
 }

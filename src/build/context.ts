@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import type { BigIntStats } from "node:fs";
-import { lstat, readdir, readlink, realpath } from "node:fs/promises";
+import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from "node:fs";
+import { realpath } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
 import {
+  type ByteRange,
   bytesContent,
   type Content,
   type Digest,
@@ -64,8 +65,9 @@ export async function readContext(
     filter,
     nowNs: BigInt(Date.now()) * 1_000_000n,
     inodes: new Map(),
+    prefix: relative(context.directory, top),
   };
-  const stat = await stampOf(top);
+  const stat = stampOf(top);
   const isFile = !stat.isDirectory();
   if (!isFile) await scanDirectory(scan, top, "");
   else scan.builder.set(`/${top.split(sep).at(-1) ?? ""}`, await entryOf(scan, top, "", stat));
@@ -84,6 +86,8 @@ export interface ContextFilter {
    * themselves.
    */
   readonly special?: "as BuildKit";
+  /** Gives everything to root. */
+  readonly owner?: "root";
 }
 
 interface Scan {
@@ -95,6 +99,8 @@ interface Scan {
   readonly nowNs: bigint;
   /** Files with several names, by device and number. */
   readonly inodes: Map<string, Inode>;
+  /** Where in the context the tree's top is. */
+  readonly prefix: string;
 }
 
 /** The real place of a context path; a path or link that leads out of the context is refused. */
@@ -119,46 +125,53 @@ function outside(path: string, context: Context): WhittleError {
   );
 }
 
-function stampOf(path: string): Promise<BigIntStats> {
-  return lstat(path, { bigint: true }).catch((error: unknown) => {
+// A context may hold very many files; asking for each in a thread of the pool takes several times as long, and keeps
+// what is known of all of them in memory at once.
+function stampOf(path: string): BigIntStats {
+  try {
+    return lstatSync(path, { bigint: true });
+  } catch (error) {
     throw explainSystemError(error, `read ${path}`);
-  });
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort(compareNames);
+  } catch (error) {
+    throw explainSystemError(error, `read the directory ${directory}`);
+  }
 }
 
 async function scanDirectory(scan: Scan, directory: string, below: TreePath): Promise<void> {
   scan.signal.throwIfAborted();
-  const names = await readdir(directory).catch((error: unknown) => {
-    throw explainSystemError(error, `read the directory ${directory}`);
-  });
-  await Promise.all(
-    names.sort(compareNames).map(async (name) => {
-      const path = join(directory, name);
-      const stat = await stampOf(path);
-      if (stat.isSocket() && scan.filter.special === undefined) return;
-      const at = `${below}/${name}`;
-      const ignored = scan.filter.ignored?.(at.slice(1)) === true;
-      if (stat.isDirectory()) {
-        if (ignored && scan.filter.entered?.(at.slice(1)) !== true) return;
-        // Above something that is wanted a directory is there, with its own attributes.
-        const entry = await entryOf(scan, path, at, stat);
-        if (!ignored) scan.builder.set(at, entry);
-        await scanDirectory(scan, path, at);
-        if (ignored && scan.builder.get(at) !== undefined) scan.builder.set(at, entry);
-      } else if (!ignored) scan.builder.set(at, await entryOf(scan, path, at, stat));
-    }),
-  );
+  for (const name of namesIn(directory)) {
+    const path = join(directory, name);
+    const stat = stampOf(path);
+    if (stat.isSocket() && scan.filter.special === undefined) continue;
+    const at = `${below}/${name}`;
+    const ignored = scan.filter.ignored?.(at.slice(1)) === true;
+    if (stat.isDirectory()) {
+      if (ignored && scan.filter.entered?.(at.slice(1)) !== true) continue;
+      // Above something that is wanted a directory is there, with its own attributes.
+      const entry = await entryOf(scan, path, at, stat);
+      if (!ignored) scan.builder.set(at, entry);
+      await scanDirectory(scan, path, at);
+      if (ignored && scan.builder.get(at) !== undefined) scan.builder.set(at, entry);
+    } else if (!ignored) scan.builder.set(at, await entryOf(scan, path, at, stat));
+  }
 }
 
 async function entryOf(scan: Scan, path: string, at: string, stat: BigIntStats): Promise<Entry> {
   const attributes = {
     mode: Number(stat.mode & 0o7777n),
-    uid: Number(stat.uid),
-    gid: Number(stat.gid),
+    uid: scan.filter.owner === "root" ? 0 : Number(stat.uid),
+    gid: scan.filter.owner === "root" ? 0 : Number(stat.gid),
     mtime: Number(stat.mtimeMs) / 1000,
-    origin: { kind: "context" as const, path: relative(scan.context.directory, path) },
+    origin: { kind: "context" as const, path: originOf(scan, at) },
   };
   if (stat.isDirectory()) return { type: "directory", ...attributes };
-  if (stat.isSymbolicLink()) return { type: "symlink", target: await readlink(path), ...attributes };
+  if (stat.isSymbolicLink()) return { type: "symlink", target: linkOf(path), ...attributes };
   if (stat.isFile()) {
     const content = await contentOf(scan, path, at, stat);
     return { type: "file", content, ...namesOf(scan, stat), ...attributes };
@@ -168,6 +181,19 @@ async function entryOf(scan: Scan, path: string, at: string, stat: BigIntStats):
     if (stat.isFIFO()) return { type: "fifo", ...attributes };
   }
   throw new WhittleError("OUTSIDE_CONTEXT", `Cannot use ${path}: it is a device or a pipe, a file is wanted`);
+}
+
+function originOf({ prefix }: Scan, at: string): string {
+  if (prefix === "") return at.slice(1);
+  return at === "" ? prefix : `${prefix}${at}`;
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch (error) {
+    throw explainSystemError(error, `read the link ${path}`);
+  }
 }
 
 function namesOf(scan: Scan, stat: BigIntStats): { readonly inode?: Inode } {
@@ -203,13 +229,29 @@ async function contentOf(scan: Scan, path: string, at: string, stat: BigIntStats
 }
 
 function provenContent(path: string, size: number, digest: Digest): Content {
-  const plain = fileContent(path, size, 0, digest);
-  return {
-    size,
-    digest,
-    open: (range) =>
-      range === undefined
-        ? verified(plain.open(), { what: `${path}, which changed while it was being built`, digest, size })
-        : plain.open(range),
-  };
+  return new ProvenContent(path, size, digest);
+}
+
+/** A class for the sake of memory, as `fileContent` gives one. */
+class ProvenContent implements Content {
+  readonly size: number;
+  readonly digest: Digest;
+  readonly #path: string;
+
+  constructor(path: string, size: number, digest: Digest) {
+    this.#path = path;
+    this.size = size;
+    this.digest = digest;
+  }
+
+  open(range?: ByteRange): AsyncIterable<Uint8Array> {
+    const { size, digest } = this;
+    const plain = fileContent(this.#path, size, 0, digest);
+    if (range !== undefined) return plain.open(range);
+    return verified(plain.open(), {
+      what: `${this.#path}, which changed while it was being built`,
+      digest,
+      size,
+    });
+  }
 }

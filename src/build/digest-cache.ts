@@ -44,9 +44,10 @@ export class DigestCache {
   /** The digest of the file as it was with this stamp. */
   get(path: string, stamp: FileStamp): Digest | undefined {
     const line = this.#old.get(path);
-    const [digest = "", ...rest] = line?.split(" ") ?? [];
-    if (rest.join(" ") !== stampText(stamp) || !isDigest(digest)) return undefined;
-    if (line !== undefined) this.#new.set(path, line);
+    if (line === undefined) return undefined;
+    const digest = line.slice(0, line.indexOf(" "));
+    if (line !== `${digest} ${stampText(stamp)}` || !isDigest(digest)) return undefined;
+    this.#new.set(path, line);
     return digest;
   }
 

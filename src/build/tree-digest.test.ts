@@ -37,7 +37,7 @@ describe("treeDigest", () => {
       changed("/d/n", { type: "block", major: 1, minor: 3, ...attributes(0o666) }),
       changed("/d/n", { type: "fifo", ...attributes(0o666) }),
     ];
-    const digests = await Promise.all(trees.map(treeDigest));
+    const digests = await Promise.all(trees.map((tree) => treeDigest(tree)));
     expect(new Set(digests).size).toBe(trees.length);
   });
 

@@ -19,8 +19,12 @@ export const contextExecutor: Executor = {
   cached: false,
   async run(step, _inputs, { signal }) {
     const context = step.local as FilteredContext;
-    const read = await readContext(context, ".", signal, { ...context, special: "as BuildKit" });
-    const tree = read.tree.map((_path, entry) => ({ ...entry, uid: 0, gid: 0 }));
+    const read = await readContext(context, ".", signal, {
+      ...context,
+      special: "as BuildKit",
+      owner: "root",
+    });
+    const { tree } = read;
     const digest = await changesDigest({ added: tree, removed: [], opaque: [] }, "without times");
     const value: TreeValue = { tree };
     return { digest, record: null, value };
