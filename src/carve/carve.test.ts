@@ -89,6 +89,19 @@ describe("carve", () => {
     expect(missing).toEqual([]);
   });
 
+  it("keeps what patterns match without what others take out, unless something needs that", async () => {
+    const library = treeOf([
+      ["/lib/a/one", file("/lib/a/tests/data")],
+      ["/lib/a/two", file()],
+      ["/lib/a/tests/data", file()],
+      ["/lib/a/tests/run", file("/nowhere")],
+    ]);
+    const keep = ["/lib/**", "!/lib/a/t*", "!/lib/none"];
+    const { tree: kept, missing } = await carve(library, [], [lines], { keep });
+    expect(paths(kept)).toEqual(["/lib", "/lib/a", "/lib/a/one", "/lib/a/tests", "/lib/a/tests/data"]);
+    expect(missing).toEqual([]);
+  });
+
   it("looks a command up in PATH and keeps the paths among its words", async () => {
     const { reasons } = await carve(
       tree,

@@ -14,7 +14,10 @@ export interface CarveOptions {
    * carved tree holds none of them.
    */
   readonly surface?: Surface;
-  /** Patterns of paths to keep beside what the roots reach. */
+  /**
+   * Patterns of paths to keep beside what the roots reach; those behind a `!` name what the others do not keep, though
+   * something else may still need it.
+   */
   readonly keep?: readonly string[];
   /** Environment of the image's configuration: `PATH`, `LD_LIBRARY_PATH` and the like. */
   readonly environment?: Readonly<Record<string, string>>;
@@ -46,7 +49,10 @@ export async function carve(
   const whole = application === undefined ? tree : tree.overlay(application);
   const environment = options.environment ?? {};
   const signal = options.signal ?? new AbortController().signal;
-  const named = [...roots, ...(options.keep ?? []).map((glob): Root => ({ glob }))];
+  const keep = options.keep ?? [];
+  const except = keep.filter((glob) => glob.startsWith("!")).map((glob) => glob.slice(1));
+  const patterns = keep.filter((glob) => !glob.startsWith("!"));
+  const named = [...roots, ...patterns.map((glob): Root => ({ glob, except }))];
   const starts: Need[] = [...needsOfRoots(named, whole, environment), ...needsOfFiles(application)];
   const walked = await walk(starts, evidence, { tree: whole, environment, signal });
   const hidden = (path: TreePath): boolean => (application?.get(path)?.type ?? "directory") !== "directory";

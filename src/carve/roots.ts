@@ -6,12 +6,19 @@ import type { How, Need } from "./need.ts";
 /** Who named a root; a recipe's `roots`, `keep`, `config` and `files`. */
 export type NamedBy = Extract<How, { kind: "named" }>["by"];
 
+/** A pattern as shells write them (`*`, `?`, `[…]`, `**`), without what other patterns match; has to match something. */
+interface GlobRoot {
+  readonly glob: string;
+  readonly except?: readonly string[];
+  readonly by?: NamedBy;
+  readonly what?: string;
+}
+
 /** What the image must have because the person said so. */
 export type Root =
   /** A path; with a directory all that is in it is meant, unless the directory was named by `config`. */
   | { readonly path: string; readonly by?: NamedBy; readonly what?: string }
-  /** A pattern as shells write them (`*`, `?`, `[…]`, `**`); has to match something. */
-  | { readonly glob: string; readonly by?: NamedBy; readonly what?: string }
+  | GlobRoot
   /**
    * A command as `execve` gets it: the first word is looked up in `PATH`, any other word that is an absolute
    * path of the tree is kept too.
@@ -33,7 +40,7 @@ export function* needsOfRoots(
 ): Generator<Need, void, undefined> {
   for (const root of roots) {
     if ("path" in root) yield* needsOfPath(tree, treePath(root.path), how(root, "root"));
-    else if ("glob" in root) yield* needsOfGlob(tree, root.glob, how(root, "keep"));
+    else if ("glob" in root) yield* needsOfGlob(tree, root, how(root, "keep"));
     else yield* needsOfCommand(tree, root.command, environment["PATH"] ?? defaultPath, root);
   }
 }
@@ -42,19 +49,38 @@ function how(root: Root, by: NamedBy): How {
   return { kind: "named", by: root.by ?? by, ...(root.what === undefined ? {} : { what: root.what }) };
 }
 
-function* needsOfPath(tree: Tree, path: TreePath, by: How): Generator<Need, void, undefined> {
+function* needsOfPath(
+  tree: Tree,
+  path: TreePath,
+  by: How,
+  except: ReadonlySet<TreePath> = new Set(),
+): Generator<Need, void, undefined> {
   const found = tree.resolve(path);
   if (found.entry === undefined && !tree.has(path)) throw missingRoot(tree, path);
+  if (except.has(path)) return;
   yield named(path, by);
   const whole = by.kind === "named" && by.by !== "config";
   if (!whole || found.entry?.type !== "directory") return;
-  for (const [inside] of tree.entries(found.path)) yield named(inside, by);
+  for (const [inside] of tree.entries(found.path)) if (!except.has(inside)) yield named(inside, by);
 }
 
-function* needsOfGlob(tree: Tree, pattern: string, by: How): Generator<Need, void, undefined> {
-  const matches = matchPaths(tree, treePath(pattern));
-  if (matches.length === 0) throw missingRoot(tree, treePath(pattern));
-  for (const path of matches) yield* needsOfPath(tree, path, by);
+function* needsOfGlob(
+  tree: Tree,
+  { glob, except = [] }: GlobRoot,
+  by: How,
+): Generator<Need, void, undefined> {
+  const matches = matchPaths(tree, treePath(glob));
+  if (matches.length === 0) throw missingRoot(tree, treePath(glob));
+  const excepted = new Set(except.flatMap((pattern) => belowAll(tree, treePath(pattern))));
+  for (const path of matches) yield* needsOfPath(tree, path, by, excepted);
+}
+
+/** The paths that match a pattern, with all that is below them. */
+function belowAll(tree: Tree, pattern: TreePath): TreePath[] {
+  return matchPaths(tree, pattern).flatMap((path) => [
+    path,
+    ...[...tree.entries(path)].map(([inside]) => inside),
+  ]);
 }
 
 function* needsOfCommand(

@@ -146,7 +146,10 @@ const imageShape = z.strictObject({
     .array(z.union([text, strings]))
     .optional()
     .describe("What the image must be able to run: absolute paths or command lines"),
-  keep: z.array(absolutePath).optional().describe("More paths to keep; * and ** are understood"),
+  keep: z
+    .array(z.string().regex(/^!?\//, "an absolute path is wanted"))
+    .optional()
+    .describe("More paths to keep; * and ** are understood, and ! before what these do not keep"),
   carve: z.boolean().optional().describe("false keeps every file of the packages; default: true"),
   run: z
     .array(text)
