@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { driverNames } from "../src/sandbox/index.ts";
@@ -59,6 +60,35 @@ const chain = [
   "RUN test ! -e /d/x && rm /d/group && chmod 700 /d",
   "RUN echo '> '$(cat /one /two /d/y) && ls /d && test ! -e /d/group",
 ];
+
+describe("where the cache is on an overlay itself, as in a container", () => {
+  it("builds, and lets a person look around, with what commands write in memory", async () => {
+    const place = join(machine.sandbox.directory, "overlay");
+    for (const name of ["lower", "upper", "work", "merged"])
+      await mkdir(join(place, name), { recursive: true });
+    const options = `lowerdir=${place}/lower,upperdir=${place}/upper,workdir=${place}/work`;
+    execFileSync("mount", ["-t", "overlay", "overlay", "-o", options, join(place, "merged")]);
+    try {
+      const env = { XDG_CACHE_HOME: join(place, "merged") };
+      const tar = machine.file("root", "memory.tar");
+      const usual = machine.file("root", "disk.tar");
+      const built = await machine.build("root", chain, { flags: ["-o", `type=tar,dest=${tar}`], env });
+      expect(built.status, built.stderr).toBe(0);
+      const onDisk = await machine.build("root", chain, { flags: ["-o", `type=tar,dest=${usual}`] });
+      expect(onDisk.status, onDisk.stderr).toBe(0);
+      expect(contentsOf(tar)).toBe(contentsOf(usual));
+      const flags = ["--invoke-on-error", "sh"];
+      const failed = await machine.build("root", ["RUN echo made > /made; false"], {
+        env,
+        flags,
+        input: "cat /made\n",
+      });
+      expect(failed.stdout, failed.stderr).toBe("made\n");
+    } finally {
+      execFileSync("umount", [join(place, "merged")]);
+    }
+  });
+});
 
 describe.concurrent.each(identities)("where the machine lacks something, %s", (identity) => {
   it("builds without overlays, by copying", async () => {

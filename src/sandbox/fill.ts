@@ -9,13 +9,14 @@ import { type Entry, type Tree, writeTree } from "../tree/index.ts";
 import { subordinateIds } from "./machine.ts";
 import { asNamespaceRoot, type Privilege } from "./privilege.ts";
 import { runQuietly } from "./signal.ts";
-import { isWhiteout } from "./upper.ts";
+import { isMark, isWhiteout } from "./upper.ts";
 
 /**
  * Makes a tree real in a new directory, with the owners that this privilege can give. An ordinary user has tar(1)
  * do it in a user namespace, where subordinate ids are there to be given; devices are left out there.
  *
- * @throws WhittleError `DISK_FULL`, `PERMISSION`, `ENVIRONMENT`
+ * @throws WhittleError `DISK_FULL`, `PERMISSION`; `ENVIRONMENT`, as for an overlay's marks on a file system that is
+ *   an overlay itself
  */
 export async function fillDirectory(
   tree: Tree,
@@ -24,8 +25,10 @@ export async function fillDirectory(
   work: Work,
 ): Promise<void> {
   if (privilege === "root") {
-    await writeTree(tree, directory, { owner: "keep", signal: work.signal });
-    return;
+    const { skipped } = await writeTree(tree, directory, { owner: "keep", signal: work.signal });
+    const refused = skipped.find((path) => isMark(tree.get(path)));
+    if (refused === undefined) return;
+    throw new WhittleError("ENVIRONMENT", `Cannot put an overlay's mark at ${refused} in ${directory}`);
   }
   await mkdir(directory);
   const most = privilege === "subordinate" ? subordinateIds() : 0;

@@ -1,8 +1,14 @@
-import type { Digest, Environment, Work } from "../io/index.ts";
+import { type Digest, type Environment, WhittleError, type Work } from "../io/index.ts";
 import type { Changes, Tree } from "../tree/index.ts";
 import { fillDirectory, removeDirectoryAs } from "./fill.ts";
 import { choosePrivilege, type Privilege } from "./privilege.ts";
-import { findSnapshot, makeSnapshot, type SnapshotKind, snapshotPlace } from "./snapshot-place.ts";
+import {
+  findSnapshot,
+  makeSnapshot,
+  type SnapshotKind,
+  snapshotPlace,
+  snapshotsDirectory,
+} from "./snapshot-place.ts";
 import { overlayLayer, unmarked } from "./upper.ts";
 
 /** A tree made real on disk; shared by all containers that use it, and written to by none. */
@@ -43,9 +49,12 @@ export async function snapshot(
 /** After so many layers the tree is made real as a whole: an overlay has at most 500 directories. */
 export const mostStacked = 100;
 
+// Places where the marks of an overlay's directories cannot be made, because they are on an overlay themselves.
+const markless = new Set<string>();
+
 /**
  * Makes the layers of a tree real in the cache, each once: the lowest as all of its files, every other one as the
- * directory of an overlay.
+ * directory of an overlay. Where the file system of the cache takes no such directories the whole tree is one.
  *
  * @param layers - lowest first, at least one
  * @returns the directories to be laid over one another, lowest first
@@ -56,22 +65,35 @@ export async function snapshotStack(
   work: Work,
   environment: Environment,
 ): Promise<string[]> {
-  const whole = layers.findLastIndex(
-    ({ changes }, index) => changes === undefined || index % mostStacked === 0,
-  );
+  const cache = snapshotsDirectory(environment);
+  const last = layers.length - 1;
+  const whole = markless.has(cache)
+    ? last
+    : layers.findLastIndex(({ changes }, index) => changes === undefined || index % mostStacked === 0);
   const directories: string[] = [];
-  for (const [index, { key, tree, changes }] of layers.entries()) {
+  for (const [index, layer] of layers.entries()) {
     if (index < whole) continue;
     const kind: SnapshotKind = index === whole ? "tree" : "layer";
-    const place = snapshotPlace(key, kind, privilege, environment);
-    const marks = privilege === "root" ? "trusted" : "user";
-    const files = async (): Promise<Tree> =>
-      index === whole || changes === undefined
-        ? withoutMarks(await tree())
-        : overlayLayer(await changes(), await tree(), marks);
-    directories.push((await findSnapshot(place)) ?? (await realized(place, files, privilege, work)));
+    const place = snapshotPlace(layer.key, kind, privilege, environment);
+    const files = (): Promise<Tree> => filesOf(layer, kind, privilege);
+    try {
+      directories.push(await realized(place, files, privilege, work));
+    } catch (error) {
+      if (kind === "tree" || !(error instanceof WhittleError) || error.code !== "ENVIRONMENT") throw error;
+      markless.add(cache);
+      return snapshotStack(layers, privilege, work, environment);
+    }
   }
   return directories;
+}
+
+async function filesOf(
+  { tree, changes }: SnapshotLayer,
+  kind: SnapshotKind,
+  privilege: Privilege,
+): Promise<Tree> {
+  if (kind === "tree" || changes === undefined) return withoutMarks(await tree());
+  return overlayLayer(await changes(), await tree(), privilege === "root" ? "trusted" : "user");
 }
 
 async function realized(

@@ -112,7 +112,7 @@ async function launch(
   }
 }
 
-/** How a person looks around in what a step left; what was written to memory is gone with its last process. */
+/** How a person looks around in what a step left. */
 function lookIn(
   situation: StepSituation,
   directory: StepDirectory,

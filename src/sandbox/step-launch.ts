@@ -40,7 +40,12 @@ lay() {
   mount -t overlay overlay -o "$options,lowerdir=$lowers,upperdir=../$1/upper,workdir=../$1/work" ../root 2>/dev/null
   laid=$?; cd ..; return "$laid"
 }
-in_memory() { mkdir -p memory && mount -t tmpfs tmpfs memory && mkdir memory/upper memory/work && lay memory; }
+in_memory() {
+  mkdir -p memory && mount -t tmpfs tmpfs memory && mkdir memory/upper memory/work || return 1
+  # Memory forgets; whoever looks around afterwards finds what was packed.
+  [ ! -f left.tar ] || tar --xattrs --xattrs-include='*' --numeric-owner -xpf left.tar -C memory/upper || return 1
+  lay memory
+}
 if [ "$copy" = here ]; then written=root
 elif [ -n "$copy" ]; then cp -a --reflink=auto "$copy/." root/; written=root
 elif lay .; then written=upper

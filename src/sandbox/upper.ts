@@ -74,6 +74,11 @@ function isOpaque({ xattrs }: Attributes): boolean {
   );
 }
 
+/** Whether an entry means something to the overlay that it becomes a part of. */
+export function isMark(entry: Entry | undefined): boolean {
+  return entry !== undefined && (isWhiteout(entry) || isOpaque(entry));
+}
+
 const mark = /^(?:trusted|user)\.overlay\./;
 
 /** An entry without the attributes in which an overlay keeps its notes. */
