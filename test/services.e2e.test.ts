@@ -130,6 +130,14 @@ describe.concurrent.each(["root", "subordinate"] as const)("services of %s", (id
     });
   });
 
+  it("need a project to be services of", async () => {
+    expect(await whittle("run", "--rm")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("no image was named, and there is no whittle.yaml here"),
+    });
+    expect((await whittle("run", "--rm", "./nowhere")).status).toBe(2);
+  });
+
   it("are taken down when the person does not want to wait", async () => {
     const slow = await project(`slow-${identity}`, {
       images: { web: { files, config: { command: ["/bin/true"] } } },

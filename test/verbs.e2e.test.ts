@@ -47,6 +47,7 @@ const verbs = [
   "exec",
   "stop",
   "rm",
+  "volume",
   "images",
   "tag",
   "rmi",

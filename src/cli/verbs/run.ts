@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { type Healthcheck, openImage, parsePlatform } from "../../image/index.ts";
 import { WhittleError } from "../../io/index.ts";
 import {
@@ -54,6 +56,11 @@ async function runImage(
   };
   // No name of an image begins so.
   if (reference === undefined || /^[./]/.test(reference)) {
+    if (reference === undefined && !existsSync(join(currentDirectory, "whittle.yaml"))) {
+      throw new WhittleError("USAGE", "Cannot run: no image was named, and there is no whittle.yaml here", {
+        hint: "whittle run IMAGE, or whittle run DIRECTORY; whittle images lists what the store has",
+      });
+    }
     const { runProject } = await import("../run-project.ts");
     return runProject(reference ?? ".", given, flags, context, start);
   }
