@@ -1,0 +1,67 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { program } from "./program.ts";
+
+/** A registry of its own process, on a free port of the loopback interface. */
+export interface RegistryProcess {
+  readonly port: number;
+  /** As references name it. */
+  readonly host: string;
+  /** What it wrote to standard error so far. */
+  log(): string;
+  /** Ends it, and waits until it is gone. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+/** Starts `whittle serve` over a store. */
+export async function whittleServe(
+  store: string,
+  flags: readonly string[] = [],
+  port = 0,
+): Promise<RegistryProcess> {
+  const words = ["--store", store, "serve", "--listen", `127.0.0.1:${port}`, ...flags];
+  return started(
+    spawn(process.execPath, [program, ...words], { stdio: ["ignore", "pipe", "pipe"] }),
+    "stdout",
+  );
+}
+
+/** Starts Debian's docker-registry over a directory. */
+export async function dockerRegistry(directory: string, settings = ""): Promise<RegistryProcess> {
+  mkdirSync(directory, { recursive: true });
+  const storage = `filesystem: {rootdirectory: ${join(directory, "data")}}, delete: {enabled: true}`;
+  const config = `version: 0.1\nstorage: {${storage}}\nhttp: {addr: "127.0.0.1:0"}\n${settings}`;
+  writeFileSync(join(directory, "config.yml"), config);
+  const child = spawn("docker-registry", ["serve", join(directory, "config.yml")], {
+    env: { ...process.env, OTEL_TRACES_EXPORTER: "none" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  return started(child, "stderr");
+}
+
+async function started(child: ChildProcess, says: "stdout" | "stderr"): Promise<RegistryProcess> {
+  const texts = { stdout: "", stderr: "" };
+  const exited = once(child, "exit");
+  const port = await new Promise<number>((resolve, reject) => {
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name]?.setEncoding("utf8").on("data", (chunk: string) => {
+        texts[name] += chunk;
+        const found = /(?:https?:\/\/|listening on )127\.0\.0\.1:(\d+)/.exec(texts[says])?.[1];
+        if (found !== undefined) resolve(Number(found));
+      });
+    }
+    child.on("error", reject);
+    child.on("exit", () => reject(new Error(`the registry ended: ${texts.stderr}`)));
+  });
+  return {
+    port,
+    host: `127.0.0.1:${port}`,
+    log: () => texts.stderr,
+    stop: async (signal = "SIGTERM") => {
+      child.kill(signal);
+      await exited;
+    },
+  };
+}
