@@ -1,10 +1,10 @@
 // Builds Dockerfiles whose result with BuildKit is recorded, and compares what comes out:
 // npm run conformance [-- --only WORDS] [--suite NAME] [--verbose]
-// The suite "own" is test/conformance/cases, built by the bundled program (npm run build); the others are recordings
-// beside the repository.
+// The suite "own" is test/conformance/cases, built by the bundled program (npm run build), "rootless" a sample of it
+// built by an ordinary user; the others are recordings beside the repository.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { copyFile, cp, mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -24,6 +24,7 @@ const root = join(import.meta.dirname, "..");
 const shared = join(root, "../shared");
 const home = process.env["WHITTLE_CONFORMANCE"] ?? join(tmpdir(), "whittle-conformance");
 mkdirSync(home, { recursive: true });
+const ordinaryUser = 4242;
 
 /** One build and how to find what is different. */
 interface Check {
@@ -36,14 +37,15 @@ const figures = new Map<string, { right: number; all: number }>();
 const failures: string[] = [];
 const site = await openSite(join(root, "test/conformance/site"));
 try {
-  await perform([...(await recordedChecks()), ...(await ownChecks())]);
+  await perform([...(await recordedChecks()), ...(await ownChecks()), ...(await rootlessChecks())]);
 } finally {
   await site.close();
 }
 for (const failure of failures.sort()) console.log(failure);
 for (const [suite, figure] of figures) console.log(`${suite.padEnd(24)} ${figure.right} of ${figure.all}`);
-const sums = ["recorded", "own"].map((kind) => {
-  const counted = [...figures].filter(([suite]) => (suite === "own") === (kind === "own"));
+const sums = ["recorded", "own", "rootless"].map((kind) => {
+  const kindOf = (suite: string): string => (suite === "own" || suite === "rootless" ? suite : "recorded");
+  const counted = [...figures].filter(([suite]) => kindOf(suite) === kind);
   const sum = (part: "right" | "all"): number =>
     counted.reduce((total, [, figure]) => total + figure[part], 0);
   return `${kind} ${sum("right")} of ${sum("all")}`;
@@ -86,6 +88,32 @@ async function ownChecks(): Promise<Check[][]> {
   const program = [process.execPath, join(root, "dist/whittle.js")] as const;
   return (await ownCases()).map((one) => [
     { suite: "own", name: one.name, differences: () => ownDifferences(one, { program, directory, site }) },
+  ]);
+}
+
+/** A sample of them once more, by somebody without privileges and with one id only, where this is root. */
+async function rootlessChecks(): Promise<Check[][]> {
+  if (process.getuid?.() !== 0) return [];
+  const directory = join(home, "rootless");
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true });
+  // The checkout may be where that user cannot read.
+  const program = join(directory, "program");
+  await cp(join(root, "dist"), join(program, "dist"), { recursive: true });
+  for (const module of ["koffi", "@koromix"]) {
+    await cp(join(root, "node_modules", module), join(program, "node_modules", module), { recursive: true });
+  }
+  await copyFile(process.execPath, join(program, "node"));
+  await prepareStore(directory, ordinaryUser);
+  const ids = ["--reuid", `${ordinaryUser}`, "--regid", `${ordinaryUser}`, "--clear-groups", "--"];
+  const words = ["setpriv", ...ids, join(program, "node"), join(program, "dist/whittle.js")] as const;
+  const sample = (await ownCases()).filter(({ rootless }) => rootless === true);
+  return sample.map((one) => [
+    {
+      suite: "rootless",
+      name: one.name,
+      differences: () => ownDifferences(one, { program: words, directory, site, uid: ordinaryUser }),
+    },
   ]);
 }
 

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { formatPlatform, openImage, platformsOf } from "../../src/image/index.ts";
@@ -15,23 +16,36 @@ export interface OwnRun {
   /** Where the store, the cache and the laid-out cases go. */
   readonly directory: string;
   readonly site: Site;
+  /** Who builds, when it is not who runs this. */
+  readonly uid?: number;
 }
 
-/** Makes the store with the images that cases start from. */
-export async function prepareStore(directory: string): Promise<void> {
+/**
+ * Makes the store with the images that cases start from.
+ *
+ * @param uid - whom it is given to
+ */
+export async function prepareStore(directory: string, uid?: number): Promise<void> {
   await mkdir(directory, { recursive: true });
   const tar = join(directory, "base.tar");
   await makeBase(tar);
   const store = await openStore(join(directory, "store"), { create: true });
   await addBase(store, tar, "busybox");
+  giveTo(uid, directory);
+}
+
+function giveTo(uid: number | undefined, directory: string): void {
+  if (uid !== undefined) execFileSync("chown", ["-hR", `${uid}:${uid}`, directory]);
 }
 
 /** Builds a case as a person would and answers with what differs from docker's build. */
-export async function ownDifferences(one: OwnCase, { program, directory, site }: OwnRun): Promise<string[]> {
+export async function ownDifferences(one: OwnCase, own: OwnRun): Promise<string[]> {
+  const { program, directory, site, uid } = own;
   const { expected } = one;
   if (expected === undefined) return ["there is no expected.json: node scripts/record-conformance.ts"];
   const place = join(directory, "cases", one.name);
   const words = (await layOut(one, place)).map(site.fill);
+  giveTo(uid, place);
   const build = (name: string, flags: readonly string[]): Promise<Finished> =>
     run([...program, "build", "--network=none", "-t", name, ...flags], {
       cwd: place,
@@ -39,6 +53,7 @@ export async function ownDifferences(one: OwnCase, { program, directory, site }:
         ...environmentOf(one),
         WHITTLE_STORE: join(directory, "store"),
         XDG_CACHE_HOME: join(directory, "cache"),
+        ...(uid === undefined ? {} : { HOME: directory, XDG_RUNTIME_DIR: undefined }),
         NO_COLOR: "1",
       },
     });

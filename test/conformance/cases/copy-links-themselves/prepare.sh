@@ -1,0 +1,1 @@
+ln -s /absolute/nowhere context/dir/dangling
