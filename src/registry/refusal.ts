@@ -1,4 +1,5 @@
 import { type Answer, HttpStatus, headerOf } from "../http/index.ts";
+import { documentLimits } from "../image/index.ts";
 import { WhittleError } from "../io/index.ts";
 
 /** Bytes of an error's body that are looked at. */
@@ -14,6 +15,27 @@ export async function bodyText(answer: Answer, most = mostBytes): Promise<string
     if (size > most) break;
   }
   return Buffer.concat(chunks).subarray(0, most).toString("utf8");
+}
+
+/**
+ * The whole body of a manifest or list.
+ *
+ * @throws WhittleError `ARCHIVE_HOSTILE` above the limit of documents
+ */
+export async function documentOf(answer: Answer, doing: string): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > documentLimits.bytes) {
+      throw new WhittleError(
+        "ARCHIVE_HOSTILE",
+        `Cannot ${doing}: the answer is longer than ${documentLimits.bytes} bytes`,
+      );
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
 /** What a registry says in an error's body (distribution-spec, "Error Codes"): codes and messages, for a person. */

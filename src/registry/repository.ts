@@ -1,13 +1,6 @@
 import { createHash } from "node:crypto";
 import { headerOf, resumed } from "../http/index.ts";
-import {
-  type BlobSource,
-  type Descriptor,
-  documentLimits,
-  isIndexType,
-  isManifestType,
-  mediaTypes,
-} from "../image/index.ts";
+import { type BlobSource, type Descriptor, isIndexType, isManifestType, mediaTypes } from "../image/index.ts";
 import {
   type ByteRange,
   bytesContent,
@@ -177,14 +170,13 @@ export class Repository implements BlobSource {
     doing: string,
     expected: readonly number[],
   ): Promise<{ readonly document?: unknown; readonly next?: string }> {
-    const { answer, address } = await this.session.request({
+    const { answer, address, bytes } = await this.session.document({
       ...{ method: "GET", path, scopes: this.pulling, doing, expected, signal: this.#signal },
     });
-    const text = await limitedBody(answer.body, doing);
     if (answer.statusCode !== 200) return {};
     try {
       const next = nextPage(headerOf(answer, "link"), address);
-      return { document: JSON.parse(text.toString("utf8")), ...(next === undefined ? {} : { next }) };
+      return { document: JSON.parse(bytes.toString("utf8")), ...(next === undefined ? {} : { next }) };
     } catch {
       throw new WhittleError("REGISTRY_REFUSED", `Cannot ${doing}: the answer is not JSON`);
     }
@@ -192,11 +184,10 @@ export class Repository implements BlobSource {
 
   async #fetchManifest(reference: string): Promise<FetchedManifest> {
     const doing = `read the manifest of ${this.#named(reference)}`;
-    const { answer } = await this.session.request({
+    const { answer, bytes } = await this.session.document({
       ...{ method: "GET", path: `${this.name}/manifests/${reference}`, scopes: this.pulling, doing },
       ...{ headers: { accept: accepted }, expected: [200], signal: this.#signal },
     });
-    const bytes = await limitedBody(answer.body, doing);
     const promised = isDigest(reference) ? reference : headerOf(answer, "docker-content-digest");
     const digest = isDigest(promised ?? "") ? digestLike(promised as Digest, bytes) : sha256(bytes);
     if (promised !== undefined && promised !== digest) throw mismatch(promised, `the digest ${digest}`);
@@ -277,22 +268,6 @@ function nextPage(header: string | undefined, address: string): string | undefin
   if (target === undefined || !URL.canParse(target, address)) return undefined;
   const url = new URL(target, address);
   return url.origin === new URL(address).origin ? url.href : undefined;
-}
-
-async function limitedBody(body: AsyncIterable<Uint8Array>, doing: string): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > documentLimits.bytes) {
-      throw new WhittleError(
-        "ARCHIVE_HOSTILE",
-        `Cannot ${doing}: the answer is longer than ${documentLimits.bytes} bytes`,
-      );
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 function mismatch(digest: string, found: string): WhittleError {

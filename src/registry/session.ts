@@ -13,7 +13,7 @@ import { type Environment, isSystemError } from "../io/index.ts";
 import { parseChallenges } from "./challenge.ts";
 import type { Credential } from "./credential.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { refusal } from "./refusal.ts";
+import { documentOf, refusal } from "./refusal.ts";
 import { type Authorization, authorize } from "./tokens.ts";
 
 /** How a client behaves; every member has a usual value. */
@@ -89,6 +89,19 @@ export class Session {
   request(request: RegistryRequest): Promise<RegistryAnswer> {
     const about = { doing: request.doing, hint: this.#hint() };
     return retrying(about, this.policy, request.signal, () => this.once(request));
+  }
+
+  /**
+   * Sends a request for a document, and reads it; again, while its failure may pass and when it breaks off.
+   *
+   * @throws WhittleError as {@link request}, `ARCHIVE_HOSTILE` when it is longer than a document may be
+   */
+  document(request: RegistryRequest): Promise<RegistryAnswer & { readonly bytes: Buffer }> {
+    const about = { doing: request.doing, hint: this.#hint() };
+    return retrying(about, this.policy, request.signal, async () => {
+      const sent = await this.once(request);
+      return { ...sent, bytes: await documentOf(sent.answer, request.doing) };
+    });
   }
 
   /**
