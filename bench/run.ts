@@ -1,6 +1,7 @@
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { apiSimulatorCases } from "./api-simulator.ts";
+import { bootstrapCases } from "./bootstrap.ts";
 import type { Case } from "./case.ts";
 import { dockerfileCases } from "./dockerfile.ts";
 import { measure, median, type Run } from "./measure.ts";
@@ -55,7 +56,10 @@ process.stdout.write(
 const base = process.env["BENCH_BASE"];
 try {
   const cases = [
-    ...(only?.startsWith("Dockerfile") === true ? [] : await apiSimulatorCases(work, peers)),
+    ...(only?.startsWith("Dockerfile") === true || only?.startsWith("full system") === true
+      ? []
+      : await apiSimulatorCases(work, peers)),
+    ...(only?.startsWith("Dockerfile") === true ? [] : await bootstrapCases(work)),
     ...(base === undefined ? [] : await dockerfileCases(work, peers, base)),
   ];
   for (const one of cases) {
