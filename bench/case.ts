@@ -10,6 +10,8 @@ export interface Contestant {
 /** Something that is measured, by us and by the peers that can do it. */
 export interface Case {
   readonly name: string;
+  /** What is made before anybody's first round. */
+  readonly make?: () => Promise<void>;
   /** The first is ours; ratios are ours divided by the other's. */
   readonly contestants: readonly Contestant[];
 }

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openStore } from "../src/store/index.ts";
 import { addBase } from "../test/conformance/base.ts";
@@ -32,36 +33,33 @@ const manyFiles: Subject = { name: "many-files", make: makeManyFiles, edit: edit
 export async function dockerfileCases(work: Workplace, peers: Peers, base: string): Promise<Case[]> {
   await addBase(await openStore(work.store, { create: true }), base, "debian:trixie-slim");
   importBase(peers, base, "debian:trixie-slim");
-  const contestants = async (
+  const of = (
+    name: string,
     subject: Subject,
     flags: readonly string[],
     prepare?: (directory: string, round: number) => Promise<void>,
-  ): Promise<Contestant[]> => {
+  ): Case => {
     const context = join(work.directory, subject.name);
     const tag = `bench-${subject.name}:1`;
     const before = prepare === undefined ? {} : { prepare: (round: number) => prepare(context, round) };
-    return [
-      {
-        name: "whittle",
-        ...before,
-        command: () => work.whittle("build", context, "--network=none", "-t", tag, ...flags),
+    const ours: Contestant = {
+      name: "whittle",
+      ...before,
+      command: () => work.whittle("build", context, "--network=none", "-t", tag, ...flags),
+    };
+    return {
+      name: `Dockerfile, ${name}`,
+      make: async () => {
+        if (!existsSync(context)) await subject.make(context);
       },
-      ...peerBuilds(peers, { name: tag, context, network: "none", flags, ...before }),
-    ];
+      contestants: [ours, ...peerBuilds(peers, { name: tag, context, network: "none", flags, ...before })],
+    };
   };
-  for (const subject of [application, largeFile, manyFiles])
-    await subject.make(join(work.directory, subject.name));
   return [
-    { name: "Dockerfile, cold, base present", contestants: await contestants(application, ["--no-cache"]) },
-    { name: "Dockerfile, nothing changed", contestants: await contestants(application, []) },
-    {
-      name: "Dockerfile, one source file changed",
-      contestants: await contestants(application, [], application.edit),
-    },
-    { name: "Dockerfile, layer of 200 MB", contestants: await contestants(largeFile, [], largeFile.edit) },
-    {
-      name: "Dockerfile, one of 50,000 files changed",
-      contestants: await contestants(manyFiles, [], manyFiles.edit),
-    },
+    of("cold, base present", application, ["--no-cache"]),
+    of("nothing changed", application, []),
+    of("one source file changed", application, [], application.edit),
+    of("layer of 200 MB", largeFile, [], largeFile.edit),
+    of("one of 50,000 files changed", manyFiles, [], manyFiles.edit),
   ];
 }

@@ -24,6 +24,7 @@ const prefix = (process.env["BENCH_PEER_PREFIX"] ?? "").split(" ").filter((word)
 
 async function runCase(one: Case): Promise<string[]> {
   const results = new Map<string, Run[]>(one.contestants.map((contestant) => [contestant.name, []]));
+  await one.make?.();
   for (let round = 0; round <= rounds; round++) {
     for (const contestant of one.contestants) {
       await contestant.prepare?.(round);
