@@ -73,7 +73,7 @@ async function send(upload: Upload, first: string, doing: string): Promise<void>
   try {
     for (;;) {
       try {
-        await (content.size <= monolithic
+        await (content.size <= monolithic && at === 0
           ? sendWhole(upload, content, location, doing)
           : sendFrom(upload, content, location, at, id, doing));
         work.progress({ kind: "done", id, outcome: "done" });
@@ -116,23 +116,24 @@ async function sendFrom(
 ): Promise<void> {
   const { session, descriptor, work } = upload;
   const common = { scopes: pushing(upload), doing, signal: work.signal };
-  const patched: RegistryAnswer = await session.once({
-    ...{ ...common, method: "PATCH", path: location, expected: [202, 204] },
-    headers: {
-      "content-type": "application/octet-stream",
-      "content-length": String(content.size - at),
-      // Docker's own client streams without a range, and some registries know nothing else.
-      ...(at === 0 ? {} : { "content-range": `${at}-${content.size - 1}` }),
-    },
-    body: () => counted(content.open({ start: at, end: content.size }), at, id, work),
-  });
-  await patched.answer.body.dump();
+  let end = location;
+  // All bytes may have arrived, and only the answer been lost.
+  if (at < content.size) {
+    const patched: RegistryAnswer = await session.once({
+      ...{ ...common, method: "PATCH", path: location, expected: [202, 204] },
+      headers: {
+        "content-type": "application/octet-stream",
+        "content-length": String(content.size - at),
+        // Docker's own client streams without a range, and some registries know nothing else.
+        ...(at === 0 ? {} : { "content-range": `${at}-${content.size - 1}` }),
+      },
+      body: () => counted(content.open({ start: at, end: content.size }), at, id, work),
+    });
+    await patched.answer.body.dump();
+    end = locationOf(patched.answer, patched.address, doing);
+  }
   const { answer } = await session.once({
-    ...{
-      ...common,
-      method: "PUT",
-      path: finished(locationOf(patched.answer, patched.address, doing), descriptor),
-    },
+    ...{ ...common, method: "PUT", path: finished(end, descriptor) },
     ...{ headers: { "content-length": "0" }, expected: [201] },
   });
   await answer.body.dump();
@@ -144,7 +145,7 @@ async function resumption(
   location: string,
   doing: string,
 ): Promise<{ readonly location: string; readonly at: number }> {
-  const { session, repository, work } = upload;
+  const { session, repository, descriptor, work } = upload;
   const common = { scopes: pushing(upload), doing, signal: work.signal };
   const asked = await session
     .request({ ...common, method: "GET", path: location, expected: [204, 404] })
@@ -157,7 +158,8 @@ async function resumption(
     const last = /^(?:bytes=)?0-(\d+)$/.exec(headerOf(asked.answer, "range") ?? "")?.[1];
     const at = last === undefined ? 0 : Number(last) + 1;
     // An empty upload is said to end at byte 0, as one of a single byte is: begin again where that is not told apart.
-    if (at > 1) return { location: locationOf(asked.answer, asked.address, doing), at };
+    if (at > 1 && at <= descriptor.size)
+      return { location: locationOf(asked.answer, asked.address, doing), at };
   }
   const begun = await session.request({
     ...{ ...common, method: "POST", path: `${repository}/blobs/uploads/`, expected: [202] },

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Digest } from "../../io/index.ts";
 import type { Store } from "../../store/index.ts";
-import { answer, type Exchange, requestHeader } from "./exchange.ts";
+import { answer, bodyOf, type Exchange, requestHeader } from "./exchange.ts";
 import { rangeOf } from "./range.ts";
 import { Refused } from "./refused.ts";
 import { digestOf, repositoryOf } from "./route.ts";
@@ -54,7 +54,7 @@ export async function beginUpload(
   store: Store,
   uploads: Uploads,
 ): Promise<void> {
-  const { query, user, request } = exchange;
+  const { query, user } = exchange;
   const mount = query.get("mount");
   if (mount !== null) {
     const digest = digestOf(mount);
@@ -74,7 +74,7 @@ export async function beginUpload(
   }
   try {
     const digest = digestOf(whole);
-    await uploads.finish(session, owner, request, digest);
+    await uploads.finish(session, owner, bodyOf(exchange), digest);
     answer(exchange, 201, created(repository, digest));
   } catch (error) {
     await uploads.cancel(session, owner).catch(() => undefined);
@@ -97,15 +97,15 @@ export async function continueUpload(
       answer(exchange, 204, underWay(repository, session, await uploads.size(session, owner)));
       return;
     case "PATCH": {
-      const size = await uploads.append(session, owner, request, chunkStart(exchange));
+      const size = await uploads.append(session, owner, bodyOf(exchange), chunkStart(exchange));
       answer(exchange, 202, underWay(repository, session, size));
       return;
     }
     case "PUT": {
       const digest = digestOf(query.get("digest") ?? "");
       const at = chunkStart(exchange);
-      if (at !== undefined) await uploads.append(session, owner, request, at);
-      await uploads.finish(session, owner, at === undefined ? request : nothing(), digest);
+      if (at !== undefined) await uploads.append(session, owner, bodyOf(exchange), at);
+      await uploads.finish(session, owner, at === undefined ? bodyOf(exchange) : nothing(), digest);
       answer(exchange, 201, created(repository, digest));
       return;
     }

@@ -39,15 +39,20 @@ export function requestHeader({ request }: Exchange, name: string): string | und
   return typeof value === "string" ? value : undefined;
 }
 
+/** The bytes of a request. Who stops reading them early leaves the connection alive, to carry the refusal. */
+export function bodyOf({ request }: Exchange): AsyncIterable<Uint8Array> {
+  return request.iterator({ destroyOnReturn: false });
+}
+
 /**
  * The whole body of a request for a document.
  *
  * @throws Refused `SIZE_INVALID` above 4 MiB (distribution-spec, "Pushing Manifests")
  */
-export async function documentBody({ request }: Exchange): Promise<Buffer> {
-  const chunks: Buffer[] = [];
+export async function documentBody(exchange: Exchange): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of bodyOf(exchange)) {
     size += chunk.length;
     if (size > documentLimits.bytes) {
       throw new Refused("SIZE_INVALID", `a manifest has at most ${documentLimits.bytes} bytes`);

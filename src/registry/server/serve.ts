@@ -40,6 +40,8 @@ const usual = { maxBlob: 100 * 1024 ** 3, sessions: 512 };
 const idle = 60_000;
 // What is under way when the server is told to stop may take so long to end.
 const grace = 10_000;
+// Bytes of a refused request that are read, so that its client gets to know why.
+const mostDiscarded = 16 * 1024 * 1024;
 const writing = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
 /**
@@ -226,10 +228,23 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: unkno
   response.writeHead(refused.status, {
     "content-type": "application/json",
     "content-length": body.length,
-    // What is still coming in is not read: the connection is of no use any more.
-    ...(request.complete ? {} : { connection: "close" }),
     ...refused.headers,
   });
   response.end(request.method === "HEAD" ? undefined : body);
+  discard(request);
   return reason;
+}
+
+/**
+ * Throws away what is still coming in. A connection that is closed while its client sends loses the answer, so a
+ * little is waited for; who sends more is cut off.
+ */
+function discard(request: IncomingMessage): void {
+  if (request.complete) return;
+  let left = mostDiscarded;
+  request.on("error", () => undefined);
+  request.on("data", (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) request.destroy();
+  });
 }

@@ -105,7 +105,7 @@ describe("an upload", () => {
     const first = uploads.append(session, owner, slow(), 0);
     await new Promise((resolve) => setImmediate(resolve));
     await expect(uploads.append(session, owner, body("b"), undefined)).rejects.toMatchObject({
-      code: "BLOB_UPLOAD_INVALID",
+      code: "TOOMANYREQUESTS",
     });
     go();
     expect(await first).toBe(1);

@@ -177,7 +177,11 @@ export class Uploads {
     await this.#check(session, owner);
     const upload = this.#open.get(session) ?? { hash: createHash("sha256"), hashed: 0, busy: false };
     this.#open.set(session, upload);
-    if (upload.busy) throw new Refused("BLOB_UPLOAD_INVALID", "another request is sending to this upload");
+    if (upload.busy) {
+      // Most often it is the same client's, whose broken connection is not known to be gone yet.
+      const wait = { "retry-after": "1" };
+      throw new Refused("TOOMANYREQUESTS", "another request is sending to this upload", wait);
+    }
     upload.busy = true;
     try {
       return await act(upload);
