@@ -1,7 +1,7 @@
-import { createReadStream } from "node:fs";
 import { crc32 } from "node:zlib";
-import { explainSystemError, WhittleError } from "../io/index.ts";
+import { WhittleError } from "../io/index.ts";
 import { type BodyField, bodyFields, headerLength, magic, tableLengths } from "./packages-index-format.ts";
+import { stanzaBlocks, TextMemory } from "./packages-index-memory.ts";
 
 /** Fields whose names count as mentioned, in the order in which apt's cache reads them. */
 const mentioningFields = [
@@ -19,12 +19,11 @@ type Field = BodyField | (typeof mentioningFields)[number] | "Package";
 
 const wanted = new Set<string>([...bodyFields, ...mentioningFields, "Package"]);
 
-/** Far above any stanza of Debian (the longest has some 70 KB); a file without blank lines must not fill memory. */
-const longestStanza = 4 * 1024 * 1024;
-
 interface BuiltVersion {
   readonly name: number;
-  readonly body: Buffer;
+  /** Where its body lies. */
+  readonly start: number;
+  readonly end: number;
 }
 
 interface BuiltProvide {
@@ -35,6 +34,7 @@ interface BuiltProvide {
 
 /** What is gathered while the file streams by; name numbers are ranks: the order of first mention. */
 class Gathered {
+  readonly bodies: TextMemory;
   readonly ranks = new Map<string, number>();
   readonly versions: BuiltVersion[] = [];
   readonly provides: BuiltProvide[] = [];
@@ -42,6 +42,10 @@ class Gathered {
   readonly requireds: number[] = [];
   /** The architecture that `name:native` means: that of the file's packages that are not `all`. */
   native = "";
+
+  constructor(bodies: TextMemory) {
+    this.bodies = bodies;
+  }
 
   mention(name: string): number {
     const known = this.ranks.get(name);
@@ -52,18 +56,21 @@ class Gathered {
   }
 }
 
+const bodies = new TextMemory();
+
 /**
- * Reads a `Packages` file (deb-src-control(5) stanzas, Debian repository format) of any size as a stream and makes
- * its compact form.
+ * Reads a `Packages` file (deb-src-control(5) stanzas, Debian repository format) of any size piece by piece and makes
+ * its compact form. It blocks meanwhile.
  *
  * @param path - the uncompressed file
  * @param sha256 - what its bytes are known by, in hexadecimal; recorded, not checked
- * @returns the pieces of the compact form, in order
+ * @returns the compact form, in memory that the next one is made in
  * @throws WhittleError `ARCHIVE_CORRUPT` for a stanza without the fields that every package has
  */
-export async function buildIndex(path: string, sha256: string, signal?: AbortSignal): Promise<Buffer[]> {
-  const gathered = new Gathered();
-  for await (const stanzas of stanzaBlocks(path, signal)) {
+export function buildIndex(path: string, sha256: string): Uint8Array {
+  bodies.clear();
+  const gathered = new Gathered(bodies);
+  for (const stanzas of stanzaBlocks(path)) {
     let at = 0;
     while (at < stanzas.length) {
       const end = stanzas.indexOf("\n\n", at);
@@ -73,23 +80,6 @@ export async function buildIndex(path: string, sha256: string, signal?: AbortSig
     }
   }
   return encode(gathered, sha256);
-}
-
-/** Cuts a file into texts of whole stanzas. Latin-1: the wanted fields are ASCII, the others are passed over. */
-async function* stanzaBlocks(path: string, signal: AbortSignal | undefined): AsyncGenerator<string> {
-  let rest: Buffer = Buffer.alloc(0);
-  try {
-    for await (const read of createReadStream(path, { highWaterMark: 1024 * 1024, signal })) {
-      const block = rest.length === 0 ? (read as Buffer) : Buffer.concat([rest, read as Buffer]);
-      const end = block.lastIndexOf("\n\n");
-      if (end < 0 && block.length > longestStanza) throw corrupt(path, "a stanza has no end");
-      if (end >= 0) yield block.toString("latin1", 0, end + 1);
-      rest = block.subarray(end < 0 ? 0 : end + 2);
-    }
-  } catch (error) {
-    throw explainSystemError(error, `read ${path}`);
-  }
-  if (rest.length > 0) yield rest.toString("latin1");
 }
 
 function addStanza(gathered: Gathered, text: string, start: number, stop: number, path: string): void {
@@ -104,7 +94,10 @@ function addStanza(gathered: Gathered, text: string, start: number, stop: number
   const rank = gathered.mention(name);
   for (const field of mentioningFields) mentionAll(gathered, fields.get(field));
   const version = gathered.versions.length;
-  gathered.versions.push({ name: rank, body: bodyOf(fields) });
+  const { bodies } = gathered;
+  const body = bodies.length;
+  bodies.add(bodyFields.map((field) => fields.get(field) ?? "").join("\n"));
+  gathered.versions.push({ name: rank, start: body, end: bodies.length });
   if (fields.get("Essential") === "yes") gathered.essentials.push(version);
   if (fields.get("Priority") === "required") gathered.requireds.push(version);
   addProvides(gathered, version, fields.get("Provides"));
@@ -128,10 +121,6 @@ function readFields(text: string, start: number, stop: number): Map<Field, strin
     at = end + 1;
   }
   return fields;
-}
-
-function bodyOf(fields: ReadonlyMap<Field, string>): Buffer {
-  return Buffer.from(bodyFields.map((field) => fields.get(field) ?? "").join("\n"), "latin1");
 }
 
 const relationName = /([^\s:()|,<>[\]]+)(?::([^\s:()|,<>[\]]+))?[^,|]*[,|]?\s*/y;
@@ -163,7 +152,7 @@ function addProvides(gathered: Gathered, version: number, provides: string | und
   }
 }
 
-function encode(gathered: Gathered, sha256: string): Buffer[] {
+function encode(gathered: Gathered, sha256: string): Uint8Array {
   const names = [...gathered.ranks].sort(([a], [b]) => (a < b ? -1 : 1));
   const numberOfRank = new Uint32Array(names.length);
   names.forEach(([, rank], number) => {
@@ -209,11 +198,11 @@ function encode(gathered: Gathered, sha256: string): Buffer[] {
   tables.nameStart[names.length] = textLength;
 
   let bodiesLength = 0;
-  versions.forEach(({ name, body }, number) => {
+  versions.forEach(({ name, start, end }, number) => {
     tables.versionName[number] = nameOf(name);
     tables.bodyStart[number] = bodiesLength;
-    tables.bodyCheck[number] = crc32(body);
-    bodiesLength += body.length;
+    tables.bodyCheck[number] = crc32(gathered.bodies.part(start, end));
+    bodiesLength += end - start;
   });
   tables.bodyStart[versions.length] = bodiesLength;
   provides.forEach(({ version, text }, number) => {
@@ -234,17 +223,35 @@ function encode(gathered: Gathered, sha256: string): Buffer[] {
   tables.essential.set(renumbered(gathered.essentials));
   tables.required.set(renumbered(gathered.requireds));
 
-  const hot = Buffer.concat([
-    ...Object.values(tables).map((table) => Buffer.from(table.buffer)),
-    Buffer.from(pieces.join(""), "latin1"),
-  ]);
-  const header = Buffer.alloc(headerLength);
-  magic.copy(header);
-  header.write(sha256, magic.length, "hex");
-  [...Object.values(counts), textLength, bodiesLength, crc32(hot)].forEach((value, index) => {
-    header.writeUInt32LE(value, magic.length + 32 + 4 * index);
+  const entries = Object.values(lengths).reduce((sum, length) => sum + length, 0);
+  const whole = resultOf(headerLength + 4 * entries + textLength + bodiesLength);
+  let at = headerLength;
+  for (const table of Object.values(tables)) {
+    whole.set(Buffer.from(table.buffer), at);
+    at += table.byteLength;
+  }
+  at += whole.latin1Write(pieces.join(""), at);
+  const check = crc32(whole.subarray(headerLength, at));
+  for (const { start, end } of versions) {
+    whole.set(gathered.bodies.part(start, end), at);
+    at += end - start;
+  }
+  magic.copy(whole);
+  whole.write(sha256, magic.length, "hex");
+  [...Object.values(counts), textLength, bodiesLength, check].forEach((value, index) => {
+    whole.writeUInt32LE(value, magic.length + 32 + 4 * index);
   });
-  return [header, hot, ...versions.map(({ body }) => body)];
+  return whole;
+}
+
+// Pages of it that nothing is written to are never there.
+const resultUnit = 64 * 1024 * 1024;
+// Shared, so that another thread can write it to a file without a copy of its own.
+let result = new SharedArrayBuffer(0);
+
+function resultOf(length: number): Buffer {
+  if (result.byteLength < length) result = new SharedArrayBuffer(Math.ceil(length / resultUnit) * resultUnit);
+  return Buffer.from(result, 0, length);
 }
 
 function nameAt(versions: readonly BuiltVersion[], index: number): number {

@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { quietWork } from "../io/index.ts";
 import { indexOf, indexOfText, packagesText } from "./packages-fixture.ts";
 import { openIndex, type PackagesFile } from "./packages-index.ts";
+import { TextMemory } from "./packages-index-memory.ts";
 
 const sample = packagesText([
   {
@@ -31,6 +33,20 @@ function fileOf(text: string): { file: PackagesFile; directory: string } {
 function compactPath(directory: string): string {
   return join(directory, readdirSync(directory).find((name) => name.includes(".packages-")) ?? "");
 }
+
+describe("TextMemory", () => {
+  it("keeps what is in it when it grows, and nothing once it is cleared", () => {
+    const memory = new TextMemory();
+    const [one, other] = ["x".repeat(60_000_000), "\xe9".repeat(50_000_000)];
+    memory.add(one);
+    memory.add(other);
+    expect(memory.length).toBe(110_000_000);
+    expect(memory.part(59_999_999, 60_000_001)).toEqual(Buffer.of(0x78, 0xe9));
+    memory.clear();
+    memory.add("new");
+    expect(memory.part(0, memory.length).toString()).toBe("new");
+  });
+});
 
 describe("openIndex", () => {
   it("finds versions, fields and providers", async () => {
@@ -124,10 +140,26 @@ describe("openIndex", () => {
 
   it("reads stanzas across any boundary of its chunks", async () => {
     const filler = (size: number) => ({ Package: "filler", Description: "x".repeat(size) });
-    for (const size of [2 ** 20 - 300, 2 ** 20 - 200, 2 ** 20 - 100, 3 * 2 ** 20]) {
+    for (const size of [2 ** 19 - 300, 2 ** 19 - 200, 2 ** 19 - 100, 2 ** 20, 3 * 2 ** 20]) {
       using index = await indexOf([filler(size), { Package: "after", Depends: "filler" }]);
       expect([...index.names()]).toEqual(["after", "filler"]);
     }
+  });
+
+  it("makes one after the other, whatever becomes of the one before", async () => {
+    const long = packagesText([{ Package: "long", Depends: "a, ".repeat(50_000) }]);
+    using first = await indexOfText(long);
+    await expect(indexOfText("Package: a\nVersion: 1\n")).rejects.toThrow(/lacks Package/);
+    const { file, directory } = fileOf(long);
+    const controller = new AbortController();
+    const interrupted = openIndex(file, directory, { ...quietWork, signal: controller.signal });
+    setImmediate(() => controller.abort(new Error("enough")));
+    await expect(interrupted).rejects.toThrow("enough");
+    expect(readdirSync(directory)).toEqual(["Packages"]);
+    using last = await indexOfText(sample);
+    expect([...first.names()]).toEqual(["long"]);
+    expect(first.record(first.versions("long")[0]!).depends).toHaveLength(150_000 - 1);
+    expect([...last.names()]).toEqual(["alpha", "beta"]);
   });
 
   it("takes an empty file, and many blank lines", async () => {
