@@ -40,8 +40,13 @@ export const bootstrapResolveExecutor: Executor = {
     const indexes = await Promise.all(
       files.map((file) => openIndex(file, join(options.cacheDirectory, "debian", "compiled"))),
     );
-    const found = resolveBootstrap(indexes, request);
-    const resolution: BootstrapResolution = { ...found, packages: found.packages.map(chosenRecord) };
+    let resolution: BootstrapResolution;
+    try {
+      const found = resolveBootstrap(indexes, request);
+      resolution = { ...found, packages: found.packages.map(chosenRecord) };
+    } finally {
+      for (const index of indexes) index.close();
+    }
     const { base, manual } = resolution;
     return {
       digest: digestOfJson([resolutionDigest(resolution), base, manual]),
