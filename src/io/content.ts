@@ -123,15 +123,17 @@ let openNow: { readonly path: string | Buffer; readonly descriptor: number } | u
 function openForNow(path: string | Buffer): number {
   if (openNow?.path === path) return openNow.descriptor;
   const descriptor = openSync(path, "r");
-  if (openNow === undefined) setImmediate(closeNow);
-  else closeSync(openNow.descriptor);
+  const before = openNow;
   openNow = { path, descriptor };
+  if (before === undefined) setImmediate(closeNow);
+  else closeSync(before.descriptor);
   return descriptor;
 }
 
 function closeNow(): void {
-  if (openNow !== undefined) closeSync(openNow.descriptor);
+  const last = openNow;
   openNow = undefined;
+  if (last !== undefined) closeSync(last.descriptor);
 }
 
 function tooShort(path: string | Buffer, at: number, end: number): WhittleError {
