@@ -230,7 +230,7 @@ function encode(gathered: Gathered, sha256: string): Uint8Array {
     whole.set(Buffer.from(table.buffer), at);
     at += table.byteLength;
   }
-  at += whole.latin1Write(pieces.join(""), at);
+  at += whole.write(pieces.join(""), at, "latin1");
   const check = crc32(whole.subarray(headerLength, at));
   for (const { start, end } of versions) {
     whole.set(gathered.bodies.part(start, end), at);

@@ -22,7 +22,7 @@ export class TextMemory {
   add(text: string): void {
     const end = this.#length + text.length;
     if (end > this.#memory.length) this.#grow(end);
-    this.#memory.latin1Write(text, this.#length);
+    this.#memory.write(text, this.#length, "latin1");
     this.#length = end;
   }
 
@@ -62,13 +62,13 @@ export function* stanzaBlocks(path: string): Generator<string, void, undefined> 
       if (count === 0) break;
       const end = block.subarray(0, filled).lastIndexOf("\n\n");
       if (end >= 0) {
-        yield block.latin1Slice(0, end + 1);
+        yield block.toString("latin1", 0, end + 1);
         block.copyWithin(0, end + 2, filled);
         filled -= end + 2;
       } else if (filled > longestStanza) throw noEnd(path);
       if (filled === block.length) block = Buffer.concat([block], 2 * filled);
     }
-    if (filled > 0) yield block.latin1Slice(0, filled);
+    if (filled > 0) yield block.toString("latin1", 0, filled);
   } finally {
     closeSync(file);
   }
