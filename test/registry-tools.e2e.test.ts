@@ -208,6 +208,20 @@ describe("Debian's docker-registry", () => {
     for await (const problem of back.verify(quietWork)) expect(problem).toBeUndefined();
   });
 
+  it("deletes images by digest; the server of ours tags too", async () => {
+    const nameAt = (host: string): string => `${host}/tools/deleted:1`;
+    const ours = await serving();
+    for (const { host } of [registry, ours]) {
+      expect((await whittle(directory, ["push", "tools/image:1", nameAt(host)])).status).toBe(0);
+    }
+    const refused = await whittle(directory, ["rmi", "--remote", nameAt(registry.host)]);
+    expect(refused.stderr).toContain(`@${image.digest} deletes the image, with all its tags`);
+    for (const target of [`${registry.host}/tools/deleted@${image.digest}`, nameAt(ours.host)]) {
+      expect((await whittle(directory, ["rmi", "--remote", target])).stdout).toBe(`deleted ${target}\n`);
+      expect((await whittle(directory, ["rmi", "--remote", target])).status).not.toBe(0);
+    }
+  });
+
   it("is built from, with FROM and COPY --from", async () => {
     const name = `${registry.host}/tools/base:1`;
     expect((await whittle(directory, ["push", "tools/image:1", name])).status).toBe(0);

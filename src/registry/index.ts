@@ -5,6 +5,7 @@ export { copyImage } from "./copy.ts";
 export type { Credential } from "./credential.ts";
 export type { SavedIn } from "./credentials.ts";
 export { findCredential, removeCredential, saveCredential } from "./credentials.ts";
+export { deleteRemote } from "./delete.ts";
 export type { RegistrySettings } from "./endpoint.ts";
 export type { Places } from "./images.ts";
 export { openAnywhere, openRemote, remoteReference } from "./images.ts";

@@ -42,13 +42,14 @@ export class Repository implements BlobSource {
   readonly session: Session;
   /** Below the registry: `library/debian`. */
   readonly name: string;
-  readonly #signal: AbortSignal;
+  /** Ends everything that is asked here. */
+  readonly signal: AbortSignal;
   readonly #manifests = new Map<string, Promise<FetchedManifest>>();
 
   constructor(session: Session, name: string, signal: AbortSignal) {
     this.session = session;
     this.name = name;
-    this.#signal = signal;
+    this.signal = signal;
   }
 
   /** As a person would write it. */
@@ -80,7 +81,7 @@ export class Repository implements BlobSource {
     const doing = `look for ${this.#named(reference)}`;
     const { answer } = await this.session.request({
       ...{ method: "HEAD", path: `${this.name}/manifests/${reference}`, scopes: this.pulling, doing },
-      ...{ headers: { accept: accepted }, expected: [200, 404], signal: this.#signal },
+      ...{ headers: { accept: accepted }, expected: [200, 404], signal: this.signal },
     });
     await answer.body.dump();
     const digest = headerOf(answer, "docker-content-digest") ?? (isDigest(reference) ? reference : undefined);
@@ -171,7 +172,7 @@ export class Repository implements BlobSource {
     expected: readonly number[],
   ): Promise<{ readonly document?: unknown; readonly next?: string }> {
     const { answer, address, bytes } = await this.session.document({
-      ...{ method: "GET", path, scopes: this.pulling, doing, expected, signal: this.#signal },
+      ...{ method: "GET", path, scopes: this.pulling, doing, expected, signal: this.signal },
     });
     if (answer.statusCode !== 200) return {};
     try {
@@ -186,7 +187,7 @@ export class Repository implements BlobSource {
     const doing = `read the manifest of ${this.#named(reference)}`;
     const { answer, bytes } = await this.session.document({
       ...{ method: "GET", path: `${this.name}/manifests/${reference}`, scopes: this.pulling, doing },
-      ...{ headers: { accept: accepted }, expected: [200], signal: this.#signal },
+      ...{ headers: { accept: accepted }, expected: [200], signal: this.signal },
     });
     const promised = isDigest(reference) ? reference : headerOf(answer, "docker-content-digest");
     const digest = isDigest(promised ?? "") ? digestLike(promised as Digest, bytes) : sha256(bytes);
@@ -207,14 +208,14 @@ export class Repository implements BlobSource {
     const whole = start === 0 && end === size;
     const doing = `download the blob ${digest} of ${this.label}`;
     const stream = resumed({
-      ...{ doing, size: end, from: start, policy: this.session.policy, signal: this.#signal },
+      ...{ doing, size: end, from: start, policy: this.session.policy, signal: this.signal },
       acquire: this.session.places.acquire,
       request: async (at) => {
         const bounded = end < size ? String(end - 1) : "";
         const { answer } = await this.session.once({
           ...{ method: "GET", path: `${this.name}/blobs/${digest}`, scopes: this.pulling, doing },
           headers: at === 0 && end === size ? {} : { range: `bytes=${at}-${bounded}` },
-          ...{ expected: [200, 206], signal: this.#signal },
+          ...{ expected: [200, 206], signal: this.signal },
         });
         return answer;
       },

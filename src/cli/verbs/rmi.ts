@@ -8,6 +8,7 @@ import type { VerbContext, VerbModule } from "../verb.ts";
 interface Flags {
   readonly format: "text" | "json";
   readonly prune?: boolean;
+  readonly remote?: boolean;
 }
 
 export const command: VerbModule = {
@@ -15,9 +16,18 @@ export const command: VerbModule = {
     command
       .argument("<image...>", "names, or digests: all names of that image")
       .option("--prune", "delete what only these images needed, now; else `whittle store gc` does it later")
+      .option(
+        "--remote",
+        "delete in the registry, not in the store: a tag, or with @DIGEST an image and its tags",
+      )
       .addOption(new Option("--format <form>", "how to print").choices(["text", "json"]).default("text"))
-      .addHelpText("after", "\nExamples:\n  whittle rmi api:1\n  whittle rmi --prune api:1 4f53cda18c2b\n")
-      .action((images: string[], flags: Flags) => run((context) => rmi(images, flags, context)));
+      .addHelpText(
+        "after",
+        "\nExamples:\n  whittle rmi --prune api:1 4f53cda18c2b\n  whittle rmi --remote registry.example/team/api:1\n",
+      )
+      .action((images: string[], flags: Flags) =>
+        run((context) => (flags.remote === true ? rmiRemote : rmi)(images, flags, context)),
+      );
   },
 };
 
@@ -46,6 +56,28 @@ async function rmi(images: readonly string[], flags: Flags, context: VerbContext
     context.out(untagged.map((name) => `untagged ${name}\n`).join(""));
     if (freed !== undefined) context.out(`freed ${formatBytes(freed.bytes)}\n`);
   }
+  return 0;
+}
+
+/** Deletes in registries; all names are read before any is asked to delete. */
+async function rmiRemote(images: readonly string[], flags: Flags, context: VerbContext): Promise<number> {
+  if (flags.prune === true) {
+    throw new WhittleError("USAGE", "Cannot use --prune with --remote: a registry collects its own garbage");
+  }
+  const { deleteRemote, openClient, remoteReference, Repository } = await import("../../registry/index.ts");
+  const references = images.map((image) => remoteReference(image));
+  const client = openClient({ environment: context.environment });
+  const deleted: string[] = [];
+  for (const { registry, repository, tag, digest } of references) {
+    const there = new Repository(await client.session(registry), repository, context.signal);
+    const gone = await deleteRemote(there, digest ?? tag ?? "latest");
+    deleted.push(`${there.label}${digest === undefined ? ":" : "@"}${gone}`);
+  }
+  context.out(
+    flags.format === "json"
+      ? `${JSON.stringify({ deleted }, undefined, 2)}\n`
+      : deleted.map((name) => `deleted ${name}\n`).join(""),
+  );
   return 0;
 }
 
