@@ -245,3 +245,28 @@ describe("Debian's docker-registry", () => {
     expect(tree.stdout).toMatch(/copied/);
   });
 });
+
+describe("podman's storage", () => {
+  it("takes an image of the store, and gives it back", async () => {
+    const [graph, state] = [join(place, "engine"), join(place, "engine-run")];
+    const storage = join(place, "storage.conf");
+    writeFileSync(storage, `[storage]\ndriver = "vfs"\ngraphroot = "${graph}"\nrunroot = "${state}"\n`);
+    const env = { ...process.env, CONTAINERS_STORAGE_CONF: storage };
+    const name = "containers-storage:registry.example/tools/engine:1";
+    const given = await whittle(directory, ["copy", "tools/image:1", name], { env });
+    expect(`${given.status} ${given.stderr}`).toMatch(/^0 /);
+    const seen = await must(["podman", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], {
+      CONTAINERS_STORAGE_CONF: storage,
+    });
+    expect(seen.trim()).toBe("registry.example/tools/engine:1");
+    const back = join(place, "engine-back");
+    const taken = await whittle(back, ["copy", name, "taken:1"], { env });
+    expect(`${taken.status} ${taken.stderr}`).toMatch(/^0 /);
+    expect((await whittle(back, ["tree", "taken:1"])).stdout).toContain("hello");
+    const missing = await whittle(back, ["copy", `${name}x`, "taken:2"], { env });
+    expect(missing.status).toBe(3);
+    expect(missing.stderr).toMatch(
+      /Cannot read containers-storage:registry.example\/tools\/engine:1x: skopeo says/,
+    );
+  });
+});

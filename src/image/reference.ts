@@ -1,7 +1,7 @@
 import { type Digest, isDigest, WhittleError } from "../io/index.ts";
 
 /** Transports that name an image by a registry's rules. */
-export type NameTransport = "store" | "docker" | "docker-daemon";
+export type NameTransport = "store" | "docker" | "docker-daemon" | "containers-storage";
 
 /** Transports that name a place on disk. `tar` and `rootfs` hold files only, neither config nor layers. */
 export type PathTransport = "oci" | "oci-archive" | "docker-archive" | "tar" | "rootfs";
@@ -33,6 +33,7 @@ export interface PathReference {
 /** What names an image. */
 export type Reference = NameReference | PathReference;
 
+const engineTransports = ["docker-daemon", "containers-storage"] as const;
 const pathTransports: readonly PathTransport[] = ["oci", "oci-archive", "docker-archive", "tar", "rootfs"];
 
 // The grammar of the distribution project's reference package.
@@ -55,7 +56,7 @@ export function isPathReference(reference: Reference): reference is PathReferenc
 }
 
 /**
- * Reads a reference: `name[:tag][@digest]`, a bare digest, `docker://name…`, `docker-daemon:name…`,
+ * Reads a reference: `name[:tag][@digest]`, a bare digest, `docker://name…`, `docker-daemon:name…`, `containers-storage:name…`,
  * `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `tar:FILE` or `rootfs:DIR`. Names follow the grammar of the
  * distribution project; a name without a registry belongs to `docker.io`.
  *
@@ -63,9 +64,8 @@ export function isPathReference(reference: Reference): reference is PathReferenc
  */
 export function parseReference(text: string): Reference {
   if (text.startsWith("docker://")) return parseName(text.slice("docker://".length), "docker", text);
-  if (text.startsWith("docker-daemon:")) {
-    return parseName(text.slice("docker-daemon:".length), "docker-daemon", text);
-  }
+  const engine = engineTransports.find((name) => text.startsWith(`${name}:`));
+  if (engine !== undefined) return parseName(text.slice(engine.length + 1), engine, text);
   const transport = pathTransports.find((name) => text.startsWith(`${name}:`));
   // `oci:latest` could be an image called "oci", but so skopeo does not read it either.
   if (transport !== undefined) return parsePath(text.slice(transport.length + 1), transport, text);

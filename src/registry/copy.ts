@@ -6,11 +6,12 @@ import {
   parseReference,
   type Reference,
 } from "../image/index.ts";
-import type { Digest, Work } from "../io/index.ts";
+import type { Digest, Environment, Work } from "../io/index.ts";
 import { attachedTo, type OpenedImage, type Store, writeTo } from "../store/index.ts";
 import type { RegistryClient } from "./client.ts";
 import { pullImage } from "./pull.ts";
 import { pushImage } from "./push.ts";
+import { isEngineReference, writeToEngine } from "./transports/engine.ts";
 
 /** How an image is copied. */
 export interface CopyOptions {
@@ -20,6 +21,8 @@ export interface CopyOptions {
   readonly platform?: Platform;
   /** Whether what is attached to the image goes with it. */
   readonly withReferrers: boolean;
+  /** Where the programs of container engines are looked for (default: this process's). */
+  readonly environment?: Environment;
 }
 
 /**
@@ -51,6 +54,11 @@ export async function copyImage(
       ...{ source: opened.source, descriptor, referrers, work },
       from: near ? source.repository : undefined,
     });
+    return descriptor.digest;
+  }
+  if (!isPathReference(to) && isEngineReference(to)) {
+    const environment = options.environment ?? process.env;
+    await writeToEngine(to, opened.source, descriptor, work, { environment });
     return descriptor.digest;
   }
   if (!isPathReference(to) && to.transport === "store") {

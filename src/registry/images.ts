@@ -1,12 +1,15 @@
 import { isPathReference, type NameReference, parseReference, type Reference } from "../image/index.ts";
-import { WhittleError, type Work } from "../io/index.ts";
+import { type Environment, WhittleError, type Work } from "../io/index.ts";
 import { type OpenedImage, type ReadOptions, readFrom, type Store } from "../store/index.ts";
 import type { RegistryClient } from "./client.ts";
+import { isEngineReference, openFromEngine } from "./transports/engine.ts";
 
 /** Where images are looked for. */
 export interface Places extends ReadOptions {
   readonly store: Store;
   readonly client: RegistryClient;
+  /** Where the programs of container engines are looked for (default: this process's). */
+  readonly environment?: Environment;
 }
 
 /**
@@ -25,7 +28,7 @@ export async function openAnywhere(text: string, work: Work, places: Places): Pr
     if (known !== undefined || reference.name === "") return readFrom(reference, work, places);
     return openRemote(reference, work, places.client);
   }
-  return readFrom(reference, work, places);
+  return openFromEngine(reference, work, { ...places, environment: places.environment ?? process.env });
 }
 
 /**
@@ -56,7 +59,7 @@ export async function openRemote(
  */
 export function remoteReference(text: string | Reference): NameReference {
   const reference = typeof text === "string" ? parseReference(text) : text;
-  if (isPathReference(reference) || reference.transport === "docker-daemon" || reference.name === "") {
+  if (isPathReference(reference) || isEngineReference(reference) || reference.name === "") {
     throw new WhittleError(
       "REFERENCE_INVALID",
       `Cannot use ${String(text)} here: it names no repository of a registry`,

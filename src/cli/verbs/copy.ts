@@ -13,7 +13,7 @@ export const command: VerbModule = {
     command
       .argument(
         "<source>",
-        "an image: in the store, docker://REGISTRY/…, oci:DIR[:TAG], docker-archive:FILE, …",
+        "an image: in the store, docker://REGISTRY/…, oci:DIR[:TAG], docker-archive:FILE, docker-daemon:NAME, containers-storage:NAME, …",
       )
       .argument("<destination>", "where it goes, in the same forms; a bare name is the store")
       .option("--platform <platform>", "copy this platform only of an image that has several")
@@ -37,10 +37,12 @@ async function copy(from: string, to: string, flags: Flags, context: VerbContext
   const target = parseReference(to);
   const client = openClient({ environment: context.environment });
   const store = await context.store();
-  const opened = await openAnywhere(from, context, { store, client });
+  const opened = await openAnywhere(from, context, {
+    ...{ store, client, environment: context.environment },
+  });
   try {
     const digest = await copyImage(opened, from, target, context, {
-      ...{ store, client, withReferrers: flags.referrers },
+      ...{ store, client, withReferrers: flags.referrers, environment: context.environment },
       ...(flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform) }),
     });
     const named = isPathReference(target) ? to : to.replace(/^docker:\/\//, "");
