@@ -1,5 +1,5 @@
 import type { NameReference } from "../image/index.ts";
-import type { Environment } from "../io/index.ts";
+import { type Environment, WhittleError } from "../io/index.ts";
 import { findCredential } from "./credentials.ts";
 import { endpointOf } from "./endpoint.ts";
 import { Repository } from "./repository.ts";
@@ -23,6 +23,8 @@ export interface RegistryClient {
 export function openClient(options: ClientOptions): RegistryClient {
   const { environment } = options;
   const sessions = new Map<string, Promise<Session>>();
+  // Waiting for one that does not answer is for once.
+  const silent = new Set<string>();
   const session = (host: string): Promise<Session> => {
     const known = sessions.get(host);
     if (known !== undefined) return known;
@@ -39,9 +41,13 @@ export function openClient(options: ClientOptions): RegistryClient {
     repository: async ({ registry, repository, tag, digest }, signal) => {
       const { mirrors = [] } = await readSettings(registry, environment);
       for (const mirror of mirrors) {
+        if (silent.has(mirror)) continue;
         const there = new Repository(await session(mirror), repository, signal);
         // A mirror that does not answer is as good as one that has nothing.
-        const found = await there.head(digest ?? tag ?? "latest").catch(() => undefined);
+        const found = await there.head(digest ?? tag ?? "latest").catch((error: unknown) => {
+          if (error instanceof WhittleError && error.code === "NETWORK") silent.add(mirror);
+          return undefined;
+        });
         signal.throwIfAborted();
         if (found !== undefined) return there;
       }
