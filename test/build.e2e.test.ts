@@ -195,6 +195,17 @@ describe("rebuilding", () => {
     expect(after[1]).not.toBe(before[1]);
   });
 
+  it("takes nothing from the cache with --no-cache, and comes to the same", async () => {
+    const words = ["build", example, "--platform", "linux/amd64,linux/arm64,linux/riscv64,linux/s390x"];
+    const first = await whittle(storeDirectory, words);
+    const known = await whittle(storeDirectory, words);
+    expect(known.stderr).toMatch(/= linux\/s390x carve cached/);
+    const anew = await whittle(storeDirectory, [...words, "--no-cache"]);
+    expect(anew.stderr).not.toMatch(/ cached/);
+    expect(anew.stderr.match(/✓ linux\/\w+ carve/g)).toHaveLength(4);
+    for (const one of [known, anew]) expect(digestOf(one)).toBe(digestOf(first));
+  });
+
   it("survives an interrupt and goes on from there", async () => {
     const fresh = join(directory, "interrupted");
     const digest = digestOf(await whittle(storeDirectory, ["build", example, ...native]));
