@@ -218,7 +218,7 @@ class Container implements RunningContainer {
   }
 
   async #tidyUp(): Promise<void> {
-    this.#publication.close();
+    await this.#publication.end();
     await clearDirectory(this.#state, this.#environment);
     await this.#prepared.network?.close();
   }

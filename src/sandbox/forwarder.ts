@@ -11,14 +11,33 @@ export interface ForwardMessage {
   readonly containerPort: number;
 }
 
+/** What the parent sends when the container has ended: what is on its way still arrives, nothing else does. */
+export interface EndMessage {
+  readonly kind: "end";
+}
+
 /** A program may take a while to listen after its container started. */
 const patience = 2000;
 const retryAfter = 20;
+/** Milliseconds that a connection may stay open behind the last byte. */
+const lingering = 500;
 const addresses = ["127.0.0.1", "::1"];
 
 type Handle = Server | Socket | DatagramSocket | undefined;
 
-process.on("message", (message: ForwardMessage, handle: Handle) => {
+/** Sockets that answer for the machine. */
+const listening = new Set<Server | DatagramSocket>();
+/** Connections of the machine that are not at their end. */
+const connections = new Set<Socket>();
+let ending = false;
+
+process.on("message", (message: ForwardMessage | EndMessage, handle: Handle) => {
+  if (message.kind === "end") {
+    ending = true;
+    for (const one of listening) one.close();
+    exitWhenDone();
+    return;
+  }
   if (handle === undefined) return;
   const { kind, containerPort } = message;
   switch (kind) {
@@ -28,9 +47,11 @@ process.on("message", (message: ForwardMessage, handle: Handle) => {
     case "server":
       // What the server was made with does not come along.
       Object.assign(handle, { allowHalfOpen: true, pauseOnConnect: true });
+      listening.add(handle as Server);
       handle.on("connection", (socket: Socket) => forward(socket, containerPort));
       break;
     case "datagrams":
+      listening.add(handle as DatagramSocket);
       forwardDatagrams(handle as DatagramSocket, containerPort);
       break;
   }
@@ -44,6 +65,8 @@ function forward(outside: Socket, port: number): void {
   const deadline = performance.now() + patience;
   outside.pause();
   outside.on("error", () => undefined);
+  connections.add(outside);
+  outside.once("close", () => gone(outside));
   attempt(0);
 
   function attempt(number: number): void {
@@ -52,7 +75,7 @@ function forward(outside: Socket, port: number): void {
     inside.once("error", () => {
       inside.destroy();
       if (outside.destroyed) return;
-      if (performance.now() > deadline) outside.resetAndDestroy();
+      if (ending || performance.now() > deadline) outside.resetAndDestroy();
       else if (number % addresses.length === 0) attempt(number + 1);
       else setTimeout(attempt, retryAfter, number + 1);
     });
@@ -61,6 +84,15 @@ function forward(outside: Socket, port: number): void {
       join(outside, inside);
     });
   }
+}
+
+function gone(outside: Socket): void {
+  connections.delete(outside);
+  exitWhenDone();
+}
+
+function exitWhenDone(): void {
+  if (ending && connections.size === 0) process.exit(0);
 }
 
 function join(outside: Socket, inside: Socket): void {
@@ -75,4 +107,6 @@ function join(outside: Socket, inside: Socket): void {
     });
     one.pipe(other);
   }
+  // Whoever has got everything and does not hang up is not waited for.
+  outside.once("finish", () => setTimeout(gone, lingering, outside).unref());
 }

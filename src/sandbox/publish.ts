@@ -2,11 +2,15 @@ import { type ChildProcess, type SendHandle, spawn } from "node:child_process";
 import { createSocket, type Socket as DatagramSocket } from "node:dgram";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { isSystemError, WhittleError } from "../io/index.ts";
 import { entryFile } from "./entries.ts";
-import type { ForwardMessage } from "./forwarder.ts";
+import type { EndMessage, ForwardMessage } from "./forwarder.ts";
 import { inNetwork, type NetworkHold } from "./network.ts";
 import type { PublishedPort } from "./ports.ts";
+
+// What a container has sent when it ended may take so many milliseconds to arrive.
+const patience = 10_000;
 
 /** A port of the machine that is bound. */
 interface Listener {
@@ -60,6 +64,17 @@ export class Publication {
     });
     died.catch(() => undefined);
     for (const listener of this.#listeners) await Promise.race([listener.handOver(child), died]);
+  }
+
+  /** Stops answering when the container has ended; what it has sent still reaches whoever asked, but not for ever. */
+  async end(): Promise<void> {
+    const child = this.#forwarder;
+    if (child?.connected === true && child.exitCode === null) {
+      const exited = once(child, "exit");
+      child.send({ kind: "end" } satisfies EndMessage);
+      await Promise.race([exited, delay(patience, undefined, { ref: false })]);
+    }
+    this.close();
   }
 
   /** Stops answering; connections under way are cut. */
