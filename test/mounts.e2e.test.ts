@@ -437,7 +437,7 @@ describe.each(identities)("mounts of RUN, as %s", (identity) => {
     child.stderr?.on("data", (chunk) => {
       all += chunk;
     });
-    while (!/^> using/m.test(all)) await once(child.stderr ?? child, "data");
+    while (!/^#\d+ [\d.]+ > using/m.test(all)) await once(child.stderr ?? child, "data");
     const gc = async (...flags: readonly string[]): Promise<number> => {
       const ended = await machine.whittle(identity, ["store", "gc", "--format", "json", ...flags]);
       expect(ended.status, ended.stderr).toBe(0);
