@@ -17,6 +17,8 @@ export default defineConfig({
           testTimeout: 600_000,
           hookTimeout: 600_000,
           maxWorkers: 2,
+          // Real programs on a loaded machine: what fails only then is tried again, and reported as such.
+          retry: 1,
         },
       },
     ],

@@ -61,6 +61,17 @@ describe("an upload", () => {
     expect(await store.has(digestOf("hello world"))).toBe(true);
   });
 
+  it("whose bytes became a blob as the server died is no longer known", async () => {
+    const store = await open();
+    const uploads = new Uploads(store, limits);
+    const session = await uploads.begin(owner);
+    await uploads.append(session, owner, body("hello"), 0);
+    rmSync(join(store.directory, "uploads", session, "data"));
+    await expect(new Uploads(store, limits).size(session, owner)).rejects.toMatchObject({
+      code: "BLOB_UPLOAD_UNKNOWN",
+    });
+  });
+
   it("is its owner's alone", async () => {
     const uploads = new Uploads(await open(), limits);
     const session = await uploads.begin({ repository: "a", user: "ada" });

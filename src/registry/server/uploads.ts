@@ -192,8 +192,9 @@ export class Uploads {
 
   async #check(session: string, owner: Owner): Promise<void> {
     const text = await readFile(this.#path(session, "owner.json"), "utf8").catch(() => undefined);
-    // Somebody else's session is as unknown as one that never was.
-    if (text !== JSON.stringify(owner)) throw new Refused("BLOB_UPLOAD_UNKNOWN", "there is no such upload");
+    // Somebody else's session is as unknown as one that never was, or whose bytes became a blob when the server died.
+    const there = text === JSON.stringify(owner) && (await exists(this.#path(session, "data")));
+    if (!there) throw new Refused("BLOB_UPLOAD_UNKNOWN", "there is no such upload");
   }
 
   async #size(session: string): Promise<number> {
@@ -217,6 +218,13 @@ export class Uploads {
 /** How far an upload is, as the distribution-spec writes it. */
 export function rangeHeader(size: number): string {
   return `0-${Math.max(size - 1, 0)}`;
+}
+
+function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function writeAll(file: FileHandle, chunk: Uint8Array, at: number): Promise<void> {
