@@ -109,12 +109,17 @@ describe("an upload", () => {
     const gate = new Promise<void>((resolve) => {
       go = resolve;
     });
+    let begin = (): void => undefined;
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
     async function* slow(): AsyncGenerator<Uint8Array> {
+      begin();
       yield Buffer.from("a");
       await gate;
     }
     const first = uploads.append(session, owner, slow(), 0);
-    await new Promise((resolve) => setImmediate(resolve));
+    await begun;
     await expect(uploads.append(session, owner, body("b"), undefined)).rejects.toMatchObject({
       code: "TOOMANYREQUESTS",
     });
