@@ -32,10 +32,12 @@ const asking = ["/bin/wget", "-qO-", "http://db:5432/table"];
 describe.concurrent.each(["root", "subordinate"] as const)("services of %s", (identity) => {
   const whittle = (...args: string[]): Promise<Ended> =>
     machine.whittle(identity, ["--progress", "quiet", ...args]);
-  const names = async (): Promise<string[]> => {
+  /** What there is of a project; those of other tests are there at the same time. */
+  const names = async (pod: string): Promise<string[]> => {
     const { stdout } = await whittle("ps", "-a", "--format", "json");
     return (JSON.parse(stdout) as { name: string; status: string }[])
       .map(({ name, status }) => `${name} ${status}`)
+      .filter((line) => line.startsWith(pod))
       .sort();
   };
 
@@ -69,20 +71,20 @@ describe.concurrent.each(["root", "subordinate"] as const)("services of %s", (id
       },
     });
 
+    const pod = `shop-${identity}`;
     const first = await whittle("run", "--rm", shop);
     expect(first).toEqual({ status: 0, stdout: "row\n", stderr: "" });
-    expect(await names()).toEqual([]);
+    expect(await names(pod)).toEqual([]);
 
     // In the background everything stays, and what runs already is used again.
     expect((await whittle("run", "-d", shop, "/bin/sleep", "1000")).status).toBe(0);
-    const pod = `shop-${identity}`;
     const running = ["cache", "db", "web"].map((service) => `${pod}-${service} running`);
-    expect(await names()).toEqual(running);
+    expect(await names(pod)).toEqual(running);
     expect((await whittle("logs", `${pod}-cache`)).stdout).toBe("hello you\n");
     const write = "echo changed > /var/db/table";
     expect((await whittle("exec", `${pod}-db`, "/bin/sh", "-c", write)).status).toBe(0);
     expect((await whittle("run", "--rm", shop)).stdout).toBe("changed\n");
-    expect(await names()).toEqual(running);
+    expect(await names(pod)).toEqual(running);
 
     // What is in a volume outlives the containers; only one by name outlives their removal.
     expect((await whittle("exec", `${pod}-cache`, "/bin/touch", "/var/own/mine")).status).toBe(0);
@@ -110,7 +112,7 @@ describe.concurrent.each(["root", "subordinate"] as const)("services of %s", (id
     const { status, stderr } = await whittle("run", "--rm", failing);
     expect(status).toBe(4);
     expect(stderr).toMatch(/^whittle: Cannot start the service bad: .*status 3.*out of luck/);
-    expect((await names()).filter((name) => name.startsWith("failing"))).toEqual([]);
+    expect(await names(`failing-${identity}`)).toEqual([]);
 
     const circle = await project(`circle-${identity}`, {
       images: { web: image },
@@ -150,10 +152,10 @@ describe.concurrent.each(["root", "subordinate"] as const)("services of %s", (id
       },
     });
     const child = machine.spawn(identity, ["--progress", "quiet", "run", "--rm", slow], { stdio: "ignore" });
-    while (!(await names()).includes(`slow-${identity}-db running`)) await delay(100);
+    while (!(await names(`slow-${identity}`)).includes(`slow-${identity}-db running`)) await delay(100);
     child.kill("SIGINT");
     const [status] = (await once(child, "exit")) as [number];
     expect(status).toBe(130);
-    expect((await names()).filter((name) => name.startsWith("slow"))).toEqual([]);
+    expect(await names(`slow-${identity}`)).toEqual([]);
   });
 });

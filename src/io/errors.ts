@@ -80,6 +80,16 @@ export class WhittleError extends Error {
   }
 }
 
+/**
+ * The same error, pointing at a place of what the person wrote. An error that has a place keeps it; without a place, and
+ * for errors of other kinds, it comes back unchanged.
+ */
+export function located(error: unknown, at: SourceLocation | undefined): unknown {
+  if (!(error instanceof WhittleError) || error.at !== undefined || at === undefined) return error;
+  const { code, message, hint } = error;
+  return new WhittleError(code, message, { at, cause: error, ...(hint === undefined ? {} : { hint }) });
+}
+
 /** Removes credentials and query strings from addresses inside a text, so that no error or log line leaks them. */
 export function redact(text: string): string {
   return text

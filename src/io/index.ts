@@ -20,7 +20,7 @@ export {
 } from "./digest.ts";
 export { makeDirectories } from "./directories.ts";
 export type { ErrorCode, SourceLocation, WhittleErrorOptions } from "./errors.ts";
-export { errorCodes, explainSystemError, isSystemError, redact, WhittleError } from "./errors.ts";
+export { errorCodes, explainSystemError, isSystemError, located, redact, WhittleError } from "./errors.ts";
 export type { GzipFile, GzipPiece, GzipPiecesOptions } from "./gzip.ts";
 export { gzip, gzipPieces } from "./gzip.ts";
 export type { HeldLock, LockOptions } from "./lock.ts";

@@ -33,17 +33,6 @@ export function unknownBase(platform: Platform): BaseImage {
   };
 }
 
-/** The same error, pointing at where the image was asked for. */
-export function located(error: unknown, asked: Asked): unknown {
-  if (!(error instanceof WhittleError) || error.at !== undefined) return error;
-  const { code, message, hint } = error;
-  return new WhittleError(code, message, {
-    at: asked.at,
-    cause: error,
-    ...(hint === undefined ? {} : { hint }),
-  });
-}
-
 /**
  * The error for a base that neither the store nor its registry has; it says how to come by one.
  *

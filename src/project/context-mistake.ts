@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { WhittleError } from "../io/index.ts";
+import { located, WhittleError } from "../io/index.ts";
 import { locateInRecipe } from "../recipe/index.ts";
 import type { Project } from "./read.ts";
 
@@ -13,12 +13,7 @@ export async function contextMistake(
     return error;
   const source = await readFile(project.file, "utf8").catch(() => undefined);
   if (source === undefined) return error;
-  const { code, message, hint } = error;
-  return new WhittleError(code, message, {
-    at: await locateInRecipe(source, project.file, path),
-    cause: error,
-    ...(hint === undefined ? {} : { hint }),
-  });
+  return located(error, await locateInRecipe(source, project.file, path));
 }
 
 /** Errors of this kind are about what the entry says; others are about what building it met. */

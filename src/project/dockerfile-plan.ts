@@ -17,9 +17,9 @@ import {
   type Platform,
   parsePlatform,
 } from "../image/index.ts";
-import { cacheDirectory, WhittleError } from "../io/index.ts";
+import { cacheDirectory, located, WhittleError } from "../io/index.ts";
 import { agentsOf } from "./agents.ts";
-import { located, missingBase, openBase, unknownBase } from "./base-image.ts";
+import { missingBase, openBase, unknownBase } from "./base-image.ts";
 import { BaseLedger } from "./dockerfile-lock.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
 import { sourceDateEpoch, withEpochArgument } from "./epoch.ts";
@@ -144,7 +144,7 @@ class PlatformPlanner {
       this.#planning.ledger.note(name, platform, base.digest);
       return base;
     } catch (error) {
-      throw located(error, asked);
+      throw located(error, asked.at);
     }
   }
 

@@ -22,7 +22,8 @@ export type SupervisorReply =
     };
 
 /**
- * Starts a container that goes on when this process ends, with a supervisor process of its own.
+ * Starts a container that goes on when this process ends, with a supervisor process of its own. When `work.signal` is
+ * aborted before it runs, nothing is left of it.
  *
  * @throws WhittleError what the supervisor met, see `startContainer`
  */
@@ -32,12 +33,14 @@ export async function startDetached(
   work: Work,
   environment: Environment = process.env,
 ): Promise<ContainerState> {
+  work.signal.throwIfAborted();
   const child = spawn(process.execPath, [entryFile("supervisor")], {
     detached: true,
     stdio: ["ignore", "ignore", "ignore", "ipc"],
     env: environment as NodeJS.ProcessEnv,
     cwd: "/",
   });
+  const ended = new Promise<void>((resolve) => child.once("exit", resolve).once("error", resolve));
   const abort = (): void => void child.kill("SIGTERM");
   work.signal.addEventListener("abort", abort);
   try {
@@ -51,12 +54,16 @@ export async function startDetached(
         }
       });
       child.once("error", reject);
-      child.once("exit", () => {
+      void ended.then(() => {
         reject(new WhittleError("CONTAINER_FAILED", "Cannot start the container: its supervisor ended"));
       });
       child.send({ image, options } satisfies SupervisorRequest);
     });
     return await findContainer(id, environment);
+  } catch (error) {
+    if (!work.signal.aborted) throw error;
+    await ended;
+    throw work.signal.reason;
   } finally {
     work.signal.removeEventListener("abort", abort);
     if (child.connected) child.disconnect();

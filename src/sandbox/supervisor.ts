@@ -2,6 +2,7 @@ import { WhittleError } from "../io/index.ts";
 import { startContainer } from "./container.ts";
 import type { SupervisorReply, SupervisorRequest } from "./detached.ts";
 import { LogWriter } from "./log.ts";
+import { removeContainer } from "./remove.ts";
 import { containerDirectory } from "./state.ts";
 
 // The process that stays with a detached container: it keeps its output, checks its health, answers its ports and
@@ -12,6 +13,9 @@ for (const name of ["SIGINT", "SIGHUP", "SIGPIPE"] as const) process.on(name, ()
 async function supervise({ image, options }: SupervisorRequest): Promise<void> {
   const early: [Buffer, "stdout" | "stderr"][] = [];
   let log: LogWriter | undefined;
+  const unwanted = new AbortController();
+  const giveUp = (): void => unwanted.abort();
+  process.on("SIGTERM", giveUp);
   try {
     const container = await startContainer(image, options, {
       streams: {
@@ -25,13 +29,20 @@ async function supervise({ image, options }: SupervisorRequest): Promise<void> {
         progress: (event) => {
           if (event.kind === "warning") reply({ kind: "warning", text: event.text });
         },
-        signal: new AbortController().signal,
+        signal: unwanted.signal,
       },
       prepared: (id) => {
         log = new LogWriter(containerDirectory(id), options.log);
         for (const [chunk, stream] of early.splice(0)) log.write(chunk, stream);
       },
     });
+    if (unwanted.signal.aborted) {
+      // Nobody has heard of it yet, so nobody else would take it down.
+      await container.exited;
+      await removeContainer(container.state(), process.env, { volumes: true });
+      unwanted.signal.throwIfAborted();
+    }
+    process.off("SIGTERM", giveUp);
     process.on("SIGTERM", () => void container.stop());
     reply({ kind: "started", id: container.id });
     if (process.connected) process.disconnect();

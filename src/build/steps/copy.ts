@@ -1,4 +1,4 @@
-import { type SourceLocation, WhittleError } from "../../io/index.ts";
+import { located, type SourceLocation, WhittleError } from "../../io/index.ts";
 import { treeOfMembers } from "../../tar/index.ts";
 import { changes, nameOf, Tree, treePath } from "../../tree/index.ts";
 import { findOwner } from "../copy/owner.ts";
@@ -74,20 +74,12 @@ export const copyExecutor: Executor = {
   cached: true,
   async run(step, inputs, context) {
     const value = await copied(step, inputs, context).catch((error: unknown) => {
-      throw located(error, step);
+      throw located(error, (step.local as CopyLocal).at);
     });
     return { digest: await layeredDigest(inputOf(inputs, "lower"), value.changes), record: null, value };
   },
   load: (step, _outcome, inputs, context) => copied(step, inputs, context),
 };
-
-/** The error with its place. */
-function located(error: unknown, step: Step): unknown {
-  const { at } = step.local as CopyLocal;
-  if (!(error instanceof WhittleError) || error.at !== undefined || at === undefined) return error;
-  const { code, message, hint } = error;
-  return new WhittleError(code, message, { at, cause: error, ...(hint === undefined ? {} : { hint }) });
-}
 
 async function copied(
   step: Step,

@@ -1,4 +1,4 @@
-import { digestOfJson, type SourceLocation, WhittleError } from "../../io/index.ts";
+import { digestOfJson, located, type SourceLocation } from "../../io/index.ts";
 import type { Executor } from "../executor.ts";
 import { gitTree, resolveGit } from "../git/fetch.ts";
 import type { GitLocal, GitRequest, GitRevision } from "../git/request.ts";
@@ -34,7 +34,7 @@ export const gitExecutor: Executor = {
   cached: false,
   async run(step, _inputs, work) {
     const request = step.parameters as unknown as GitRequest;
-    const revision = await located(step, (local) => resolveGit(request, local, work));
+    const revision = await pointing(step, (local) => resolveGit(request, local, work));
     const { keepGitDir = false, submodules = true, subdirectory = "", remote } = request;
     const { commit, ref = "", tag = "" } = revision;
     // A kept repository tells where it is from.
@@ -45,22 +45,16 @@ export const gitExecutor: Executor = {
   async load(step, outcome, _inputs, work): Promise<TreeValue> {
     const revision = outcome.record as unknown as GitRevision;
     const request = step.parameters as unknown as GitRequest;
-    return { tree: await located(step, (local) => gitTree(request, revision, local, work)) };
+    return { tree: await pointing(step, (local) => gitTree(request, revision, local, work)) };
   },
 };
 
 /** Errors point at the instruction that names the repository. */
-async function located<Result>(step: Step, fetch: (local: GitLocal) => Promise<Result>): Promise<Result> {
+async function pointing<Result>(step: Step, fetch: (local: GitLocal) => Promise<Result>): Promise<Result> {
   const local = step.local as GitStepLocal;
   try {
     return await fetch(local);
   } catch (error) {
-    if (!(error instanceof WhittleError) || error.at !== undefined || local.at === undefined) throw error;
-    const { code, message, hint } = error;
-    throw new WhittleError(code, message, {
-      at: local.at,
-      cause: error,
-      ...(hint === undefined ? {} : { hint }),
-    });
+    throw located(error, local.at);
   }
 }

@@ -2,6 +2,7 @@ import type { BlobSink, BlobSource } from "../../image/index.ts";
 import {
   type Digest,
   type Environment,
+  located,
   parseDigest,
   type SourceLocation,
   sha256,
@@ -72,7 +73,7 @@ function httpExecutor(
       const local = step.local as HttpLocal;
       const record: HttpRecord = await fetched(parameters, local, blobs, memory, signal).catch(
         (error: unknown) => {
-          throw located(error, local);
+          throw located(error, local.at);
         },
       );
       return {
@@ -99,12 +100,6 @@ function httpExecutor(
       };
     },
   };
-}
-
-function located(error: unknown, { at }: HttpLocal): unknown {
-  if (!(error instanceof WhittleError) || error.at !== undefined || at === undefined) return error;
-  const { code, message, hint } = error;
-  return new WhittleError(code, message, { at, cause: error, ...(hint === undefined ? {} : { hint }) });
 }
 
 const aMinute = 60_000;
