@@ -38,11 +38,11 @@ export function whittle(words: readonly string[], directory = root): string {
   throw new Error(`whittle ${words.join(" ")} ended with ${ended.status}\n${ended.stdout}${ended.stderr}`);
 }
 
-/** Runs the program with its output shown, or only its errors; ends this process where it fails. */
-export function show(words: readonly string[], hidden = false): void {
+/** Runs the program with its output shown; ends this process where it fails. */
+export function show(words: readonly string[]): void {
   const done = spawnSync(process.execPath, [program, ...words], {
     cwd: root,
-    stdio: ["ignore", hidden ? "ignore" : "inherit", "inherit"],
+    stdio: ["ignore", "inherit", "inherit"],
   });
   if (done.status !== 0) {
     process.stderr.write(`whittle ${words.join(" ")} ended with ${done.status ?? done.signal}\n`);

@@ -3,7 +3,7 @@ import type { Origin, Tree, TreePath } from "../tree/index.ts";
 import type { Dropped } from "./dropped.ts";
 import type { Evidence, Need } from "./need.ts";
 import { Reasons } from "./reasons.ts";
-import { needsOfRoots, type Root } from "./roots.ts";
+import { needsOfRoots, pathsBelow, type Root } from "./roots.ts";
 import type { Surface } from "./surface.ts";
 import { type MissingNeed, walk } from "./walk.ts";
 
@@ -50,7 +50,8 @@ export async function carve(
   const environment = options.environment ?? {};
   const signal = options.signal ?? new AbortController().signal;
   const keep = options.keep ?? [];
-  const except = keep.filter((glob) => glob.startsWith("!")).map((glob) => glob.slice(1));
+  const exceptions = keep.filter((glob) => glob.startsWith("!")).map((glob) => glob.slice(1));
+  const except = pathsBelow(whole, exceptions);
   const patterns = keep.filter((glob) => !glob.startsWith("!"));
   const named = [...roots, ...patterns.map((glob): Root => ({ glob, except }))];
   const starts: Need[] = [...needsOfRoots(named, whole, environment), ...needsOfFiles(application)];

@@ -6,10 +6,11 @@ import type { How, Need } from "./need.ts";
 /** Who named a root; a recipe's `roots`, `keep`, `config` and `files`. */
 export type NamedBy = Extract<How, { kind: "named" }>["by"];
 
-/** A pattern as shells write them (`*`, `?`, `[…]`, `**`), without what other patterns match; has to match something. */
+/** A pattern as shells write them (`*`, `?`, `[…]`, `**`), without the excepted paths; has to match something. */
 interface GlobRoot {
   readonly glob: string;
-  readonly except?: readonly string[];
+  /** See `pathsBelow`. */
+  readonly except?: ReadonlySet<TreePath>;
   readonly by?: NamedBy;
   readonly what?: string;
 }
@@ -53,7 +54,7 @@ function* needsOfPath(
   tree: Tree,
   path: TreePath,
   by: How,
-  except: ReadonlySet<TreePath> = new Set(),
+  except: ReadonlySet<TreePath> = noPaths,
 ): Generator<Need, void, undefined> {
   const found = tree.resolve(path);
   if (found.entry === undefined && !tree.has(path)) throw missingRoot(tree, path);
@@ -64,23 +65,22 @@ function* needsOfPath(
   for (const [inside] of tree.entries(found.path)) if (!except.has(inside)) yield named(inside, by);
 }
 
-function* needsOfGlob(
-  tree: Tree,
-  { glob, except = [] }: GlobRoot,
-  by: How,
-): Generator<Need, void, undefined> {
+function* needsOfGlob(tree: Tree, { glob, except }: GlobRoot, by: How): Generator<Need, void, undefined> {
   const matches = matchPaths(tree, treePath(glob));
   if (matches.length === 0) throw missingRoot(tree, treePath(glob));
-  const excepted = new Set(except.flatMap((pattern) => belowAll(tree, treePath(pattern))));
-  for (const path of matches) yield* needsOfPath(tree, path, by, excepted);
+  for (const path of matches) yield* needsOfPath(tree, path, by, except);
 }
 
-/** The paths that match a pattern, with all that is below them. */
-function belowAll(tree: Tree, pattern: TreePath): TreePath[] {
-  return matchPaths(tree, pattern).flatMap((path) => [
-    path,
-    ...[...tree.entries(path)].map(([inside]) => inside),
-  ]);
+const noPaths: ReadonlySet<TreePath> = new Set();
+
+/** The paths that match patterns, with all that is below them. */
+export function pathsBelow(tree: Tree, patterns: readonly string[]): ReadonlySet<TreePath> {
+  const paths = new Set<TreePath>();
+  for (const path of patterns.flatMap((pattern) => matchPaths(tree, treePath(pattern)))) {
+    paths.add(path);
+    for (const [inside] of tree.entries(path)) paths.add(inside);
+  }
+  return paths;
 }
 
 function* needsOfCommand(

@@ -1,5 +1,6 @@
 import {
   type Descriptor,
+  formatPlatform,
   type NameReference,
   openImage,
   type Platform,
@@ -34,19 +35,18 @@ export async function pullBase(
   const opened = await openRemote(reference, options, openClient({ environment, attempts: 3 }));
   const { descriptor } = await openImage(opened.source, opened.descriptor, platform);
   await pullImage(opened.source, descriptor, store, options);
-  if (reference.digest === undefined) await keep(store, storeName(reference), { ...descriptor, platform });
+  if (reference.digest === undefined) await keep(store, storeName(reference), descriptor, platform);
   return descriptor;
 }
 
 /** Gives an image a name; where the name stands for images of other platforms, it stands for all of them from now on. */
-async function keep(store: Store, name: string, image: Descriptor): Promise<void> {
+async function keep(store: Store, name: string, image: Descriptor, platform: Platform): Promise<void> {
   const known = await store.resolve(name);
-  const { platform, ...descriptor } = image;
-  if (known === undefined) return store.tag(name, descriptor);
+  if (known === undefined) return store.tag(name, image);
   const others = (await platformsOf(store, known)).filter(
-    (other) => JSON.stringify(other.platform) !== JSON.stringify(platform),
+    (other) => formatPlatform(other.platform) !== formatPlatform(platform),
   );
-  if (others.length === 0) return store.tag(name, descriptor);
+  if (others.length === 0) return store.tag(name, image);
   const entries = others.map((other) => ({ ...other.descriptor, platform: other.platform }));
-  return store.tag(name, await writeIndex(store, [...entries, image]));
+  return store.tag(name, await writeIndex(store, [...entries, { ...image, platform }]));
 }

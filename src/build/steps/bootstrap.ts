@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { Archive, BootstrapResolution, DebianPackage, PackageRecord } from "../../debian/index.ts";
 import type { Platform } from "../../image/index.ts";
 import { cacheDirectory, digestOfJson, type Environment, sha256 } from "../../io/index.ts";
@@ -9,52 +8,12 @@ import type { Json, Step } from "../graph.ts";
 import type { RunLocal } from "../run/parameters.ts";
 import { settle } from "../solver.ts";
 import { treeDigest } from "../tree-digest.ts";
-import { archiveOptions, chosenRecord, type ResolveParameters, resolutionDigest } from "./archive.ts";
+import { archiveOptions } from "./archive.ts";
 import type { LayeredValue } from "./layered-value.ts";
 import { openPackages } from "./packages.ts";
+import { resolutionDigest } from "./resolve.ts";
 import { runStep } from "./run.ts";
 import { type TreeValue, treeOfInput } from "./tree-value.ts";
-
-/** A step that chooses the packages of a full system; its record is a `BootstrapResolution`. */
-export function bootstrapResolveStep(archive: Step, parameters: ResolveParameters, platform: string): Step {
-  const { packages } = parameters;
-  return {
-    kind: "bootstrap-resolve",
-    label: `choose packages for a full system${packages.length === 0 ? "" : ` with ${packages.join(", ")}`}`,
-    platform,
-    parameters,
-    inputs: { archive },
-  };
-}
-
-export const bootstrapResolveExecutor: Executor = {
-  kind: "bootstrap-resolve",
-  version: 1,
-  cached: true,
-  async run(step, inputs) {
-    const { openIndex, resolveBootstrap } = await import("../../debian/index.ts");
-    const request = step.parameters as ResolveParameters;
-    const options = archiveOptions(inputOf(inputs, "archive").step);
-    const archive = await inputOf(inputs, "archive").value<Archive>();
-    const files = await archive.indexes(request.architecture);
-    const indexes = await Promise.all(
-      files.map((file) => openIndex(file, join(options.cacheDirectory, "debian", "compiled"))),
-    );
-    let resolution: BootstrapResolution;
-    try {
-      const found = resolveBootstrap(indexes, request);
-      resolution = { ...found, packages: found.packages.map(chosenRecord) };
-    } finally {
-      for (const index of indexes) index.close();
-    }
-    const { base, manual } = resolution;
-    return {
-      digest: digestOfJson([resolutionDigest(resolution), base, manual]),
-      record: resolution as unknown as Json,
-      value: resolution,
-    };
-  },
-};
 
 /** What is unpacked by a root step: the base that every system has, or what comes on top of it. */
 export type BootstrapParameters = {
