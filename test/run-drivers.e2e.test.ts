@@ -2,7 +2,6 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { driverNames } from "../src/sandbox/index.ts";
 import { type Ended, identities, SandboxMachine } from "./sandbox-machine.ts";
@@ -203,8 +202,6 @@ describe.concurrent.each(cases)("a container run by $driver as $identity", ({ id
     child.stdout!.on("data", (chunk: Buffer) => {
       rest += chunk.toString();
     });
-    // Its signals are in place once it has started; standard output may be quicker.
-    await delay(300);
     child.kill("SIGTERM");
     const [status] = (await once(child, "close")) as [number];
     expect({ rest, status }).toEqual({ rest: "asked\n", status: 9 });

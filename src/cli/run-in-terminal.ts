@@ -1,4 +1,10 @@
-import { formatPublished, type RunnableImage, type RunOptions, startContainer } from "../sandbox/index.ts";
+import {
+  formatPublished,
+  type RunnableImage,
+  type RunningContainer,
+  type RunOptions,
+  startContainer,
+} from "../sandbox/index.ts";
 import type { VerbContext } from "./verb.ts";
 
 /** Runs a container to its end as if it were this process: with its streams, and the signals that it gets. */
@@ -7,16 +13,22 @@ export async function runInTerminal(
   options: RunOptions,
   context: VerbContext,
 ): Promise<number> {
-  const container = await startContainer(image, options, {
-    streams: { stdin: options.interactive ? "inherit" : "ignore", output: "inherit" },
-    work: context,
-    environment: context.environment,
-  });
-  if (options.publish?.some(({ hostPort }) => hostPort === 0)) {
-    for (const port of container.ports) context.err(`${formatPublished(port)}\n`);
-  }
-  const restore = forwardSignals((name) => void container.signal(name));
+  const started = Promise.withResolvers<RunningContainer>();
+  let restore = (): void => undefined;
   try {
+    const container = await startContainer(image, options, {
+      streams: { stdin: options.interactive ? "inherit" : "ignore", output: "inherit" },
+      work: context,
+      environment: context.environment,
+      // What comes while the program starts is for the program.
+      prepared: () => {
+        restore = forwardSignals((name) => void started.promise.then((container) => container.signal(name)));
+      },
+    });
+    if (options.publish?.some(({ hostPort }) => hostPort === 0)) {
+      for (const port of container.ports) context.err(`${formatPublished(port)}\n`);
+    }
+    started.resolve(container);
     return await container.exited;
   } finally {
     restore();
