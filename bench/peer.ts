@@ -73,3 +73,12 @@ export function importBase(peers: Peers, tar: string, name: string): void {
     if (done.status !== 0) throw new Error(`${importer} import ${tar} failed: ${done.stderr}`);
   }
 }
+
+/** Gives the peers an image with its names. */
+export function loadImage(peers: Peers, archive: string): void {
+  for (const loader of [...(peers.docker ? ["docker"] : []), ...(peers.buildah ? ["podman"] : [])]) {
+    const [program = "", ...rest] = [...peers.prefix, loader, "load", "-i", archive];
+    const done = spawnSync(program, rest, { encoding: "utf8" });
+    if (done.status !== 0) throw new Error(`${loader} load ${archive} failed: ${done.stderr}`);
+  }
+}

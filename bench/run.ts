@@ -4,6 +4,7 @@ import { apiSimulatorCases } from "./api-simulator.ts";
 import { bootstrapCases } from "./bootstrap.ts";
 import type { Case } from "./case.ts";
 import { dockerfileCases } from "./dockerfile.ts";
+import { exampleCases } from "./examples.ts";
 import { measure, median, type Run } from "./measure.ts";
 import { findPeers } from "./peer.ts";
 import { makeWorkplace } from "./workplace.ts";
@@ -56,12 +57,15 @@ process.stdout.write(
 );
 const base = process.env["BENCH_BASE"];
 try {
+  // Those of the API simulator and of full systems build something before they are asked for.
+  const elsewhere = only !== undefined && /^(?:Dockerfile|example)/.test(only);
   const cases = [
-    ...(only?.startsWith("Dockerfile") === true || only?.startsWith("full system") === true
+    ...(elsewhere || only?.startsWith("full system") === true ? [] : await apiSimulatorCases(work, peers)),
+    ...(elsewhere ? [] : await bootstrapCases(work)),
+    ...exampleCases(work, peers),
+    ...(base === undefined || only?.startsWith("example") === true
       ? []
-      : await apiSimulatorCases(work, peers)),
-    ...(only?.startsWith("Dockerfile") === true ? [] : await bootstrapCases(work)),
-    ...(base === undefined ? [] : await dockerfileCases(work, peers, base)),
+      : await dockerfileCases(work, peers, base)),
   ];
   for (const one of cases) {
     if (only !== undefined && !one.name.includes(only)) continue;
