@@ -29,13 +29,17 @@ export function builtTable(images: readonly BuiltImage[], colour: boolean): stri
   return [p.bold(title), ...lines].join("\n");
 }
 
-function measures(platform: BuiltPlatform): string[] {
-  const { layers } = platform;
-  const sum = (pick: (layer: (typeof layers)[number]) => number): number =>
-    layers.reduce((total, layer) => total + pick(layer), 0);
+/** What a base's layers hold is known when they are unpacked, so the table says what lies over them. */
+function measures({ base, layers }: BuiltPlatform): string[] {
+  const compressed = sum([...base, ...layers.map(({ descriptor }) => descriptor)].map(({ size }) => size));
+  const above = base.length === 0 ? "" : "base + ";
   return [
-    formatBytes(sum((layer) => layer.descriptor.size)),
-    formatBytes(sum((layer) => layer.unpackedSize)),
-    String(sum((layer) => layer.files)),
+    formatBytes(compressed),
+    above + formatBytes(sum(layers.map(({ unpackedSize }) => unpackedSize))),
+    above + String(sum(layers.map(({ files }) => files))),
   ];
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

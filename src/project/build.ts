@@ -77,6 +77,9 @@ export interface BuildOptions extends Work {
 export interface BuiltPlatform {
   readonly platform: Platform;
   readonly descriptor: Descriptor;
+  /** The lowest layers, where they were taken over from a base image. */
+  readonly base: readonly Descriptor[];
+  /** The layers that were made, which lie over those of the base. */
   readonly layers: readonly LayerRecord[];
   readonly resolution?: Resolution;
   readonly simulation?: SimulationRecord;
@@ -209,11 +212,12 @@ async function buildImage(solver: Solver, planned: PlannedImage): Promise<BuiltI
 }
 
 async function builtPlatform(solver: Solver, graph: PlatformGraph): Promise<BuiltPlatform> {
-  const { descriptor, layers } = await recordOf<ImageRecord>(solver, graph.image);
+  const { descriptor, base, layers } = await recordOf<ImageRecord>(solver, graph.image);
   const { resolution, simulation } = graph;
   return {
     platform: graph.platform,
     descriptor,
+    base,
     layers,
     ...(resolution === undefined ? {} : { resolution: await recordOf<Resolution>(solver, resolution) }),
     ...(simulation === undefined ? {} : { simulation: await recordOf<SimulationRecord>(solver, simulation) }),

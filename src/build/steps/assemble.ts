@@ -45,11 +45,11 @@ export function assembleStep(
   };
 }
 
-/** Its record is an `ImageRecord` whose layers are the new ones. */
+/** Its record is an `ImageRecord`. */
 export function assembleExecutor(sink: BlobSink): Executor {
   return {
     kind: "assemble",
-    version: 1,
+    version: 2,
     cached: true,
     async run(step, inputs) {
       const { writeImage } = await import("../../image/index.ts");
@@ -59,11 +59,11 @@ export function assembleExecutor(sink: BlobSink): Executor {
         (_, index) => inputOf(inputs, `layer${index}`).record as unknown as LayerRecord,
       );
       const descriptor = await writeImage(sink, { ...parts, layers: [...base, ...own], bare: true });
-      const record: ImageRecord = { descriptor, layers: own };
+      const record: ImageRecord = { descriptor, base: base.map((layer) => layer.descriptor), layers: own };
       return {
         digest: descriptor.digest,
         record: record as unknown as Json,
-        blobs: [descriptor.digest, ...base.map((layer) => layer.descriptor.digest)],
+        blobs: [descriptor.digest, ...record.base.map(({ digest }) => digest)],
       };
     },
   };

@@ -39,12 +39,18 @@ export function imageStep(
 }
 
 /** What an image step's record holds. */
-export type ImageRecord = { readonly descriptor: Descriptor; readonly layers: readonly LayerRecord[] };
+export type ImageRecord = {
+  readonly descriptor: Descriptor;
+  /** The lowest layers, where they were taken over from a base image. */
+  readonly base: readonly Descriptor[];
+  /** The layers that were made, which lie over those of the base. */
+  readonly layers: readonly LayerRecord[];
+};
 
 export function imageExecutor(sink: BlobSink): Executor {
   return {
     kind: "image",
-    version: 1,
+    version: 2,
     cached: true,
     async run(step, inputs) {
       const { writeImage } = await import("../../image/index.ts");
@@ -62,7 +68,7 @@ export function imageExecutor(sink: BlobSink): Executor {
         ...created(parameters),
         ...(parameters.annotations === undefined ? {} : { annotations: parameters.annotations }),
       });
-      const record: ImageRecord = { descriptor, layers };
+      const record: ImageRecord = { descriptor, base: [], layers };
       return { digest: descriptor.digest, record: record as unknown as Json, blobs: [descriptor.digest] };
     },
   };
