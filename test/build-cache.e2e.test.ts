@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "no
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DockerfilePlace } from "./dockerfile-place.ts";
+import { dockerRegistry, type RegistryProcess, whittleServe } from "./registry-servers.ts";
 
 let place: DockerfilePlace;
 
@@ -167,13 +168,89 @@ describe("an exported cache", () => {
     }
   });
 
-  it.each(["type=registry,ref=x", "x", "type=inline", "type=local", "type=local,src=x,y=z"])(
+  it.each(["type=registry", "type=registry,ref=:", "type=inline", "type=gha", "type=local,src=x,y=z"])(
     "cannot come from %s",
     async (words) => {
       const finished = await place.tryBuild(["-", "--cache-from", words], { input });
       expect([finished.status, finished.stderr]).toEqual([2, expect.stringContaining(words)]);
     },
   );
+});
+
+describe("a cache in a registry", () => {
+  const input =
+    `FROM busybox AS made\nRUN ${random} > /made\nRUN ${random} > /unused\n` +
+    `FROM busybox\nRUN ${random} > /own\nCOPY --from=made /made /\n`;
+  const base = ["--build-context", "busybox=oci-layout://busybox"];
+  const registries: RegistryProcess[] = [];
+  beforeAll(async () => {
+    await place.build(["-o", "type=oci,dest=busybox", "-t", "x", "-"], { input: "FROM busybox\n" });
+    registries.push(await dockerRegistry(join(place.directory, "registry")));
+    registries.push(await whittleServe(join(place.directory, "served")));
+  });
+  afterAll(async () => {
+    for (const registry of registries) await registry.stop();
+  });
+  const reference = (at: number, name: string): string => `${registries[at]?.host}/${name}`;
+
+  /** Builds on a machine that has seen nothing. */
+  async function elsewhere(
+    from: string,
+    text: string,
+  ): Promise<{ stdout: string; ran: string[]; stderr: string }> {
+    const store = join(place.directory, "store-elsewhere");
+    rmSync(store, { recursive: true, force: true });
+    const { stdout, stderr } = await place.build(["-", ...base, "--cache-from", from], {
+      input: text,
+      store,
+    });
+    expect((await place.whittle(["store", "verify"], { store })).status).toBe(0);
+    return { stdout, stderr, ran: told(stderr).done.filter((kind) => kind === "RUN") };
+  }
+
+  it.each([
+    [0, "mode=min"],
+    [1, "mode=min"],
+    [0, "mode=max"],
+    [1, "mode=max,compression=zstd,compression-level=5"],
+    [1, "mode=max,image-manifest=false"],
+    [0, "mode=max,image-manifest=false,oci-mediatypes=false"],
+    [1, "mode=max,compression=uncompressed"],
+  ])("spares another machine every step: registry %i, %s", async (at, attributes) => {
+    const ref = `type=registry,ref=${reference(at, "cache:one")}`;
+    const here = await place.build(["-", ...base, "--cache-to", `${ref},${attributes}`], { input });
+    const there = await elsewhere(ref, input);
+    expect([there.stdout, there.ran]).toEqual([here.stdout, []]);
+    // What another stage left is wanted again when what stands on it changes.
+    const changed = await elsewhere(ref, `${input}COPY --from=made /made /again\n`);
+    expect(changed.ran).toEqual(attributes === "mode=min" ? ["RUN"] : []);
+  });
+
+  it("is inside the image with type=inline, for each platform", async () => {
+    const name = reference(1, "inline:1");
+    const platforms = ["--platform", "linux/amd64,linux/arm64"];
+    const text = `FROM --platform=$BUILDPLATFORM busybox AS made\nRUN ${random} > /made\nFROM scratch\nARG TARGETARCH\nCOPY --from=made /made /$TARGETARCH\n`;
+    const words = ["-", ...base, ...platforms, "--cache-to", "type=inline", "-t", name, "--push"];
+    const here = await place.build(words, { input: text });
+    const store = join(place.directory, "store-inline");
+    const { stdout, stderr } = await place.build(
+      ["-", ...base, ...platforms, "--cache-to", "type=inline", "--cache-from", name],
+      { input: text, store },
+    );
+    expect(stdout).toBe(here.stdout);
+    expect(told(stderr).done).toEqual([]);
+    expect((await place.whittle(["store", "verify"], { store })).status).toBe(0);
+  });
+
+  it("that cannot be reached is a warning, to write to only if asked for", async () => {
+    const nowhere = "type=registry,ref=127.0.0.1:1/cache";
+    const from = await elsewhere(nowhere, "FROM busybox\nRUN true\n");
+    expect(from.stderr).toMatch(/warning: the cache 127.0.0.1:1\/cache is of no use/);
+    const to = ["-", ...base, "--cache-to"];
+    expect((await place.tryBuild([...to, nowhere], { input })).status).not.toBe(0);
+    const { stderr } = await place.build([...to, `${nowhere},ignore-error=true`], { input });
+    expect(stderr).toMatch(/warning: the cache 127.0.0.1:1\/cache was not written/);
+  });
 });
 
 describe("a lock", () => {

@@ -61,8 +61,18 @@ export function addBuildOptions(command: Command): void {
     .option("--push", "push the image under its names")
     .option("--no-cache", "run every step again")
     .addOption(noCacheFilter())
-    .option("--cache-from <spec>", "cache of another machine: type=local,src=DIR; repeatable", repeated, [])
-    .option("--cache-to <spec>", "export the cache: type=local,dest=DIR[,mode=max]; repeatable", repeated, [])
+    .option(
+      "--cache-from <spec>",
+      "cache of another build: type=local,src=DIR, or an image's name; repeatable",
+      repeated,
+      [],
+    )
+    .option(
+      "--cache-to <spec>",
+      "export the cache: type=local,dest=DIR, type=registry,ref=NAME or type=inline [,mode=max]; repeatable",
+      repeated,
+      [],
+    )
     .option("--pull", "ask the archive for newer packages, and registries for newer bases, now")
     .option("--locked", "take exactly what whittle.lock records")
     .option("--compression <kind>", "gzip, zstd or none, with a level: zstd:19")

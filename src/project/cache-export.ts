@@ -1,71 +1,167 @@
-import type { Solver } from "../build/index.ts";
-import { type Descriptor, mediaTypes, serializeDocument, writeBlob } from "../image/index.ts";
-import type { Digest, Work } from "../io/index.ts";
-import { openStore, type Store } from "../store/index.ts";
-import { type CacheRecord, cacheName, cacheTypes, layerOf, serializeRecords } from "./cache-records.ts";
+import type { Compression, Solver } from "../build/index.ts";
+import { type Descriptor, layerMediaType, mediaTypes, overlaySource } from "../image/index.ts";
+import {
+  bytesContent,
+  type Content,
+  canonicalJson,
+  type Digest,
+  digestOfJson,
+  gzip,
+  isDigest,
+  sha256,
+  WhittleError,
+  zstd,
+} from "../io/index.ts";
+import { openCache } from "../store/index.ts";
+import {
+  type CacheDocument,
+  cacheConfigType,
+  serializeCacheDocument,
+  unpackedAnnotation,
+} from "./cache-document.ts";
+import { type CacheHome, type CachePlace, placeName, writePlace } from "./cache-place.ts";
+import { type KeptSteps, keptSteps } from "./cache-records.ts";
 
-/** Where a build's cache goes. */
+/** Where a build's cache goes, and how it is written there. */
 export interface CacheTarget {
-  /** Absolute path. */
-  readonly directory: string;
-  readonly tag?: string;
+  /** `inline`: into the image itself. */
+  readonly place: CachePlace | { readonly kind: "inline" };
   /** `min`: the layers of the image; `max`: whatever any step came to. Both know of every step. */
   readonly mode: "min" | "max";
+  /** As an image's manifest, which every registry takes, or as an index of layers (BuildKit before 0.21). */
+  readonly imageManifest: boolean;
+  /** Docker's media types in place of OCI's; of an index only. */
+  readonly docker: boolean;
+  /** Of what no image has as a layer. */
+  readonly compression: Compression;
+  /** A cache that cannot be written is a warning. */
+  readonly ignoreErrors: boolean;
 }
-
-// What these come to is made of the others' records in no time, and names blobs that nothing else would carry.
-const notWorthIt: ReadonlySet<string> = new Set(["assemble", "image", "index", "reasons"]);
 
 /**
- * Writes what a build's steps came to into an image layout, so that another machine need not run them. A cache that
- * was there under the same tag is replaced.
+ * Writes what a build's steps came to as a cache of BuildKit's form, so that another machine need not run them. A
+ * cache that was there under the same name is replaced.
  *
- * @throws WhittleError `DISK_FULL`, `PERMISSION`, `STORE_INVALID` when the directory is something else
+ * @throws WhittleError `DISK_FULL`, `PERMISSION`, `STORE_INVALID`, `REGISTRY_DENIED`, `NETWORK`
  */
-export async function exportCache(
-  solver: Solver,
-  store: Store,
-  { directory, tag, mode }: CacheTarget,
-  work: Work,
-): Promise<void> {
-  const target = await openStore(directory, { create: true });
-  const { records, blobs } = await worthKeeping(solver, mode);
-  const layers: Descriptor[] = [];
-  for (const digest of [...blobs].sort()) {
-    work.signal.throwIfAborted();
-    const content = await store.content(digest);
-    if (content === undefined) continue;
-    await target.add(content.open(), { digest, size: content.size });
-    layers.push({ mediaType: cacheTypes.blob, digest, size: content.size });
+export async function exportCache(solver: Solver, target: CacheTarget, home: CacheHome): Promise<void> {
+  const { place, mode } = target;
+  if (place.kind === "inline") return;
+  try {
+    const kept = await keptSteps(solver, mode);
+    const carried = await carriedBlobs(kept, target, home);
+    const config = serializeCacheDocument(documentOf(kept, carried));
+    const { bytes, mediaType } = manifestOf(carried, config, target);
+    const documents = new Map<string, Content>();
+    const added = (text: Buffer): Digest => {
+      const digest = sha256(text);
+      documents.set(digest, bytesContent(text, digest));
+      return digest;
+    };
+    added(config);
+    const descriptor = { mediaType, digest: added(bytes), size: bytes.length };
+    await writePlace(place, overlaySource(documents, home.store), descriptor, home);
+  } catch (error) {
+    if (!target.ignoreErrors || !(error instanceof WhittleError) || home.signal.aborted) throw error;
+    const text = `the cache ${placeName(place)} was not written: ${error.message}`;
+    home.progress({ kind: "warning", text });
   }
-  const manifest = {
-    schemaVersion: 2,
-    mediaType: mediaTypes.manifest,
-    artifactType: cacheTypes.artifact,
-    config: await writeBlob(target, mediaTypes.empty, Buffer.from("{}")),
-    layers: [await writeBlob(target, cacheTypes.records, serializeRecords(records)), ...layers],
-  } as const;
-  const descriptor = await writeBlob(target, mediaTypes.manifest, serializeDocument(manifest));
-  await target.tag(cacheName(tag), { ...descriptor, artifactType: cacheTypes.artifact });
-  await target.gc(work);
 }
 
-async function worthKeeping(
-  solver: Solver,
-  mode: CacheTarget["mode"],
-): Promise<{ readonly records: readonly CacheRecord[]; readonly blobs: ReadonlySet<Digest> }> {
-  const records = new Map<Digest, CacheRecord>();
-  const blobs = new Set<Digest>();
-  const lazy = new Set<Digest>();
-  for await (const { executor, key, digest, record, blobs: named = [] } of solver.solved()) {
-    if (!executor.cached || notWorthIt.has(executor.kind)) continue;
-    records.set(key, { key, outcome: { digest, record, blobs: named } });
-    for (const blob of named) (executor.lazy === true ? lazy : blobs).add(blob);
+/** The blobs that go with a cache, in the order of their digests; a blob that the store has not does not go. */
+async function carriedBlobs(
+  { blobs, unpacked, layers }: KeptSteps,
+  { compression }: CacheTarget,
+  home: CacheHome,
+): Promise<readonly Descriptor[]> {
+  const { store, signal } = home;
+  const packed = new Map([...layers].map(([diffId, layer]) => [layer.packed, { diffId, ...layer }]));
+  const found: Descriptor[] = [];
+  for (const digest of blobs) {
+    const content = await store.content(digest);
+    if (content === undefined) continue;
+    const layer = packed.get(digest);
+    const about = { digest, size: content.size };
+    if (layer === undefined) found.push({ mediaType: "application/octet-stream", ...about });
+    else found.push(layerDescriptor(layer.mediaType, about, layer.diffId));
   }
-  if (mode === "max") {
-    // What is there as a packed layer can be unpacked again.
-    const unpacked = new Set([...records.values()].map(({ outcome }) => layerOf(outcome)?.unpacked));
-    for (const blob of lazy) if (!unpacked.has(blob)) blobs.add(blob);
+  for (const digest of unpacked) {
+    signal.throwIfAborted();
+    const about = await packedForm(digest, compression, home);
+    if (about !== undefined) found.push(layerDescriptor(layerMediaType(compression), about, digest));
   }
-  return { records: [...records.values()], blobs };
+  return found.sort((a, b) => (a.digest < b.digest ? -1 : 1));
+}
+
+function layerDescriptor(
+  mediaType: string,
+  about: { readonly digest: Digest; readonly size: number },
+  diffId: Digest,
+): Descriptor {
+  return { mediaType, ...about, annotations: { [unpackedAnnotation]: diffId } };
+}
+
+/** Compresses what a command left, once: the store remembers what it came to. */
+async function packedForm(
+  tar: Digest,
+  compression: Compression,
+  { store, signal }: CacheHome,
+): Promise<{ readonly digest: Digest; readonly size: number } | undefined> {
+  const memory = openCache(store.directory);
+  const key = digestOfJson({ packed: tar, compression });
+  const known = (await memory.get(key)) as { digest?: unknown; size?: unknown } | undefined;
+  if (typeof known?.digest === "string" && isDigest(known.digest) && (await store.has(known.digest))) {
+    return { digest: known.digest, size: Number(known.size) };
+  }
+  const content = await store.content(tar);
+  if (content === undefined) return undefined;
+  if (compression.type === "none") return { digest: tar, size: content.size };
+  const options = { signal, ...(compression.level === undefined ? {} : { level: compression.level }) };
+  const bytes = compression.type === "gzip" ? gzip(content.open(), options) : zstd(content.open(), options);
+  const about = await store.add(bytes);
+  await memory.set(key, about, { blobs: [about.digest] });
+  return about;
+}
+
+/** Whittle's steps come to single layers, so none stands on another. */
+function documentOf({ outcomes, layers }: KeptSteps, carried: readonly Descriptor[]): CacheDocument {
+  const listed = carried.filter(({ annotations }) => annotations !== undefined);
+  const places = new Map<string, number>();
+  for (const [at, { digest, annotations }] of listed.entries()) {
+    places.set(digest, at).set(annotations?.[unpackedAnnotation] ?? digest, at);
+  }
+  const layerOfBlob = (blob: Digest): number[] => {
+    const at = places.get(blob) ?? places.get(layers.get(blob)?.packed ?? "");
+    return at === undefined ? [] : [at];
+  };
+  return {
+    layers: listed.map(({ digest }) => ({ blob: digest, parent: -1 })),
+    records: [...outcomes]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, outcome]) => ({
+        digest: key,
+        layers: [...new Set((outcome.blobs ?? []).flatMap(layerOfBlob))],
+        inputs: [],
+        outcome,
+      })),
+  };
+}
+
+const dockerTypes: Readonly<Record<string, string>> = {
+  [mediaTypes.layer]: mediaTypes.dockerLayer,
+  [mediaTypes.layerGzip]: mediaTypes.dockerLayerGzip,
+};
+
+function manifestOf(
+  carried: readonly Descriptor[],
+  document: Buffer,
+  { imageManifest, docker }: CacheTarget,
+): { readonly bytes: Buffer; readonly mediaType: string } {
+  const config = { mediaType: cacheConfigType, digest: sha256(document), size: document.length };
+  const layers = carried.map((item) =>
+    docker ? { ...item, mediaType: dockerTypes[item.mediaType] ?? item.mediaType } : item,
+  );
+  const mediaType = imageManifest ? mediaTypes.manifest : docker ? mediaTypes.dockerIndex : mediaTypes.index;
+  const body = imageManifest ? { config, layers } : { manifests: [...layers, config] };
+  return { bytes: Buffer.from(canonicalJson({ schemaVersion: 2, mediaType, ...body })), mediaType };
 }

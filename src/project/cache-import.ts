@@ -1,91 +1,86 @@
-import { readManifest } from "../image/index.ts";
-import { type Digest, decompress, readContent, WhittleError, type Work } from "../io/index.ts";
-import { openStore, type Store } from "../store/index.ts";
-import { cacheName, cacheTypes, layerOf, parseRecords } from "./cache-records.ts";
+import type { Descriptor } from "../image/index.ts";
+import { type Digest, decompress, WhittleError, type Work } from "../io/index.ts";
+import type { Store } from "../store/index.ts";
+import { type OpenedCache, openCacheImage } from "./cache-open.ts";
+import { type CacheHome, type CachePlace, openPlace, placeName } from "./cache-place.ts";
+import { layerOf } from "./cache-records.ts";
 import type { ImportedCache } from "./outcomes.ts";
-
-/** Where an earlier build's cache lies. */
-export interface CacheSource {
-  /** Absolute path. */
-  readonly directory: string;
-  readonly tag?: string;
-  readonly digest?: Digest;
-}
 
 /**
  * Opens a cache that a build exported. One that is not there, or damaged, is worth a warning and nothing more: every
  * blob is verified on its way into the store, and what does not hold is built.
  */
-export async function importCache(source: CacheSource, work: Work): Promise<ImportedCache | undefined> {
+export async function importCache(place: CachePlace, home: CacheHome): Promise<ImportedCache | undefined> {
   try {
-    return await opened(source, work);
+    const opened = await openCacheImage(await openPlace(place, home));
+    const known = opened.records.filter(({ outcome }) => outcome !== undefined).length;
+    if (opened.records.length > 0 && known === 0) {
+      const text = `the cache ${placeName(place)} is another builder's: only layers that are known by their digests are taken from it`;
+      home.progress({ kind: "warning", text });
+    }
+    return cacheOver(place, opened, home);
   } catch (error) {
-    if (!(error instanceof WhittleError || error instanceof SyntaxError)) throw error;
-    warn(source, error, work);
+    if (!(error instanceof WhittleError) || home.signal.aborted) throw error;
+    warn(place, error, home);
     return undefined;
   }
 }
 
-function warn({ directory }: CacheSource, error: unknown, work: Work): void {
+function warn(place: CachePlace, error: unknown, work: Work): void {
   const reason = error instanceof Error ? error.message : String(error);
-  work.progress({ kind: "warning", text: `the cache ${directory} is of no use: ${reason}` });
+  work.progress({ kind: "warning", text: `the cache ${placeName(place)} is of no use: ${reason}` });
 }
 
-async function opened(source: CacheSource, work: Work): Promise<ImportedCache> {
-  const { directory, tag, digest } = source;
-  const layout = await openStore(directory);
-  const descriptor = await layout.resolve(digest ?? cacheName(tag));
-  if (descriptor === undefined) {
-    throw new WhittleError("NOT_FOUND", `it holds no ${digest ?? cacheName(tag)}`);
+function cacheOver(place: CachePlace, opened: OpenedCache, work: Work): ImportedCache {
+  const { records } = opened;
+  const outcomes = new Map(
+    records.flatMap(({ digest, outcome }) => (outcome === undefined ? [] : [[digest, outcome] as const])),
+  );
+  const blobs = new Map(opened.blobs.map((item) => [item.digest, item]));
+  const unpacked = new Map(opened.unpacked);
+  for (const layer of [...outcomes.values()].map(layerOf)) {
+    const packed = layer === undefined ? undefined : blobs.get(layer.packed);
+    if (layer !== undefined && packed !== undefined) unpacked.set(layer.unpacked, packed);
   }
-  const manifest = await readManifest(layout, descriptor);
-  const listed = manifest.layers.find(({ mediaType }) => mediaType === cacheTypes.records);
-  if (listed === undefined) throw new WhittleError("IMAGE_INVALID", "it holds something else than a cache");
-  const records = parseRecords((await readContent(await layout.blob(listed))).toString("utf8"));
-  const outcomes = new Map(records.map(({ key, outcome }) => [key, outcome]));
-  const layers = new Map(records.flatMap(({ outcome }) => pairOf(layerOf(outcome))));
   const damaged = new Set<Digest>();
   return {
     get: async (key) => outcomes.get(key),
     async fetch(wanted, store) {
       if (damaged.has(wanted)) return false;
+      const [packed, layer] = [blobs.get(wanted), unpacked.get(wanted)];
       try {
-        return (
-          (await copied(layout, wanted, store, work)) || (await unpacked(layout, layers, wanted, store, work))
-        );
+        if (packed !== undefined) await copied(opened, packed, store, work);
+        else if (layer !== undefined) await unpackedInto(opened, layer, wanted, store, work);
+        return packed !== undefined || layer !== undefined;
       } catch (error) {
         if (!(error instanceof WhittleError) || work.signal.aborted) throw error;
         damaged.add(wanted);
-        warn(source, error, work);
+        warn(place, error, work);
         return false;
       }
     },
   };
 }
 
-function pairOf(layer: ReturnType<typeof layerOf>): [Digest, Digest][] {
-  return layer === undefined ? [] : [[layer.unpacked, layer.packed]];
+async function copied(
+  { source }: OpenedCache,
+  { digest, size, ...rest }: Descriptor,
+  store: Store,
+  { signal }: Work,
+): Promise<void> {
+  signal.throwIfAborted();
+  const content = await source.blob({ digest, size, ...rest });
+  await store.add(content.open(), { digest, size });
 }
 
-async function copied(layout: Store, digest: Digest, store: Store, work: Work): Promise<boolean> {
-  const content = await layout.content(digest);
-  if (content === undefined) return false;
-  work.signal.throwIfAborted();
-  await store.add(content.open(), { digest, size: content.size });
-  return true;
-}
-
-/** The files that a command left are the unpacked form of the image's layer. */
-async function unpacked(
-  layout: Store,
-  layers: ReadonlyMap<Digest, Digest>,
+/** The files that a command left are the unpacked form of a layer. */
+async function unpackedInto(
+  { source }: OpenedCache,
+  layer: Descriptor,
   digest: Digest,
   store: Store,
   { signal }: Work,
-): Promise<boolean> {
-  const packed = layers.get(digest);
-  const content = packed === undefined ? undefined : await layout.content(packed);
-  if (content === undefined) return false;
+): Promise<void> {
+  const content = await source.blob(layer);
   await store.add(decompress(content.open(), { signal }), { digest });
-  return true;
 }

@@ -1,53 +1,64 @@
-import type { Outcome } from "../build/index.ts";
+import type { Outcome, Solver, Step } from "../build/index.ts";
 import { type Digest, isDigest } from "../io/index.ts";
-import { asOutcome } from "./outcomes.ts";
 
-/** What an exported cache is in its layout. */
-export const cacheTypes = {
-  artifact: "application/vnd.whittle.cache.v1+json",
-  records: "application/vnd.whittle.cache.records.v1+json",
-  blob: "application/octet-stream",
-} as const;
-
-/** The name of a cache in its layout. */
-export function cacheName(tag = "latest"): string {
-  return `cache:${tag}`;
+/** What a build's steps came to, as far as it is worth keeping. */
+export interface KeptSteps {
+  /** By key. */
+  readonly outcomes: ReadonlyMap<Digest, Outcome>;
+  /** Blobs that outcomes speak of, as they are. */
+  readonly blobs: ReadonlySet<Digest>;
+  /** Unpacked layers that are there in no packed form. */
+  readonly unpacked: ReadonlySet<Digest>;
+  /** Layers by their unpacked form. */
+  readonly layers: ReadonlyMap<Digest, KeptLayer>;
 }
 
-/** An outcome with the key of the step that came to it. */
-export interface CacheRecord {
-  readonly key: Digest;
-  readonly outcome: Outcome;
+/** A layer of an image: its packed form, by an unpacked one that a command left. */
+export interface KeptLayer {
+  readonly packed: Digest;
+  readonly mediaType: string;
 }
 
-/** Records as the bytes of their blob, in the order of their keys. */
-export function serializeRecords(records: readonly CacheRecord[]): Buffer {
-  const sorted = [...records].sort((a, b) => (a.key < b.key ? -1 : 1));
-  return Buffer.from(`${JSON.stringify({ version: 1, records: sorted })}\n`, "utf8");
-}
+// What these come to is made of the others' records in no time, and names blobs that nothing else would carry.
+const notWorthIt: ReadonlySet<string> = new Set(["assemble", "image", "index", "reasons"]);
 
 /**
- * The inverse. What is not a record is left out: it is a miss.
+ * What the steps of a solved build came to.
  *
- * @throws SyntaxError when the text is no JSON
+ * @param mode - `min`: the layers of the image; `max`: whatever any step came to. Both know of every step.
+ * @param only - leaves other steps out
  */
-export function parseRecords(text: string): CacheRecord[] {
-  const value = JSON.parse(text) as { version?: unknown; records?: unknown } | null;
-  if (value?.version !== 1 || !Array.isArray(value.records)) return [];
-  return value.records.flatMap((one: { key?: unknown; outcome?: unknown } | null) => {
-    const outcome = asOutcome(one?.outcome);
-    return outcome !== undefined && typeof one?.key === "string" && isDigest(one.key)
-      ? [{ key: one.key, outcome }]
-      : [];
-  });
+export async function keptSteps(
+  solver: Solver,
+  mode: "min" | "max",
+  only?: ReadonlySet<Step>,
+): Promise<KeptSteps> {
+  const outcomes = new Map<Digest, Outcome>();
+  const layers = new Map<Digest, KeptLayer>();
+  const blobs = new Set<Digest>();
+  const lazy = new Set<Digest>();
+  for await (const { executor, step, key, digest, record, blobs: named = [] } of solver.solved()) {
+    if (!executor.cached || notWorthIt.has(executor.kind) || only?.has(step) === false) continue;
+    const outcome = { digest, record, blobs: named };
+    outcomes.set(key, outcome);
+    for (const blob of named) (executor.lazy === true ? lazy : blobs).add(blob);
+    const layer = layerOf(outcome);
+    if (layer !== undefined) layers.set(layer.unpacked, layer);
+  }
+  // What is there as a packed layer can be unpacked again.
+  const unpacked = mode === "min" ? [] : [...lazy].filter((blob) => !layers.has(blob));
+  return { outcomes, blobs, unpacked: new Set(unpacked), layers };
 }
 
-/** The layer that an outcome tells of, if it is one of a layer: its packed and its unpacked form. */
+/** The layer that an outcome tells of, if it is one of a layer. */
 export function layerOf({
   record,
-}: Outcome): { readonly packed: Digest; readonly unpacked: Digest } | undefined {
-  const { descriptor, diffId } = (record ?? {}) as { descriptor?: { digest?: unknown }; diffId?: unknown };
-  const packed = descriptor?.digest;
-  if (typeof packed !== "string" || !isDigest(packed)) return undefined;
-  return typeof diffId === "string" && isDigest(diffId) ? { packed, unpacked: diffId } : undefined;
+}: Outcome): { readonly packed: Digest; readonly unpacked: Digest; readonly mediaType: string } | undefined {
+  const { descriptor, diffId } = (record ?? {}) as {
+    descriptor?: { digest?: unknown; mediaType?: unknown };
+    diffId?: unknown;
+  };
+  const { digest: packed, mediaType } = descriptor ?? {};
+  if (typeof packed !== "string" || !isDigest(packed) || typeof mediaType !== "string") return undefined;
+  return typeof diffId === "string" && isDigest(diffId) ? { packed, unpacked: diffId, mediaType } : undefined;
 }

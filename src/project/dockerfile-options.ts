@@ -4,7 +4,7 @@ import type { Environment, Work } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
 import type { AgentSource } from "./agents.ts";
 import type { CacheTarget } from "./cache-export.ts";
-import type { CacheSource } from "./cache-import.ts";
+import type { CachePlace } from "./cache-place.ts";
 import type { FindContext } from "./contexts.ts";
 import type { DockerfileLock } from "./dockerfile-lock.ts";
 
@@ -61,7 +61,7 @@ export interface DockerfileOptions extends Work {
   /** Stages whose steps are run again, by name or number. */
   readonly noCacheFilter?: readonly string[];
   /** Caches that earlier builds exported. */
-  readonly cacheFrom?: readonly CacheSource[];
+  readonly cacheFrom?: readonly CachePlace[];
   /** Where this build's cache is exported to. */
   readonly cacheTo?: readonly CacheTarget[];
   /** How the image is written (default: gzip, OCI media types). */

@@ -48,16 +48,24 @@ export async function buildDockerfileForms(
   }
   for (const target of cacheTo) {
     const { exportCache } = await import("./cache-export.ts");
-    await exportCache(solver, options.store, target, options);
+    await exportCache(solver, target, options);
   }
-  return Promise.all(planned.map((form) => builtImage(options.name, form, solver)));
+  const built = await Promise.all(planned.map((form) => builtImage(options.name, form, solver)));
+  if (!cacheTo.some(({ place }) => place.kind === "inline")) return built;
+  const { withInlineCache } = await import("./cache-inline.ts");
+  return Promise.all(
+    built.map((image, at) => {
+      const steps = planned[at]?.images.map(({ step }) => step) ?? [];
+      return withInlineCache(image, steps, solver, options.store);
+    }),
+  );
 }
 
 async function solverWithCaches(options: DockerfileOptions): Promise<Solver> {
   const { cacheFrom = [] } = options;
   if (cacheFrom.length === 0) return solverFor(options);
   const { importCache } = await import("./cache-import.ts");
-  const opened = await Promise.all(cacheFrom.map((source) => importCache(source, options)));
+  const opened = await Promise.all(cacheFrom.map((place) => importCache(place, options)));
   return solverFor(
     options,
     opened.filter((one) => one !== undefined),

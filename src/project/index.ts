@@ -11,7 +11,7 @@ export { buildBootstrap } from "./bootstrap.ts";
 export type { BuildOptions, BuiltImage, BuiltPlatform, PlannedImage } from "./build.ts";
 export { buildProject, plannedSimulations, plannedSteps, planProject } from "./build.ts";
 export type { CacheTarget } from "./cache-export.ts";
-export type { CacheSource } from "./cache-import.ts";
+export type { CachePlace } from "./cache-place.ts";
 export type { DockerfileLock } from "./dockerfile-lock.ts";
 export type { DockerfileOptions } from "./dockerfile-options.ts";
 export { readDockerfileLock, updateDockerfileLock } from "./lock.ts";

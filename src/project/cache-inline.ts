@@ -1,0 +1,80 @@
+import { type Solver, type Step, stepsOf } from "../build/index.ts";
+import {
+  type Descriptor,
+  isIndexType,
+  type Manifest,
+  readConfig,
+  readIndex,
+  readManifest,
+  serializeDocument,
+  writeBlob,
+} from "../image/index.ts";
+import type { Store } from "../store/index.ts";
+import type { BuiltImage } from "./build.ts";
+import { serializeCacheRecords } from "./cache-document.ts";
+import { inlineMember } from "./cache-open.ts";
+import { keptSteps } from "./cache-records.ts";
+
+/**
+ * The image with its own cache inside: what its steps came to stands in its configuration, as BuildKit has it, and
+ * its layers are the cache's. It is another image by its digest, of the same files.
+ *
+ * @param steps - the step of each platform's image, in the order of the image's platforms
+ */
+export async function withInlineCache(
+  image: BuiltImage,
+  steps: readonly Step[],
+  solver: Solver,
+  store: Store,
+): Promise<BuiltImage> {
+  const platforms = await Promise.all(
+    image.platforms.map(async (built, at) => {
+      const step = steps[at];
+      if (step === undefined) return built;
+      return { ...built, descriptor: await withRecords(built.descriptor, step, solver, store) };
+    }),
+  );
+  const others = new Map(
+    image.platforms.map(({ descriptor }, at) => [descriptor.digest, platforms[at]?.descriptor]),
+  );
+  const { descriptor } = image;
+  if (!isIndexType(descriptor.mediaType)) {
+    return { ...image, platforms, descriptor: others.get(descriptor.digest) ?? descriptor };
+  }
+  const index = await readIndex(store, descriptor);
+  const manifests = index.manifests.map((item) => {
+    const { digest, size } = others.get(item.digest) ?? item;
+    return { ...item, digest, size };
+  });
+  const written = await writeBlob(store, descriptor.mediaType, serializeDocument({ ...index, manifests }));
+  return { ...image, platforms, descriptor: { ...descriptor, ...written } };
+}
+
+async function withRecords(
+  descriptor: Descriptor,
+  step: Step,
+  solver: Solver,
+  store: Store,
+): Promise<Descriptor> {
+  const manifest = await readManifest(store, descriptor);
+  const places = new Map<string, number>(manifest.layers.map(({ digest }, at) => [digest, at]));
+  const { outcomes, layers } = await keptSteps(solver, "min", new Set(stepsOf([step])));
+  const records = [...outcomes]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([digest, outcome]) => ({
+      ...{ digest, outcome, inputs: [] },
+      layers: (outcome.blobs ?? []).flatMap(
+        (blob) => places.get(blob) ?? places.get(layers.get(blob)?.packed ?? "") ?? [],
+      ),
+    }));
+  const config = {
+    ...(await readConfig(store, manifest.config)),
+    [inlineMember]: serializeCacheRecords(records).toString("base64"),
+  };
+  const about = await writeBlob(store, manifest.config.mediaType, serializeDocument(config));
+  const changed: Manifest = { ...manifest, config: about };
+  return {
+    ...descriptor,
+    ...(await writeBlob(store, descriptor.mediaType, serializeDocument(changed))),
+  };
+}
