@@ -33,6 +33,12 @@ describe.concurrent.each(cases)("a container run by $driver as $identity", ({ id
       input,
     );
   const shell = (script: string, ...flags: string[]): Promise<Ended> => run(flags, ["/bin/sh", "-c", script]);
+  /** What a script that has to succeed writes. */
+  const output = async (script: string, ...flags: string[]): Promise<string> => {
+    const ended = await shell(script, ...flags);
+    expect(ended.status, ended.stderr).toBe(0);
+    return ended.stdout;
+  };
 
   it("gives the program's streams and exit status", async () => {
     const ended = await run(["-i"], ["/bin/sh", "-c", "cat; echo problem >&2; exit 42"], "typed\n");
@@ -40,7 +46,7 @@ describe.concurrent.each(cases)("a container run by $driver as $identity", ({ id
   });
 
   it("makes it PID 1 with a clean environment, a name and hosts of its own", async () => {
-    const { stdout } = await shell(
+    const stdout = await output(
       "echo $$; hostname; cat /etc/hostname; env; grep -c `hostname` /etc/hosts; pwd",
       "--hostname",
       "box",
@@ -66,7 +72,7 @@ describe.concurrent.each(cases)("a container run by $driver as $identity", ({ id
   });
 
   it("confines it", async () => {
-    const { stdout } = await shell(`
+    const stdout = await output(`
       grep -E '^(CapBnd|CapEff|NoNewPrivs|Seccomp):' /proc/self/status
       head -c 1 /proc/kcore | wc -c
       (echo x > /proc/sys/kernel/domainname) 2>/dev/null || echo "/proc/sys is read-only"
@@ -87,13 +93,13 @@ describe.concurrent.each(cases)("a container run by $driver as $identity", ({ id
 
   it("adds and drops capabilities", async () => {
     const script = "grep CapBnd /proc/self/status";
-    expect((await shell(script, "--cap-drop", "ALL")).stdout).toBe("CapBnd:\t0000000000000000\n");
-    const some = await shell(script, "--cap-drop", "all", "--cap-add", "NET_BIND_SERVICE");
-    expect(some.stdout).toBe("CapBnd:\t0000000000000400\n");
+    expect(await output(script, "--cap-drop", "ALL")).toBe("CapBnd:\t0000000000000000\n");
+    const some = await output(script, "--cap-drop", "all", "--cap-add", "NET_BIND_SERVICE");
+    expect(some).toBe("CapBnd:\t0000000000000400\n");
   });
 
   it.runIf(manyUsers)("runs as a user of the image, with its groups and no capabilities", async () => {
-    const { stdout } = await shell(
+    const stdout = await output(
       "id; grep CapEff /proc/self/status; touch /tmp/mine; stat -c '%u:%g' /tmp/mine",
       "-u",
       "web",
@@ -107,10 +113,10 @@ describe.concurrent.each(cases)("a container run by $driver as $identity", ({ id
 
   it("keeps what is written out of the image", async () => {
     const before = await readdir(join(machine.rootfs), { recursive: true });
-    const first = await shell("touch /new && rm /srv/index.html 2>/dev/null || true; ls /new /dev/null");
-    expect(first.stdout).toBe("/dev/null\n/new\n");
+    const first = await output("touch /new && rm /srv/index.html 2>/dev/null || true; ls /new /dev/null");
+    expect(first).toBe("/dev/null\n/new\n");
     const second = await shell("ls /new /srv/index.html");
-    expect(second.stdout).toBe("/srv/index.html\n");
+    expect(second.stdout, second.stderr).toBe("/srv/index.html\n");
     expect(await readdir(join(machine.rootfs), { recursive: true })).toEqual(before);
   });
 
@@ -118,7 +124,7 @@ describe.concurrent.each(cases)("a container run by $driver as $identity", ({ id
     const volume = join(machine.directory, identity, "home", `volume-${driver}`);
     await mkdir(volume, { recursive: true });
     await writeFile(join(volume, "given"), "given\n");
-    const { stdout } = await shell(
+    const stdout = await output(
       `touch /x 2>/dev/null || echo "root is read-only"
        touch /tmp/x && echo "memory is not"
        cat /data/given
@@ -170,11 +176,11 @@ describe.concurrent.each(cases)("a container run by $driver as $identity", ({ id
 
   it("has a network of its own, whose loopback interface is up", async () => {
     const script = "grep -c : /proc/net/dev; ping -c 1 -W 1 127.0.0.1 | grep -c ' 0% packet'";
-    const alone = await shell(script, "--network", "none");
-    expect(alone.stdout).toBe("1\n1\n");
+    const alone = await output(script, "--network", "none");
+    expect(alone).toBe("1\n1\n");
     // Beside loopback there is the way out.
-    const connected = await shell(script);
-    expect(connected.stdout).toBe("2\n1\n");
+    const connected = await output(script);
+    expect(connected).toBe("2\n1\n");
   });
 
   it("says what cannot be started", async () => {
