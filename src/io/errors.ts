@@ -38,6 +38,7 @@ export const errorCodes = {
   ARCHIVE_HOSTILE: { status: 4, about: "an archive tries to reach outside its tree or beyond its limits" },
   DIGEST_MISMATCH: { status: 4, about: "bytes do not match the digest that names them" },
   IMAGE_INVALID: { status: 4, about: "a manifest, config or index breaks its specification" },
+  STORE_FULL: { status: 4, about: "the store has as many names as it can have" },
   STORE_INVALID: { status: 4, about: "the store is damaged or not a store" },
   ELF_INVALID: { status: 4, about: "an ELF file is malformed" },
   ROOT_MISSING: { status: 4, about: "a root that the image must run is not in the tree" },

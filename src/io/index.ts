@@ -35,7 +35,7 @@ export {
   storeDirectory,
 } from "./paths.ts";
 export type { ProcessIdentity } from "./process-identity.ts";
-export { isAlive, thisProcess } from "./process-identity.ts";
+export { isAlive, isRunning, thisProcess } from "./process-identity.ts";
 export type { Progress, ProgressEvent, Work } from "./progress.ts";
 export { noProgress, quietWork } from "./progress.ts";
 export { nearest } from "./suggest.ts";

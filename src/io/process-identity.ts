@@ -35,11 +35,14 @@ export function isAlive(identity: ProcessIdentity): boolean | "unknown" {
   const start = startOf(identity.pid);
   if (start !== undefined) return start === identity.start;
   if (self.start !== "0") return false;
-  return signalReaches(identity.pid);
+  return isRunning(identity.pid);
 }
 
-/** Where there is no /proc, a signal that does nothing tells whether anybody is there. */
-function signalReaches(pid: number): boolean {
+/**
+ * Whether there is a process of that number: for what is only named by a number, which a later process may have
+ * taken. A signal that does nothing tells.
+ */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

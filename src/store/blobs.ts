@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, fsync, openSync, renameSync, statSync, write, writeSync } from "node:fs";
+import { closeSync, existsSync, fsync, openSync, renameSync, statSync, write, writeSync } from "node:fs";
 import { readdir, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -21,6 +21,8 @@ import {
 
 // A blob that is asked for is in use; half the age below which garbage collection leaves blobs alone.
 const refreshAfterMilliseconds = 30 * 60 * 1000;
+
+const algorithms = ["sha256", "sha512"] as const;
 
 /** A blob as it lies on disk. */
 export interface StoredBlob {
@@ -129,7 +131,7 @@ export class BlobDirectory implements BlobSink, BlobSource {
 
   /** Every blob there is, in order of digests; what is not named like a blob is passed over. */
   async *stored(): AsyncGenerator<StoredBlob, void, undefined> {
-    for (const algorithm of ["sha256", "sha512"]) {
+    for (const algorithm of algorithms) {
       const names = await readdir(join(this.#blobs, algorithm)).catch(emptyWhenMissing);
       for (const name of names.sort()) {
         const digest = `${algorithm}:${name}`;
@@ -150,7 +152,10 @@ export class BlobDirectory implements BlobSink, BlobSource {
 
   /** Makes the names of all blobs durable; to be done before anything durable names one. */
   async sync(): Promise<void> {
-    await syncDirectory(join(this.#blobs, "sha256"));
+    for (const algorithm of algorithms) {
+      const directory = join(this.#blobs, algorithm);
+      if (existsSync(directory)) await syncDirectory(directory);
+    }
   }
 
   async #write(

@@ -1,11 +1,12 @@
 import { readdir, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { childrenOf, type Descriptor, type Index, readManifest } from "../image/index.ts";
-import { type Digest, isDigest, type Work } from "../io/index.ts";
-import { type BlobDirectory, emptyWhenMissing } from "./blobs.ts";
+import { type Digest, isDigest, isRunning, type Work } from "../io/index.ts";
+import { type BlobDirectory, emptyWhenMissing, type StoredBlob } from "./blobs.ts";
 import { type CacheRecord, cacheRecords, unpackedLayersDirectory } from "./cache.ts";
 import { describe } from "./find.ts";
 import { layoutIndexText, readLayoutIndex, refNameAnnotation, replaceFile } from "./layout.ts";
+import { leased, sweepLeases, whileNobodyLeases } from "./leases.ts";
 import { isHeld, nameless } from "./names.ts";
 
 export interface CollectOptions {
@@ -30,10 +31,12 @@ export interface Collected {
 }
 
 const hour = 60 * 60 * 1000;
+// Nobody can take a lease while so many blobs are deleted.
+const mostAtOnce = 64;
 
 /**
- * Deletes blobs to which no name, no referrer of a named image and no cache record leads. The caller holds the
- * store's lock, so no name can appear meanwhile.
+ * Deletes blobs to which no name, no referrer of a named image, no lease and no cache record leads. The caller holds
+ * the store's lock, so no name can appear meanwhile; leases can, and are looked at again before anything goes.
  */
 export async function collect(
   directory: string,
@@ -59,17 +62,31 @@ export async function collect(
     const entries = index.manifests.filter((entry) => !dead.has(entry));
     await replaceFile(join(directory, "index.json"), layoutIndexText(entries), join(directory, "tmp"));
   }
+  await markLeased(await leased(directory), blobs, keep);
   const removed: Digest[] = [];
   let bytes = records.bytes;
+  const sweep = async (batch: readonly StoredBlob[]): Promise<void> =>
+    whileNobodyLeases(directory, async (now) => {
+      await markLeased(now, blobs, keep);
+      for (const { digest, size } of batch) {
+        if (keep.has(digest)) continue;
+        if (!dryRun) await blobs.remove(digest);
+        removed.push(digest);
+        bytes += size;
+      }
+    });
+  let batch: StoredBlob[] = [];
   for await (const blob of blobs.stored()) {
     work.signal.throwIfAborted();
     if (keep.has(blob.digest) || blob.modified > youngest || among?.has(blob.digest) === false) continue;
-    if (!dryRun) await blobs.remove(blob.digest);
-    removed.push(blob.digest);
-    bytes += blob.size;
+    if (batch.push(blob) < mostAtOnce) continue;
+    await sweep(batch);
+    batch = [];
   }
+  if (batch.length > 0) await sweep(batch);
   if (among === undefined) {
-    bytes += await sweepFiles(join(directory, "tmp"), youngest, dryRun);
+    if (!dryRun) await sweepLeases(directory);
+    bytes += await sweepFiles(join(directory, "tmp"), youngest, dryRun, isBeingWritten);
     // Unpacked layers can be made again, but whoever opened one may still be reading it.
     bytes += await sweepFiles(unpackedLayersDirectory(directory), youngest - 24 * hour, dryRun);
   }
@@ -109,6 +126,21 @@ async function mark(
   return new Set(waiting.keys());
 }
 
+/** Marks what somebody is about to name or is being sent, with what it leads to. */
+async function markLeased(
+  digests: ReadonlySet<Digest>,
+  blobs: BlobDirectory,
+  keep: Set<string>,
+): Promise<void> {
+  for (const digest of digests) if (!keep.has(digest)) await markUnnamed(digest, blobs, keep);
+}
+
+async function markUnnamed(digest: Digest, blobs: BlobDirectory, keep: Set<string>): Promise<void> {
+  const about = await describe(blobs, digest);
+  if (about === undefined) keep.add(digest);
+  else await markFrom(about, blobs, keep);
+}
+
 async function isYoung(blobs: BlobDirectory, digest: string, youngest: number): Promise<boolean> {
   return isDigest(digest) && ((await blobs.modified(digest)) ?? Number.NEGATIVE_INFINITY) > youngest;
 }
@@ -137,24 +169,32 @@ async function sweepCache(
       continue;
     }
     for (const digest of record.blobs) {
-      if (keep.has(digest)) continue;
-      const about = await describe(blobs, digest);
-      if (about === undefined) keep.add(digest);
-      else await markFrom(about, blobs, keep);
+      if (!keep.has(digest)) await markUnnamed(digest, blobs, keep);
     }
   }
   return { count, bytes };
 }
 
-/** Files that nobody has touched for a while. */
-async function sweepFiles(directory: string, youngest: number, dryRun: boolean): Promise<number> {
+/** Files that nobody has touched for a while, but for those that are spared. */
+async function sweepFiles(
+  directory: string,
+  youngest: number,
+  dryRun: boolean,
+  spare: (name: string) => boolean = () => false,
+): Promise<number> {
   let bytes = 0;
   for (const name of (await readdir(directory).catch(emptyWhenMissing)).sort()) {
     const path = join(directory, name);
     const found = await stat(path).catch(() => undefined);
-    if (found === undefined || found.mtimeMs > youngest) continue;
+    if (found === undefined || found.mtimeMs > youngest || spare(name)) continue;
     if (!dryRun) await rm(path, { recursive: true, force: true });
     bytes += found.size;
   }
   return bytes;
+}
+
+/** An unfinished file has its process in its name: as long as that lives, the file may become a blob. */
+function isBeingWritten(name: string): boolean {
+  const [, pid] = /^(?:blob|file)-(\d+)-/.exec(name) ?? [];
+  return pid !== undefined && isRunning(Number(pid));
 }

@@ -4,7 +4,7 @@ import { explainSystemError, makeDirectories, WhittleError, withLock } from "../
 import { isLayout, layoutIndexText, layoutMarker, replaceFile } from "./layout.ts";
 
 /** What a store is made of, beside the image layout itself: everything here may vanish but `blobs`. */
-const parts = ["blobs", "cache", "tmp", "lock", "index.json", layoutMarker.name];
+const parts = ["blobs", "cache", "tmp", "lock", "leases", "uploads", "index.json", layoutMarker.name];
 
 /**
  * Makes an empty store. The marker file comes last, so that a store that is seen is whole; any number of

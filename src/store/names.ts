@@ -11,6 +11,12 @@ export const subjectAnnotation = "vnd.whittle.subject";
 /** The repository that knows an entry by its digest, and needs no tag for it. */
 export const repositoryAnnotation = "vnd.whittle.repository";
 
+/** Says that a manifest has annotations that are too long to be repeated. */
+const elsewhereAnnotation = "vnd.whittle.annotations";
+export const annotationsElsewhere: Readonly<Record<string, string>> = {
+  [elsewhereAnnotation]: "in the manifest",
+};
+
 /** A manifest that a repository knows by its digest. */
 export interface HeldManifest {
   readonly repository: string;
@@ -68,7 +74,17 @@ export function heldEntry(
 
 /** Whether an entry is there because a repository knows it by digest. */
 export function isHeld(entry: Descriptor): boolean {
-  return entry.annotations?.[repositoryAnnotation] !== undefined;
+  return heldBy(entry) !== undefined;
+}
+
+/** The repository that holds an entry. */
+export function heldBy(entry: Descriptor): string | undefined {
+  return entry.annotations?.[repositoryAnnotation];
+}
+
+/** Whether an entry does not repeat the annotations of its manifest. */
+export function lacksAnnotations(entry: Descriptor): boolean {
+  return entry.annotations?.[elsewhereAnnotation] !== undefined;
 }
 
 /** What repositories know by digest. */
@@ -102,6 +118,7 @@ export function plain(entry: Descriptor): Descriptor {
     [containerdNameAnnotation]: _fullName,
     [subjectAnnotation]: _subject,
     [repositoryAnnotation]: _repository,
+    [elsewhereAnnotation]: _elsewhere,
     ...others
   } = annotations;
   return Object.keys(others).length === 0 ? rest : { ...rest, annotations: others };

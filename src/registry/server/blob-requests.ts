@@ -1,30 +1,48 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { Digest } from "../../io/index.ts";
+import { type Digest, digestAlgorithm } from "../../io/index.ts";
 import type { Store } from "../../store/index.ts";
+import { entityTag, isKnown, wantedRange } from "./conditions.ts";
 import { answer, bodyOf, type Exchange, requestHeader } from "./exchange.ts";
-import { rangeOf } from "./range.ts";
+import type { Pushes } from "./pushes.ts";
 import { Refused } from "./refused.ts";
 import { digestOf, repositoryOf } from "./route.ts";
 import { rangeHeader, type Uploads } from "./uploads.ts";
 
+/** What requests for blobs need of the registry. */
+export interface Parts {
+  readonly store: Store;
+  readonly uploads: Uploads;
+  readonly pushes: Pushes;
+}
+
 /** GET and HEAD of a blob, with ranges and conditions. */
-export async function sendBlob(exchange: Exchange, digest: Digest, store: Store): Promise<void> {
+export async function sendBlob(
+  exchange: Exchange,
+  repository: string,
+  digest: Digest,
+  { store, pushes }: Parts,
+): Promise<void> {
+  const { response, request } = exchange;
+  if (await store.has(digest)) {
+    // Who only asks whether it is here is going to push a manifest that names it.
+    if (request.method === "HEAD") await pushes.expect(repository, [digest]);
+    else await store.lease([digest]);
+  }
   const content = await store.content(digest);
   if (content === undefined) throw new Refused("BLOB_UNKNOWN", "the blob is not here");
-  const { response, request } = exchange;
   const headers = {
     "content-type": "application/octet-stream",
     "docker-content-digest": digest,
     "accept-ranges": "bytes",
     "cache-control": "max-age=31536000, immutable",
-    etag: `"${digest}"`,
+    etag: entityTag(digest),
   };
-  if (requestHeader(exchange, "if-none-match")?.includes(digest) === true) {
+  if (isKnown(exchange, digest)) {
     response.writeHead(304, headers).end();
     return;
   }
-  const range = rangeOf(requestHeader(exchange, "range"), content.size);
+  const range = wantedRange(exchange, digest, content.size);
   if (range === "none") {
     throw new Refused("RANGE_INVALID", `the blob has ${content.size} bytes`, {
       "content-range": `bytes */${content.size}`,
@@ -51,8 +69,7 @@ export async function deleteBlob(exchange: Exchange, digest: Digest, store: Stor
 export async function beginUpload(
   exchange: Exchange,
   repository: string,
-  store: Store,
-  uploads: Uploads,
+  { store, uploads, pushes }: Parts,
 ): Promise<void> {
   const { query, user } = exchange;
   const mount = query.get("mount");
@@ -60,20 +77,24 @@ export async function beginUpload(
     const digest = digestOf(mount);
     const from = query.get("from");
     if (from !== null) repositoryOf(from);
+    await pushes.expect(repository, [digest]);
     if (await store.has(digest)) {
       answer(exchange, 201, created(repository, digest));
       return;
     }
   }
   const owner = { repository, user };
-  const session = await uploads.begin(owner);
   const whole = query.get("digest");
-  if (whole === null) {
+  const digest = whole === null ? undefined : digestOf(whole);
+  uploads.mayBegin(announced(exchange));
+  const algorithm = digest === undefined ? query.get("digest-algorithm") : digestAlgorithm(digest);
+  const session = await uploads.begin(owner, algorithmOf(algorithm ?? "sha256"));
+  if (digest === undefined) {
     answer(exchange, 202, underWay(repository, session, 0));
     return;
   }
   try {
-    const digest = digestOf(whole);
+    await pushes.expect(repository, [digest]);
     await uploads.finish(session, owner, bodyOf(exchange), digest);
     answer(exchange, 201, created(repository, digest));
   } catch (error) {
@@ -87,25 +108,33 @@ export async function continueUpload(
   exchange: Exchange,
   repository: string,
   session: string,
-  uploads: Uploads,
+  { uploads, pushes }: Parts,
 ): Promise<void> {
   const { request, query, user } = exchange;
   const owner = { repository, user };
+  uploads.mayBegin(announced(exchange));
+  pushes.goesOn(repository);
   switch (request.method) {
     case "GET":
     case "HEAD":
       answer(exchange, 204, underWay(repository, session, await uploads.size(session, owner)));
       return;
     case "PATCH": {
-      const size = await uploads.append(session, owner, bodyOf(exchange), chunkStart(exchange));
+      const at = chunkStart(exchange);
+      const size = await whileGoingOn(exchange, repository, pushes, (body) =>
+        uploads.append(session, owner, body, at),
+      );
       answer(exchange, 202, underWay(repository, session, size));
       return;
     }
     case "PUT": {
       const digest = digestOf(query.get("digest") ?? "");
+      await pushes.expect(repository, [digest]);
       const at = chunkStart(exchange);
-      if (at !== undefined) await uploads.append(session, owner, bodyOf(exchange), at);
-      await uploads.finish(session, owner, at === undefined ? bodyOf(exchange) : nothing(), digest);
+      await whileGoingOn(exchange, repository, pushes, async (body) => {
+        if (at !== undefined) await uploads.append(session, owner, body, at);
+        await uploads.finish(session, owner, at === undefined ? body : nothing(), digest);
+      });
       answer(exchange, 201, created(repository, digest));
       return;
     }
@@ -131,6 +160,32 @@ function chunkStart(exchange: Exchange): number | undefined {
     throw new Refused("BLOB_UPLOAD_INVALID", "Content-Range is not START-END of the chunk");
   }
   return Number(first);
+}
+
+/** A body may take hours; what was pushed before it must not be gone then. */
+async function whileGoingOn<T>(
+  exchange: Exchange,
+  repository: string,
+  pushes: Pushes,
+  act: (body: AsyncIterable<Uint8Array>) => Promise<T>,
+): Promise<T> {
+  const beat = setInterval(() => pushes.goesOn(repository), 10 * 60 * 1000);
+  try {
+    return await act(bodyOf(exchange));
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+/** How many bytes a request says that it brings. */
+function announced(exchange: Exchange): number {
+  return Number(requestHeader(exchange, "content-length") ?? 0);
+}
+
+/** What an upload is going to be proved by (`digest-algorithm`, distribution-spec, "Pushing a blob in chunks"). */
+function algorithmOf(text: string): "sha256" | "sha512" {
+  if (text === "sha256" || text === "sha512") return text;
+  throw new Refused("DIGEST_INVALID", "the algorithm is not one: sha256 or sha512 is wanted");
 }
 
 function underWay(repository: string, session: string, size: number): Record<string, string> {

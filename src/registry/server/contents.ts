@@ -49,6 +49,15 @@ export class Contents {
     return undefined;
   }
 
+  /** Whether an index of a repository names a manifest. */
+  async isInside(repository: string, digest: Digest): Promise<boolean> {
+    for await (const item of this.#manifests(repository)) {
+      if (!isIndexType(item.mediaType) || item.digest === digest) continue;
+      if ((await this.#childrenOf(item)).some((child) => child.digest === digest)) return true;
+    }
+    return false;
+  }
+
   /** Takes a manifest out of a repository, with all tags that it has there; answers whether it was in it. */
   async remove(repository: string, digest: Digest): Promise<boolean> {
     let removed = await this.#store.release(repository, digest);
@@ -89,7 +98,7 @@ export class Contents {
       seen.add(item.digest);
       yield item;
       if (isIndexType(item.mediaType)) waiting.push(...(await this.#childrenOf(item)));
-      waiting.push(...(await this.#store.referrers(item.digest)));
+      waiting.push(...(await this.#store.referrers(item.digest, undefined, repository)));
     }
   }
 

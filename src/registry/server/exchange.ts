@@ -52,14 +52,17 @@ export function bodyOf({ request }: Exchange): AsyncIterable<Uint8Array> {
 export async function documentBody(exchange: Exchange): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
+  if (Number(requestHeader(exchange, "content-length") ?? 0) > documentLimits.bytes) throw tooLong();
   for await (const chunk of bodyOf(exchange)) {
     size += chunk.length;
-    if (size > documentLimits.bytes) {
-      throw new Refused("SIZE_INVALID", `a manifest has at most ${documentLimits.bytes} bytes`);
-    }
+    if (size > documentLimits.bytes) throw tooLong();
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+function tooLong(): Refused {
+  return new Refused("SIZE_INVALID", `a manifest has at most ${documentLimits.bytes} bytes`);
 }
 
 /** One page of a sorted list (distribution-spec, "Listing Tags"), with the address of the next one. */

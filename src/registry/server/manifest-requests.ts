@@ -1,12 +1,11 @@
 import { createHash } from "node:crypto";
 import {
-  childrenOf,
   type Descriptor,
   isIndexType,
   isManifestType,
   mediaTypes,
-  readIndex,
-  readManifest,
+  parseIndex,
+  parseManifest,
 } from "../../image/index.ts";
 import {
   type Digest,
@@ -18,9 +17,24 @@ import {
   WhittleError,
 } from "../../io/index.ts";
 import type { Store } from "../../store/index.ts";
+import { entityTag, isKnown } from "./conditions.ts";
 import type { Contents } from "./contents.ts";
 import { answer, answerJson, documentBody, type Exchange, requestHeader } from "./exchange.ts";
+import type { Pushes } from "./pushes.ts";
 import { Refused } from "./refused.ts";
+import { tagOf } from "./route.ts";
+import type { Turns } from "./turns.ts";
+
+// A person gives a few; each is a line of index.json.
+const mostTags = 64;
+
+/** What taking a manifest needs of the registry. */
+export interface TakeParts {
+  readonly store: Store;
+  readonly pushes: Pushes;
+  /** Documents are held in memory, so a few of them at a time. */
+  readonly documents: Turns;
+}
 
 /** GET and HEAD of a manifest. */
 export async function sendManifest(
@@ -36,44 +50,71 @@ export async function sendManifest(
       ? new Refused("NAME_UNKNOWN", `there is no repository ${repository}`)
       : new Refused("MANIFEST_UNKNOWN", `${repository} has no manifest ${reference}`);
   }
+  // Whoever was given it is going to pull what it leads to, whatever becomes of its name meanwhile.
+  await store.lease([found.digest]);
   const headers = {
     "content-type": found.mediaType,
     "docker-content-digest": found.digest,
-    etag: `"${found.digest}"`,
+    etag: entityTag(found.digest),
   };
-  if (requestHeader(exchange, "if-none-match")?.includes(found.digest) === true) {
+  if (isKnown(exchange, found.digest)) {
     exchange.response.writeHead(304, headers).end();
     return;
   }
   answer(exchange, 200, headers, await readContent(await store.blob(found)));
 }
 
-/** PUT of a manifest: everything that it names has to be here, but not its subject. */
+/** PUT of a manifest, by tag, or by digest with tags as parameters: everything that it names has to be here, but not its subject. */
 export async function takeManifest(
   exchange: Exchange,
   repository: string,
   reference: string,
+  { store, pushes, documents }: TakeParts,
+): Promise<void> {
+  const tags = isDigest(reference) ? exchange.query.getAll("tag").map(tagOf) : [reference];
+  if (tags.length > mostTags)
+    throw new Refused("MANIFEST_INVALID", `at most ${mostTags} tags are taken at once`);
+  const taken = await documents.take(async () => {
+    const bytes = await documentBody(exchange);
+    const digest = isDigest(reference) ? reference : sha256(bytes);
+    if (createHash(digestAlgorithm(digest)).update(bytes).digest("hex") !== digestHex(digest)) {
+      throw new Refused(
+        "DIGEST_INVALID",
+        "the manifest's bytes do not have the digest under which they are pushed",
+      );
+    }
+    const descriptor = { mediaType: typeOf(exchange, bytes), digest, size: bytes.length };
+    const { subject, children } = parse(descriptor, bytes);
+    await pushes.expect(repository, [digest, ...children.map((child) => child.digest)]);
+    await mustHaveAll(children, store);
+    await store.add(single(bytes), { digest, size: bytes.length });
+    await keep(repository, descriptor, tags, store);
+    pushes.named(repository, [digest, ...children.map((child) => child.digest)]);
+    return { digest, subject };
+  });
+  answer(exchange, 201, {
+    location: `/v2/${repository}/manifests/${taken.digest}`,
+    "docker-content-digest": taken.digest,
+    ...(taken.subject === undefined ? {} : { "oci-subject": taken.subject }),
+    ...(isDigest(reference) && tags.length > 0 ? { "oci-tag": tags.join(", ") } : {}),
+  });
+}
+
+async function keep(
+  repository: string,
+  descriptor: Descriptor,
+  tags: readonly string[],
   store: Store,
 ): Promise<void> {
-  const bytes = await documentBody(exchange);
-  const digest = isDigest(reference) ? reference : sha256(bytes);
-  if (createHash(digestAlgorithm(digest)).update(bytes).digest("hex") !== digestHex(digest)) {
-    throw new Refused(
-      "DIGEST_INVALID",
-      "the manifest's bytes do not have the digest under which they are pushed",
-    );
+  try {
+    await store.hold(repository, descriptor, tags);
+  } catch (error) {
+    if (!(error instanceof WhittleError)) throw error;
+    if (error.code === "IMAGE_INVALID") throw new Refused("MANIFEST_INVALID", error.message);
+    if (error.code === "STORE_FULL")
+      throw new Refused("DENIED", "this registry has as many tags as it can have");
+    throw error;
   }
-  const descriptor = { mediaType: typeOf(exchange, bytes), digest, size: bytes.length };
-  await store.add(single(bytes), { digest, size: bytes.length });
-  const subject = await subjectOf(descriptor, store);
-  await mustHaveAll(descriptor, store);
-  await store.hold(repository, descriptor);
-  if (!isDigest(reference)) await store.tag(`${repository}:${reference}`, descriptor);
-  answer(exchange, 201, {
-    location: `/v2/${repository}/manifests/${digest}`,
-    "docker-content-digest": digest,
-    ...(subject === undefined ? {} : { "oci-subject": subject }),
-  });
 }
 
 /** DELETE of a manifest by digest, or of a tag. */
@@ -83,6 +124,12 @@ export async function deleteManifest(
   reference: string,
   contents: Contents,
 ): Promise<void> {
+  if (isDigest(reference) && (await contents.isInside(repository, reference))) {
+    throw new Refused(
+      "UNSUPPORTED",
+      "an index of this repository names this manifest: it is to be deleted first",
+    );
+  }
   const removed = isDigest(reference)
     ? await contents.remove(repository, reference)
     : await contents.untag(repository, reference);
@@ -91,9 +138,14 @@ export async function deleteManifest(
 }
 
 /** The manifests that speak of a subject (distribution-spec, "Listing Referrers"). */
-export async function listReferrers(exchange: Exchange, subject: Digest, store: Store): Promise<void> {
+export async function listReferrers(
+  exchange: Exchange,
+  repository: string,
+  subject: Digest,
+  store: Store,
+): Promise<void> {
   const artifactType = exchange.query.get("artifactType") ?? undefined;
-  const manifests = await store.referrers(subject, artifactType);
+  const manifests = await store.referrers(subject, artifactType, repository);
   const document = { schemaVersion: 2, mediaType: mediaTypes.index, manifests };
   answerJson(exchange, document, {
     "content-type": mediaTypes.index,
@@ -125,20 +177,25 @@ function typeOf(exchange: Exchange, bytes: Buffer): string {
   return mediaType;
 }
 
-async function subjectOf(descriptor: Descriptor, store: Store): Promise<Digest | undefined> {
+function parse(
+  { mediaType, digest }: Descriptor,
+  bytes: Buffer,
+): { readonly subject: Digest | undefined; readonly children: readonly Descriptor[] } {
   try {
-    const document = isIndexType(descriptor.mediaType)
-      ? await readIndex(store, descriptor)
-      : await readManifest(store, descriptor);
-    return document.subject?.digest;
+    if (isIndexType(mediaType)) {
+      const { subject, manifests } = parseIndex(bytes, `the index ${digest}`);
+      return { subject: subject?.digest, children: manifests };
+    }
+    const { subject, config, layers } = parseManifest(bytes, `the manifest ${digest}`, { bare: true });
+    return { subject: subject?.digest, children: [config, ...layers] };
   } catch (error) {
     if (error instanceof WhittleError) throw new Refused("MANIFEST_INVALID", error.message);
     throw error;
   }
 }
 
-async function mustHaveAll(descriptor: Descriptor, store: Store): Promise<void> {
-  for (const child of await childrenOf(store, descriptor)) {
+async function mustHaveAll(children: readonly Descriptor[], store: Store): Promise<void> {
+  for (const child of children) {
     // What may not be handed on stays where its addresses say.
     if ((child.urls ?? []).length > 0 || (await store.has(child.digest))) continue;
     throw new Refused("MANIFEST_BLOB_UNKNOWN", `the manifest names ${child.digest}, which is not here`);

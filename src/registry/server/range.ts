@@ -2,7 +2,8 @@ import type { ByteRange } from "../../io/index.ts";
 
 /**
  * The bytes that a Range header asks for (RFC 9110, section 14.1.2): nothing where the whole is to be sent, `"none"`
- * where no byte of it exists. Of several ranges the whole is sent, as the RFC allows.
+ * where no byte of it exists. Of several ranges the whole is sent, as the RFC allows. One that ends before it begins,
+ * which the RFC would have ignored, is a mistake that its client hears of, as other registries do it.
  */
 export function rangeOf(header: string | undefined, size: number): ByteRange | "none" | undefined {
   const [, first = "", last = ""] = /^bytes=(\d*)-(\d*)$/.exec(header?.trim() ?? "") ?? [];
@@ -13,6 +14,5 @@ export function rangeOf(header: string | undefined, size: number): ByteRange | "
   }
   const start = Number(first);
   const end = last === "" ? size : Math.min(Number(last) + 1, size);
-  if (last !== "" && Number(last) < start) return undefined;
-  return start >= size ? "none" : { start, end };
+  return start >= size || end <= start ? "none" : { start, end };
 }

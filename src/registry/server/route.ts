@@ -80,6 +80,11 @@ export function digestOf(text: string): Digest {
 
 function referenceOf(text: string): string {
   if (text.includes(":")) return digestOf(text);
+  return tagOf(text);
+}
+
+/** @throws Refused `MANIFEST_INVALID` */
+export function tagOf(text: string): string {
   if (tagShape.test(text)) return text;
   throw new Refused("MANIFEST_INVALID", "the tag is not one: letters, digits, _ . -, at most 128");
 }

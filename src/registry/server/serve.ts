@@ -1,18 +1,14 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { explainSystemError, isSystemError, WhittleError } from "../../io/index.ts";
 import type { Store } from "../../store/index.ts";
 import { type AccessOptions, openAccess } from "./access.ts";
-import { beginUpload, continueUpload, deleteBlob, sendBlob } from "./blob-requests.ts";
-import { Contents } from "./contents.ts";
-import { answer, answerJson, type Exchange, pageOf } from "./exchange.ts";
-import { deleteManifest, listReferrers, sendManifest, takeManifest } from "./manifest-requests.ts";
+import { Dispatch } from "./dispatch.ts";
+import { makeHandler } from "./handler.ts";
 import { Metrics } from "./metrics.ts";
-import { Refused } from "./refused.ts";
-import { type Route, routeOf } from "./route.ts";
-import { Uploads } from "./uploads.ts";
 
 /** How a store is served. */
 export interface ServeOptions extends AccessOptions {
@@ -23,6 +19,10 @@ export interface ServeOptions extends AccessOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Bytes of one blob (default 100 GiB). */
   readonly maxBlob?: number;
+  /** Connections at a time (default 4096). */
+  readonly maxConnections?: number;
+  /** Milliseconds for what is under way when the server is told to stop (default 10 seconds). */
+  readonly grace?: number;
   /** Told of every answered request, as one line of JSON. */
   readonly log: (line: string) => void;
 }
@@ -35,14 +35,17 @@ export interface RunningRegistry {
   stop(): Promise<void>;
 }
 
-const usual = { maxBlob: 100 * 1024 ** 3, sessions: 512 };
+const usual = { maxBlob: 100 * 1024 ** 3, sessions: 512, maxConnections: 4096, grace: 10_000 };
 // Who says nothing for so long is gone; bodies may take as long as they move.
 const idle = 60_000;
-// What is under way when the server is told to stop may take so long to end.
-const grace = 10_000;
-// Bytes of a refused request that are read, so that its client gets to know why.
-const mostDiscarded = 16 * 1024 * 1024;
-const writing = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+const settings = {
+  keepAliveTimeout: 30_000,
+  // From when a connection is made, or a request begins.
+  headersTimeout: 20_000,
+  connectionsCheckingInterval: 5_000,
+  requestTimeout: 0,
+  maxHeaderSize: 32 * 1024,
+};
 
 /**
  * Serves a store as a registry (distribution-spec 1.1).
@@ -50,25 +53,24 @@ const writing = new Set(["POST", "PUT", "PATCH", "DELETE"]);
  * @throws WhittleError `ENVIRONMENT` when the address is taken, `PERMISSION`, `USAGE`
  */
 export async function serve(store: Store, options: ServeOptions): Promise<RunningRegistry> {
-  const registry = new Registry(store, options, await openAccess(options));
-  const handle = (request: IncomingMessage, response: ServerResponse): void => {
-    void registry.handle(request, response);
-  };
-  const settings = {
-    keepAliveTimeout: 30_000,
-    headersTimeout: 20_000,
-    requestTimeout: 0,
-    maxHeaderSize: 32 * 1024,
-  };
+  const { log, maxBlob = usual.maxBlob } = options;
+  const metrics = new Metrics();
+  const access = await openAccess(options);
+  const dispatch = new Dispatch(store, { bytes: maxBlob, sessions: usual.sessions }, metrics);
+  const handler = makeHandler({ dispatch, access, metrics, log });
+  const handle = (request: IncomingMessage, response: ServerResponse): void =>
+    void handler(request, response);
   const server =
     options.tls === undefined
       ? createServer(settings, handle)
       : createSecureServer({ ...settings, ...options.tls }, handle);
   server.timeout = idle;
+  server.maxConnections = options.maxConnections ?? usual.maxConnections;
+  tellOfRefused(server, log);
   await listen(server, options);
-  await registry.uploads.expire();
+  await dispatch.uploads.expire();
   const { address, port } = server.address() as AddressInfo;
-  return { host: address, port, stop: () => stop(server) };
+  return { host: address, port, stop: () => stop(server, options.grace ?? usual.grace) };
 }
 
 async function listen(server: Server, { host, port }: ServeOptions): Promise<void> {
@@ -85,166 +87,46 @@ async function listen(server: Server, { host, port }: ServeOptions): Promise<voi
   }
 }
 
-async function stop(server: Server): Promise<void> {
+const statuses: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+};
+
+/** Connections that never became a request are told of as well: no HTTP, headers without an end, too many of them. */
+function tellOfRefused(server: Server, log: (line: string) => void): void {
+  const tell = (remote: string, reason: string, status?: number): void => {
+    const time = new Date().toISOString();
+    log(JSON.stringify({ time, remote, ...(status === undefined ? {} : { status }), reason }));
+  };
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
+    const status = statuses[error.code ?? ""] ?? "400 Bad Request";
+    const remote = (socket as Socket).remoteAddress ?? "";
+    // A client that goes away in the middle, or a connection that nothing was asked on, is no news.
+    if (error.code !== "ECONNRESET" && error.code !== "EPIPE")
+      tell(remote, error.message, Number(status.slice(0, 3)));
+    if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    else socket.destroy();
+  });
+  server.on("tlsClientError", (error: Error, socket: Socket) => {
+    tell(socket.remoteAddress ?? "", error.message);
+    socket.destroy();
+  });
+  let dropped = 0;
+  server.on("drop", ({ remoteAddress = "" } = {}) => {
+    dropped += 1;
+    // One line for the first of many: a flood must not fill the log.
+    if (dropped % 1000 === 1) tell(remoteAddress, `too many connections: ${dropped} were closed so far`);
+  });
+}
+
+async function stop(server: Server, grace: number): Promise<void> {
   const closed = once(server, "close");
   server.close();
-  server.closeIdleConnections();
+  // Connections that are kept alive end with the answer that is being sent on them.
+  const idlers = setInterval(() => server.closeIdleConnections(), 50);
   const impatient = setTimeout(() => server.closeAllConnections(), grace);
+  server.closeIdleConnections();
   await closed;
+  clearInterval(idlers);
   clearTimeout(impatient);
-}
-
-class Registry {
-  readonly uploads: Uploads;
-  readonly #store: Store;
-  readonly #contents: Contents;
-  readonly #metrics = new Metrics();
-  readonly #access: Awaited<ReturnType<typeof openAccess>>;
-  readonly #options: ServeOptions;
-
-  constructor(store: Store, options: ServeOptions, access: Awaited<ReturnType<typeof openAccess>>) {
-    this.#store = store;
-    this.#options = options;
-    this.#access = access;
-    this.#contents = new Contents(store);
-    this.uploads = new Uploads(store, { bytes: options.maxBlob ?? usual.maxBlob, sessions: usual.sessions });
-  }
-
-  /** Answers one request, whatever happens, and tells of it. */
-  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const since = performance.now();
-    const before = request.socket.bytesWritten;
-    const [path = "/", search = ""] = (request.url ?? "/").split("?", 2);
-    let kind = "unknown";
-    let user = "";
-    let reason: string | undefined;
-    this.#metrics.active += 1;
-    try {
-      const route = routeOf(path);
-      kind = route?.kind ?? kind;
-      const writes = writing.has(request.method ?? "");
-      user = kind === "health" ? "" : await this.#access.admit(request.headers.authorization, writes);
-      response.setHeader("docker-distribution-api-version", "registry/2.0");
-      response.setHeader("x-content-type-options", "nosniff");
-      await this.#answer(route, { request, response, query: new URLSearchParams(search), user });
-    } catch (error) {
-      reason = refuse(request, response, error);
-    } finally {
-      this.#metrics.active -= 1;
-      const { method = "", socket } = request;
-      const { statusCode: status } = response;
-      const seconds = (performance.now() - since) / 1000;
-      const received = Number(request.headers["content-length"] ?? 0);
-      const sent = Math.max(socket.bytesWritten - before, 0);
-      this.#metrics.record({ method, route: kind, status, seconds, received, sent });
-      this.#options.log(
-        JSON.stringify({
-          ...{ time: new Date().toISOString(), remote: socket.remoteAddress ?? "", method, path, status },
-          ...{ milliseconds: Math.round(seconds * 1000), received, sent },
-          ...(user === "" ? {} : { user }),
-          ...(reason === undefined ? {} : { reason }),
-        }),
-      );
-    }
-  }
-
-  async #answer(route: Route | undefined, exchange: Exchange): Promise<void> {
-    const { method = "" } = exchange.request;
-    const reads = method === "GET" || method === "HEAD";
-    const only = (allowed: boolean, allow: string): void => {
-      if (!allowed) throw new Refused("UNSUPPORTED", `${method} is not possible here`, { allow });
-    };
-    switch (route?.kind) {
-      case "base":
-        only(reads, "GET, HEAD");
-        return answerJson(exchange, {});
-      case "health":
-        only(reads, "GET, HEAD");
-        return answerJson(exchange, { status: "ok" });
-      case "metrics":
-        only(reads, "GET, HEAD");
-        return answer(
-          exchange,
-          200,
-          { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
-          this.#metrics.text(await this.uploads.count()),
-        );
-      case "catalog": {
-        only(reads, "GET, HEAD");
-        const { page, headers } = pageOf(exchange, "/v2/_catalog", await this.#contents.repositories());
-        return answerJson(exchange, { repositories: page }, headers);
-      }
-      case "tags":
-        only(reads, "GET, HEAD");
-        return this.#tags(exchange, route.repository);
-      case "referrers":
-        only(reads, "GET, HEAD");
-        return listReferrers(exchange, route.digest, this.#store);
-      case "manifest":
-        only(reads || method === "PUT" || method === "DELETE", "GET, HEAD, PUT, DELETE");
-        if (reads)
-          return sendManifest(exchange, route.repository, route.reference, this.#store, this.#contents);
-        return method === "PUT"
-          ? takeManifest(exchange, route.repository, route.reference, this.#store)
-          : deleteManifest(exchange, route.repository, route.reference, this.#contents);
-      case "blob":
-        only(reads || method === "DELETE", "GET, HEAD, DELETE");
-        return reads
-          ? sendBlob(exchange, route.digest, this.#store)
-          : deleteBlob(exchange, route.digest, this.#store);
-      case "uploads":
-        only(method === "POST", "POST");
-        return beginUpload(exchange, route.repository, this.#store, this.uploads);
-      case "upload":
-        return continueUpload(exchange, route.repository, route.session, this.uploads);
-      default:
-        return answer(exchange, 404, { "content-type": "text/plain" }, "There is nothing here.\n");
-    }
-  }
-
-  async #tags(exchange: Exchange, repository: string): Promise<void> {
-    const tags = await this.#contents.tags(repository);
-    if (tags === undefined) throw new Refused("NAME_UNKNOWN", `there is no repository ${repository}`);
-    const { page, headers } = pageOf(exchange, `/v2/${repository}/tags/list`, tags);
-    answerJson(exchange, { name: repository, tags: page }, headers);
-  }
-}
-
-/** Answers with what went wrong; says for the log why. */
-function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): string {
-  const refused =
-    error instanceof Refused
-      ? error
-      : error instanceof WhittleError && error.code === "DISK_FULL"
-        ? new Refused("UNKNOWN", "the registry's disk is full")
-        : new Refused("UNKNOWN", "the registry could not do that");
-  const reason = error instanceof Error ? error.message : String(error);
-  if (response.headersSent || response.destroyed) {
-    // Half an answer must not look like a whole one.
-    response.destroy();
-    return reason;
-  }
-  const body = Buffer.from(refused.body);
-  response.writeHead(refused.status, {
-    "content-type": "application/json",
-    "content-length": body.length,
-    ...refused.headers,
-  });
-  response.end(request.method === "HEAD" ? undefined : body);
-  discard(request);
-  return reason;
-}
-
-/**
- * Throws away what is still coming in. A connection that is closed while its client sends loses the answer, so a
- * little is waited for; who sends more is cut off.
- */
-function discard(request: IncomingMessage): void {
-  if (request.complete) return;
-  let left = mostDiscarded;
-  request.on("error", () => undefined);
-  request.on("data", (chunk: Buffer) => {
-    left -= chunk.length;
-    if (left < 0) request.destroy();
-  });
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -144,9 +144,31 @@ describe("an upload", () => {
     await expect(uploads.append(session, owner, body("x".repeat(1001)), 0)).rejects.toMatchObject({
       code: "SIZE_INVALID",
     });
-    await uploads.begin(owner);
-    await uploads.begin(owner);
+    // What came in of it is not kept.
+    expect(await uploads.count()).toBe(0);
+    expect(() => uploads.mayBegin(1001)).toThrow(/at most 1000 bytes/);
+    for (let begun = 0; begun < 3; begun++) await uploads.begin(owner);
     await expect(uploads.begin(owner)).rejects.toMatchObject({ code: "TOOMANYREQUESTS" });
+  });
+
+  it("that was begun and left makes room where there are too many", async () => {
+    const store = await open();
+    const uploads = new Uploads(store, limits);
+    const sessions = [await uploads.begin(owner), await uploads.begin(owner), await uploads.begin(owner)];
+    const [left = "", ...others] = sessions;
+    const before = new Date(Date.now() - 6 * 60 * 1000);
+    utimesSync(join(store.directory, "uploads", left, "data"), before, before);
+    await uploads.begin(owner);
+    await expect(uploads.size(left, owner)).rejects.toMatchObject({ code: "BLOB_UPLOAD_UNKNOWN" });
+    for (const session of others) expect(await uploads.size(session, owner)).toBe(0);
+  });
+
+  it("is thrown away with the bytes that are not what they were said to be", async () => {
+    const uploads = new Uploads(await open(), limits);
+    const session = await uploads.begin(owner, "sha512");
+    const wrong = uploads.finish(session, owner, body("hello"), digestOf("other", "sha512"));
+    await expect(wrong).rejects.toMatchObject({ code: "DIGEST_INVALID" });
+    expect(await uploads.count()).toBe(0);
   });
 
   it("that nobody touched for a day is thrown away, and no other", async () => {

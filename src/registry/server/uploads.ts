@@ -7,7 +7,7 @@ import type { Store } from "../../store/index.ts";
 import { Refused } from "./refused.ts";
 
 /** Whose upload it is: nobody else may go on with it, in no other repository. */
-interface Owner {
+export interface Owner {
   readonly repository: string;
   /** Empty where nobody has to say who they are. */
   readonly user: string;
@@ -15,6 +15,7 @@ interface Owner {
 
 interface OpenUpload {
   readonly hash: Hash;
+  readonly algorithm: "sha256" | "sha512";
   /** Bytes that the hash has seen. */
   hashed: number;
   /** One request at a time. */
@@ -31,6 +32,9 @@ export interface UploadLimits {
 
 // An upload that nobody touches for a day is given up.
 const abandonedAfter = 24 * 60 * 60 * 1000;
+// Where there are as many as there may be, those that nobody touches make room: else who begins many and goes on with
+// none would keep everybody out for a day.
+const idleWhenFull = 5 * 60 * 1000;
 
 /**
  * Uploads under way, each a directory with the bytes so far and whose it is; they survive the server. The digest is
@@ -53,10 +57,16 @@ export class Uploads {
     return (await this.#sessions()).length;
   }
 
+  /** @throws Refused `SIZE_INVALID` when a request announces more bytes than any blob may have */
+  mayBegin(announced: number): void {
+    if (announced > this.#limits.bytes) throw this.#tooLong();
+  }
+
   /** Begins an upload; the name of its session cannot be guessed. */
-  async begin(owner: Owner): Promise<string> {
+  async begin(owner: Owner, algorithm: "sha256" | "sha512" = "sha256"): Promise<string> {
     if ((await this.count()) >= this.#limits.sessions) {
       await this.expire();
+      if ((await this.count()) >= this.#limits.sessions) await this.expire(Date.now(), idleWhenFull);
       if ((await this.count()) >= this.#limits.sessions) {
         throw new Refused("TOOMANYREQUESTS", "too many uploads are under way", { "retry-after": "30" });
       }
@@ -65,6 +75,7 @@ export class Uploads {
     await makeDirectories(this.#directory);
     await mkdir(join(this.#directory, session), { mode: 0o700 });
     await writeFile(this.#path(session, "owner.json"), JSON.stringify(owner));
+    if (algorithm !== "sha256") this.#open.set(session, fresh(algorithm));
     await writeFile(this.#path(session, "data"), "");
     return session;
   }
@@ -110,10 +121,11 @@ export class Uploads {
       await this.#catchUp(session, upload, await this.#size(session));
       const size = await this.#write(session, upload, body, upload.hashed);
       const found =
-        digestAlgorithm(digest) === "sha256"
+        digestAlgorithm(digest) === upload.algorithm
           ? upload.hash.copy().digest("hex")
           : await digestOfFile(this.#path(session, "data"), digestAlgorithm(digest));
       if (found !== digestHex(digest)) {
+        await this.#forget(session);
         throw new Refused("DIGEST_INVALID", `the bytes that came in have the digest ${found}`);
       }
       await this.#store.adopt(this.#path(session, "data"), { digest, size });
@@ -126,13 +138,15 @@ export class Uploads {
     await this.#forget(session);
   }
 
-  /** Throws away what nobody has touched for a day. */
-  async expire(now = Date.now()): Promise<void> {
+  /** Throws away what nobody has touched for a day, or for so many milliseconds. */
+  async expire(now = Date.now(), after = abandonedAfter): Promise<void> {
     for (const session of await this.#sessions()) {
       // One that is being begun has no bytes yet.
       const data = await stat(this.#path(session, "data")).catch(() => undefined);
       const found = data ?? (await stat(join(this.#directory, session)).catch(() => undefined));
-      if (found !== undefined && found.mtimeMs < now - abandonedAfter) await this.#forget(session);
+      if (found !== undefined && found.mtimeMs < now - after && this.#open.get(session)?.busy !== true) {
+        await this.#forget(session);
+      }
     }
   }
 
@@ -147,7 +161,8 @@ export class Uploads {
     try {
       for await (const chunk of body) {
         if (size + chunk.length > this.#limits.bytes) {
-          throw new Refused("SIZE_INVALID", `the blob is longer than ${this.#limits.bytes} bytes`);
+          await this.#forget(session);
+          throw this.#tooLong();
         }
         file ??= await open(this.#path(session, "data"), "r+");
         await writeAll(file, chunk, size);
@@ -175,7 +190,7 @@ export class Uploads {
 
   async #exclusively<T>(session: string, owner: Owner, act: (upload: OpenUpload) => Promise<T>): Promise<T> {
     await this.#check(session, owner);
-    const upload = this.#open.get(session) ?? { hash: createHash("sha256"), hashed: 0, busy: false };
+    const upload = this.#open.get(session) ?? fresh("sha256");
     this.#open.set(session, upload);
     if (upload.busy) {
       // Most often it is the same client's, whose broken connection is not known to be gone yet.
@@ -201,6 +216,10 @@ export class Uploads {
     return (await stat(this.#path(session, "data"))).size;
   }
 
+  #tooLong(): Refused {
+    return new Refused("SIZE_INVALID", `a blob has at most ${this.#limits.bytes} bytes here`);
+  }
+
   #path(session: string, name: string): string {
     return join(this.#directory, session, name);
   }
@@ -213,6 +232,10 @@ export class Uploads {
     this.#open.delete(session);
     await rm(join(this.#directory, session), { recursive: true, force: true });
   }
+}
+
+function fresh(algorithm: "sha256" | "sha512"): OpenUpload {
+  return { hash: createHash(algorithm), algorithm, hashed: 0, busy: false };
 }
 
 /** How far an upload is, as the distribution-spec writes it. */

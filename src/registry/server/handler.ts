@@ -1,0 +1,117 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { WhittleError } from "../../io/index.ts";
+import type { Access } from "./access.ts";
+import type { Dispatch } from "./dispatch.ts";
+import type { Metrics } from "./metrics.ts";
+import { watchPace } from "./pace.ts";
+import { Refused } from "./refused.ts";
+import { routeOf } from "./route.ts";
+
+// Bytes of a refused request that are read, so that its client gets to know why.
+const mostDiscarded = 16 * 1024 * 1024;
+// Of a path in the log; what comes from outside is as long as it likes.
+const mostLogged = 512;
+const writing = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+
+/** What answers requests, and tells of each. */
+export interface HandlerOptions {
+  readonly dispatch: Dispatch;
+  readonly access: Access;
+  readonly metrics: Metrics;
+  /** Told of every answered request, as one line of JSON. */
+  readonly log: (line: string) => void;
+}
+
+/** Makes what answers one request, whatever happens, and tells of it. */
+export function makeHandler(
+  options: HandlerOptions,
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  const { dispatch, access, metrics } = options;
+  return async (request, response) => {
+    const since = performance.now();
+    const { socket } = request;
+    const before = { read: socket.bytesRead, written: socket.bytesWritten };
+    const [path = "/", search = ""] = (request.url ?? "/").split("?", 2);
+    let kind = "unknown";
+    let user = "";
+    let reason: string | undefined;
+    metrics.active += 1;
+    const unwatch = watchPace(request, response, undefined, () => {
+      reason = "the client is too slow";
+    });
+    try {
+      const route = routeOf(path);
+      kind = route?.kind ?? kind;
+      const writes = writing.has(request.method ?? "");
+      user = kind === "health" ? "" : await access.admit(request.headers.authorization, writes);
+      response.setHeader("docker-distribution-api-version", "registry/2.0");
+      response.setHeader("x-content-type-options", "nosniff");
+      await dispatch.answer(route, { request, response, query: new URLSearchParams(search), user });
+    } catch (error) {
+      const why = refuse(request, response, error);
+      reason ??= why;
+    } finally {
+      unwatch();
+      metrics.active -= 1;
+      const { method = "" } = request;
+      const seconds = (performance.now() - since) / 1000;
+      const received = Math.max(socket.bytesRead - before.read, 0);
+      const sent = Math.max(socket.bytesWritten - before.written, 0);
+      const { statusCode: status } = response;
+      metrics.record({ method, route: kind, status, seconds, received, sent });
+      options.log(
+        JSON.stringify({
+          ...{ time: new Date().toISOString(), remote: socket.remoteAddress ?? "", method },
+          ...{
+            path: path.slice(0, mostLogged),
+            status,
+            milliseconds: Math.round(seconds * 1000),
+            received,
+            sent,
+          },
+          ...(user === "" ? {} : { user }),
+          ...(reason === undefined ? {} : { reason: reason.slice(0, mostLogged) }),
+        }),
+      );
+    }
+  };
+}
+
+/** Answers with what went wrong; says for the log why. */
+function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  if (response.headersSent || response.destroyed) {
+    // Half an answer must not look like a whole one.
+    response.destroy();
+    return reason;
+  }
+  const refused = error instanceof Refused ? error : new Refused("UNKNOWN", whatFailed(error));
+  const body = Buffer.from(refused.body);
+  response.writeHead(refused.status, {
+    "content-type": "application/json",
+    "content-length": body.length,
+    ...refused.headers,
+  });
+  response.end(request.method === "HEAD" ? undefined : body);
+  discard(request);
+  return reason;
+}
+
+function whatFailed(error: unknown): string {
+  const full = error instanceof WhittleError && error.code === "DISK_FULL";
+  return full ? "the registry's disk is full" : "the registry could not do that";
+}
+
+/**
+ * Throws away what is still coming in. A connection that is closed while its client sends loses the answer, so a
+ * little is waited for; who sends more is cut off.
+ */
+function discard(request: IncomingMessage): void {
+  if (request.complete) return;
+  let left = mostDiscarded;
+  request.on("error", () => undefined);
+  request.on("data", (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) request.destroy();
+  });
+}

@@ -1,0 +1,203 @@
+import { join } from "node:path";
+import { type Descriptor, type Reference, reachable, storeName } from "../image/index.ts";
+import { type Content, canonicalJson, type Digest, WhittleError, type Work } from "../io/index.ts";
+import { BlobDirectory } from "./blobs.ts";
+import { type Collected, type CollectOptions, collect } from "./collect.ts";
+import { find } from "./find.ts";
+import { IndexFile } from "./index-file.ts";
+import { Leases } from "./leases.ts";
+import {
+  type HeldManifest,
+  heldEntry,
+  heldManifests,
+  isHeld,
+  type NamedImage,
+  named,
+  nameless,
+  names,
+  plain,
+  subjectAnnotation,
+  withName,
+  withoutHeld,
+  withoutName,
+} from "./names.ts";
+import { readAnyDocument, referrerEntry, referrersOf, shown } from "./referrers.ts";
+import { type Repaired, repair } from "./repair.ts";
+import type { Store } from "./store.ts";
+import { measure, type Usage } from "./usage.ts";
+import { type Problem, verifyLayout } from "./verify.ts";
+
+/** A store in a directory, an image layout that any number of processes use together. */
+export class DiskStore implements Store {
+  readonly directory: string;
+  readonly #blobs: BlobDirectory;
+  readonly #index: IndexFile;
+  readonly #leases: Leases;
+
+  constructor(directory: string) {
+    this.directory = directory;
+    this.#blobs = new BlobDirectory(directory, join(directory, "tmp"));
+    this.#index = new IndexFile(directory, this.#blobs);
+    this.#leases = new Leases(directory);
+  }
+
+  has(digest: Digest): Promise<boolean> {
+    return this.#blobs.has(digest);
+  }
+
+  add(
+    stream: AsyncIterable<Uint8Array>,
+    expected?: { readonly digest?: Digest; readonly size?: number },
+  ): Promise<{ readonly digest: Digest; readonly size: number }> {
+    return this.#blobs.add(stream, expected);
+  }
+
+  content(digest: Digest): Promise<Content | undefined> {
+    return this.#blobs.content(digest);
+  }
+
+  blob(descriptor: Descriptor): Promise<Content> {
+    return this.#blobs.blob(descriptor);
+  }
+
+  adopt(path: string, blob: { readonly digest: Digest; readonly size: number }): Promise<void> {
+    return this.#blobs.adopt(path, blob);
+  }
+
+  lease(digests: Iterable<Digest>): Promise<void> {
+    return this.#leases.take(digests);
+  }
+
+  async discard(digest: Digest): Promise<boolean> {
+    return this.#index.locked(async () => {
+      const seen = new Set<string>();
+      for (const entry of (await this.#index.now()).manifests) {
+        for await (const item of reachable(this.#blobs, entry, seen))
+          if (item.digest === digest) return false;
+      }
+      await this.#blobs.remove(digest);
+      return true;
+    });
+  }
+
+  async held(): Promise<readonly HeldManifest[]> {
+    return heldManifests(await this.#index.now());
+  }
+
+  async hold(repository: string, descriptor: Descriptor, tags: readonly string[] = []): Promise<void> {
+    const is = (item: HeldManifest) =>
+      item.repository === repository && item.descriptor.digest === descriptor.digest;
+    const now = await this.#index.now();
+    const isTagged = (tag: string) =>
+      named(now, storeName(`${repository}:${tag}`))?.digest === descriptor.digest;
+    if (heldManifests(now).some(is) && tags.every(isTagged)) return;
+    const document = await readAnyDocument(this.#blobs, descriptor);
+    const entry = heldEntry(shown(descriptor, document), repository, document.subject?.digest);
+    await this.#index.change(async (index) => {
+      await this.#mustBeWhole(descriptor);
+      let manifests: readonly Descriptor[] = heldManifests(index).some(is)
+        ? index.manifests
+        : [...index.manifests, entry];
+      for (const tag of tags) {
+        manifests = withName({ ...index, manifests }, storeName(`${repository}:${tag}`), descriptor);
+      }
+      return [...manifests];
+    });
+  }
+
+  async release(repository: string, digest: Digest): Promise<boolean> {
+    let found = false;
+    await this.#index.change(async (index) => {
+      const left = withoutHeld(index, repository, digest);
+      found = left.length < index.manifests.length;
+      return left;
+    });
+    return found;
+  }
+
+  async resolve(reference: string | Reference): Promise<Descriptor | undefined> {
+    return find(await this.#index.now(), this.#blobs, reference);
+  }
+
+  async tag(reference: string | Reference, descriptor: Descriptor): Promise<void> {
+    const name = storeName(reference);
+    const now = named(await this.#index.now(), name);
+    if (now !== undefined && canonicalJson(now) === canonicalJson(plain(descriptor))) return;
+    await this.#index.change(async (index) => {
+      await this.#mustBeWhole(descriptor);
+      return withName(index, name, descriptor);
+    });
+  }
+
+  async untag(reference: string | Reference): Promise<Descriptor | undefined> {
+    const name = storeName(reference);
+    if (named(await this.#index.now(), name) === undefined) return undefined;
+    let gone: Descriptor | undefined;
+    await this.#index.change(async (index) => {
+      gone = named(index, name);
+      return withoutName(index, name);
+    });
+    return gone;
+  }
+
+  async list(): Promise<NamedImage[]> {
+    return names(await this.#index.now());
+  }
+
+  async referrers(digest: Digest, artifactType?: string, repository?: string): Promise<Descriptor[]> {
+    return referrersOf(await this.#index.now(), this.#blobs, digest, { artifactType, repository });
+  }
+
+  async attach(descriptor: Descriptor, options: { readonly replace?: boolean } = {}): Promise<void> {
+    const entry = await referrerEntry(this.#blobs, descriptor);
+    const subject = entry.annotations?.[subjectAnnotation];
+    const superfluous = (other: Descriptor, of: string | undefined): boolean =>
+      !isHeld(other) &&
+      (other.digest === entry.digest ||
+        (options.replace === true && of === subject && other.artifactType === entry.artifactType));
+    const before = nameless(await this.#index.now()).filter((item) => superfluous(item.entry, item.subject));
+    if (before.length === 1 && canonicalJson(before[0]?.entry) === canonicalJson(entry)) return;
+    await this.#index.change(async (index) => {
+      await this.#mustBeWhole(descriptor);
+      const dropped = new Set(
+        nameless(index)
+          .filter((item) => superfluous(item.entry, item.subject))
+          .map((item) => item.entry),
+      );
+      return [...index.manifests.filter((item) => !dropped.has(item)), entry];
+    });
+  }
+
+  verify(work: Work): AsyncIterable<Problem> {
+    return verifyLayout(this.directory, this.#blobs, work);
+  }
+
+  repair(problems: Iterable<Problem>): Promise<Repaired> {
+    return this.#index.locked(() => repair(this.directory, this.#blobs, problems));
+  }
+
+  gc(work: Work, options: CollectOptions = {}): Promise<Collected> {
+    return this.#index.locked(() => collect(this.directory, this.#blobs, work, options), work.signal);
+  }
+
+  usage(): Promise<Usage> {
+    return measure(this.directory, this.#blobs);
+  }
+
+  /** A name must never stand for something that is not there entirely. */
+  async #mustBeWhole(descriptor: Descriptor): Promise<void> {
+    await this.#mustBeThere(descriptor);
+    for await (const item of reachable(this.#blobs, descriptor)) {
+      // A layer that may not be handed on stays where its addresses say (image-spec, "Non-Distributable Layers").
+      if ((item.urls ?? []).length === 0) await this.#mustBeThere(item);
+    }
+  }
+
+  async #mustBeThere({ digest }: Descriptor): Promise<void> {
+    if (await this.has(digest)) return;
+    throw new WhittleError(
+      "STORE_INVALID",
+      `Cannot name ${digest} in ${this.directory}: its blob is not in the store`,
+    );
+  }
+}

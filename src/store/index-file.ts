@@ -1,0 +1,58 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Descriptor, Index } from "../image/index.ts";
+import { explainSystemError, WhittleError, withLock } from "../io/index.ts";
+import type { BlobDirectory } from "./blobs.ts";
+import { indexLimits, layoutIndexText, readLayoutIndex, replaceFile } from "./layout.ts";
+
+/** The `index.json` of a store: read when it is another one than before, changed by one process at a time. */
+export class IndexFile {
+  readonly #directory: string;
+  readonly #blobs: BlobDirectory;
+  #read: { readonly stamp: string; readonly index: Index } | undefined;
+
+  constructor(directory: string, blobs: BlobDirectory) {
+    this.#directory = directory;
+    this.#blobs = blobs;
+  }
+
+  /** The index as it is on disk now. */
+  async now(): Promise<Index> {
+    const path = join(this.#directory, "index.json");
+    const found = await stat(path, { bigint: true }).catch(() => undefined);
+    const stamp = `${found?.ino} ${found?.mtimeNs} ${found?.size}`;
+    if (found === undefined || this.#read?.stamp !== stamp) {
+      this.#read = { stamp, index: await readLayoutIndex(this.#directory) };
+    }
+    return this.#read.index;
+  }
+
+  /**
+   * Replaces the entries by what `change` makes of them; blobs are durable before a name of them is.
+   *
+   * @throws WhittleError `STORE_FULL` when they would be more than are read again
+   */
+  async change(change: (index: Index) => Promise<Descriptor[]>): Promise<void> {
+    await this.locked(async () => {
+      const text = layoutIndexText(await change(await readLayoutIndex(this.#directory)));
+      if (text.length > indexLimits.bytes) {
+        throw new WhittleError(
+          "STORE_FULL",
+          `Cannot name another image in ${this.#directory}: its index.json would have ${text.length} bytes, at most ${indexLimits.bytes} are read`,
+          { hint: "take names away that are of no use any more: whittle rmi" },
+        );
+      }
+      await this.#blobs.sync();
+      await replaceFile(join(this.#directory, "index.json"), text, join(this.#directory, "tmp"));
+    });
+  }
+
+  /** Does something while nobody else changes the store. */
+  async locked<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    try {
+      return await withLock(join(this.#directory, "lock"), work, signal === undefined ? {} : { signal });
+    } catch (error) {
+      throw explainSystemError(error, `change the store ${this.#directory}`);
+    }
+  }
+}
