@@ -71,7 +71,7 @@ const wordsABlock = 3;
 export function deflatedBlocks(directory: string): DeflatedBlocks {
   const path = ({ digest, level }: DeflatedKey): string => {
     const hex = digestHex(digest);
-    return join(directory, `1-zlib-${process.versions.zlib}-level-${level}`, hex.slice(0, 2), hex);
+    return join(directory, `2-zlib-${process.versions.zlib}-level-${level}`, hex.slice(0, 2), hex);
   };
   return {
     get(key) {

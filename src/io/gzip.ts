@@ -4,6 +4,7 @@ import { inBlocks, inOrder } from "./blocks.ts";
 import { type CompressionOptions, checkedLevel } from "./compression-options.ts";
 import { type DeflatedBlocks, RememberedFile } from "./deflated-blocks.ts";
 import type { Digest } from "./digest.ts";
+import { isIncompressible, storedBlocks } from "./stored-block.ts";
 
 // The module that does the work is loaded when there is work: most commands have none.
 const zlibModule = () => import("node:zlib");
@@ -43,7 +44,7 @@ export interface GzipPiecesOptions extends CompressionOptions {
 /**
  * Compresses to one gzip member on all cores. Blocks of 1 MiB are deflated independently, each primed with the
  * 32 KiB before it, and joined at byte boundaries (`Z_SYNC_FLUSH`), so the result depends on the bytes and the
- * level only, not on how they were chunked or how many cores there are.
+ * level only, not on how they were chunked or how many cores there are. Blocks of noise are stored as they are.
  *
  * @throws WhittleError `USAGE` for a level that gzip does not have
  */
@@ -80,6 +81,7 @@ export async function* gzipPieces(
   const level = checkedLevel("gzip", options.level ?? defaultLevel, 9);
   const { constants, crc32, deflateRaw } = await zlibModule();
   const deflate = promisify<Uint8Array, ZlibOptions, Buffer>(deflateRaw);
+  const sample = (bytes: Uint8Array, low: number): Promise<Uint8Array> => deflate(bytes, { level: low });
   let checksum = 0;
   let size = 0;
   async function* jobs(): AsyncGenerator<Job, void, undefined> {
@@ -106,14 +108,16 @@ export async function* gzipPieces(
   }
   async function deflated({ piece, before, file, index }: Job): Promise<Uint8Array> {
     const { bytes } = piece;
-    const work = (): Promise<Uint8Array> =>
-      deflate(bytes, {
+    const work = async (): Promise<Uint8Array> => {
+      if (await isIncompressible(bytes, sample)) return storedBlocks(bytes);
+      return deflate(bytes, {
         level,
         memLevel: 9,
         chunkSize: Math.max(4096, bytes.length >> 1),
         finishFlush: constants.Z_SYNC_FLUSH,
         ...(before.length === 0 ? {} : { dictionary: before }),
       });
+    };
     const result = await (file === undefined ? work() : file.block(index, crc32(bytes), work));
     piece.release?.();
     return result;
