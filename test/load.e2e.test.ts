@@ -60,12 +60,13 @@ it("writes its log to a pipe in the foreground, and ends on SIGINT with nothing 
     const listed = await whittle(store, ["ps", "--all", "--format", "json"]);
     return JSON.parse(listed.stdout).find((each: { name: string }) => each.name === `${name}-front`);
   };
-  let port: number | undefined;
-  while (port === undefined) {
-    port = (await mine())?.ports[0]?.hostPort;
+  // Its port is chosen while it starts, and open before the program answers on it.
+  let response: Response | undefined;
+  while (response === undefined) {
     await delay(100);
+    const port = (await mine())?.ports[0]?.hostPort;
+    if (port !== undefined) response = await fetch(`http://127.0.0.1:${port}/users/1`).catch(() => undefined);
   }
-  const response = await fetch(`http://127.0.0.1:${port}/users/1`);
   expect(response.status).toBe(200);
   running.kill("SIGINT");
   const { stdout } = await running.finished;
