@@ -237,7 +237,10 @@ describe("whittle doctor", () => {
         "runc",
         "crun",
         "plain",
+        "user namespaces",
         "overlay file system",
+        "control groups",
+        "way out of networks",
         "linux/arm64",
       ]),
     );

@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { allPlatforms, formatPlatform, type Platform } from "../image/index.ts";
 import type { Environment } from "../io/index.ts";
 import { emulator, emulatorHint, executionOf } from "./emulation.ts";
+import { examineNetwork } from "./examine-network.ts";
 import { findInit } from "./init.ts";
 import { cgroupMode, findProgram, subordinateIds } from "./machine.ts";
 import type { DriverName } from "./options.ts";
@@ -33,6 +34,7 @@ export async function examineSandbox(environment: Environment = process.env): Pr
     await examinePrivilege(privilege),
     await examineOverlay(privilege),
     await examineCgroups(environment, privilege),
+    await examineNetwork(environment),
     await examineTools(environment),
     await examineInit(environment),
     ...allPlatforms.map(examinePlatform),
@@ -128,10 +130,17 @@ async function examineOverlay(privilege: Privilege): Promise<Finding> {
     ]);
     return works === 0
       ? { topic, status: "ok", found: "works" }
-      : { topic, status: "limited", found: "not allowed: each container copies its image's files" };
+      : { topic, status: "limited", ...withoutOverlay(privilege) };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+function withoutOverlay(privilege: Privilege): Pick<Finding, "found" | "hint"> {
+  const found = "not allowed: each container and each RUN copies its image's files";
+  return privilege === "root"
+    ? { found, hint: "modprobe overlay" }
+    : { found: `${found}; Linux 5.11 and newer allow it to ordinary users` };
 }
 
 async function examineCgroups(environment: Environment, privilege: Privilege): Promise<Finding> {
@@ -140,10 +149,14 @@ async function examineCgroups(environment: Environment, privilege: Privilege): P
   const found = names[cgroupMode()];
   const driver = (await surveyDrivers(environment, privilege)).find((report) => report.driver !== undefined);
   if (privilege !== "root") {
-    return { topic, status: "limited", found: `${found}; an ordinary user's containers have no limits` };
+    return {
+      topic,
+      status: "limited",
+      found: `${found}; an ordinary user's containers have no limits of memory and processors`,
+    };
   }
   return driver?.name === "plain" || cgroupMode() === "none"
-    ? { topic, status: "limited", found: `${found}; containers have no limits` }
+    ? { topic, status: "limited", found: `${found}; containers have no limits of memory and processors` }
     : { topic, status: "ok", found };
 }
 

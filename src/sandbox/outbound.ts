@@ -28,18 +28,23 @@ const programs = [
   { name: "pasta", nameserver: "169.254.1.1" },
 ] as const;
 
-const tunnel = "/dev/net/tun";
+/** The device that such programs open. */
+export const tunnel = "/dev/net/tun";
+
+/** Whether this user may open the device. */
+export function mayOpenTunnel(): Promise<boolean> {
+  return access(tunnel, constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+}
 
 /**
  * Finds such a program on the machine. Neither needs privileges, but both open {@link tunnel}; pasta gives up those
  * of root before it looks for the namespace, and so serves an ordinary user only.
  */
 export async function findOutbound(environment: Environment): Promise<OutboundProgram | undefined> {
-  const open = await access(tunnel, constants.R_OK | constants.W_OK).then(
-    () => true,
-    () => false,
-  );
-  if (!open) return undefined;
+  if (!(await mayOpenTunnel())) return undefined;
   for (const { name, nameserver } of programs) {
     if (name === "pasta" && isRoot()) continue;
     const path = await findProgram(name, environment);
