@@ -1,7 +1,7 @@
 import { canonicalJson } from "../io/index.ts";
 import { compareNames, type Origin, type TreePath } from "../tree/index.ts";
 import type { Dropped } from "./dropped.ts";
-import type { Reason } from "./need.ts";
+import type { How, Reason } from "./need.ts";
 import { decodeReasons, encodeReasons, type ReasonsForm } from "./reasons-form.ts";
 
 /**
@@ -127,8 +127,11 @@ export class Reasons {
 /** Each reason once, in an order that depends on nothing but the reasons. */
 function distinct(reasons: Iterable<Reason>): Reason[] {
   const keyed = new Map<string, { reason: Reason; how: string }>();
+  const known = new Map<How, string>();
   for (const reason of reasons) {
-    const how = canonicalJson(reason.how);
+    // Most reasons share the very same object for their "how".
+    const how = known.get(reason.how) ?? canonicalJson(reason.how);
+    known.set(reason.how, how);
     keyed.set(`${reason.from ?? ""}\0${reason.to}\0${how}`, { reason, how });
   }
   return [...keyed.values()]

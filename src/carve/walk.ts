@@ -15,6 +15,10 @@ export interface Walked {
   readonly missing: readonly MissingNeed[];
 }
 
+// One object each: whoever compares or writes reasons sees at once that they are the same.
+const parentHow: How = { kind: "parent" };
+const linkHow: How = { kind: "link" };
+
 // Collectors wait for disk more than for the processor.
 const side = 16;
 
@@ -65,7 +69,7 @@ class Growth implements Walked {
     const found = this.#tree.resolve(need.path);
     if (found.entry !== undefined) {
       if (found.path !== from) this.#keep(from, found.path, need.how);
-      for (const link of found.links) this.#keep(found.path, link, { kind: "link" });
+      for (const link of found.links) this.#keep(found.path, link, linkHow);
       return;
     }
     const later = mounted.test(found.path);
@@ -77,7 +81,7 @@ class Growth implements Walked {
   #keepLinks(from: TreePath | undefined, need: Need, links: readonly TreePath[]): void {
     for (const [index, link] of links.entries()) {
       if (index === 0) this.#keep(from, link, need.how);
-      else this.#keep(links[index - 1], link, { kind: "link" });
+      else this.#keep(links[index - 1], link, linkHow);
     }
   }
 
@@ -87,7 +91,7 @@ class Growth implements Walked {
     if (this.kept.has(path)) return;
     this.kept.add(path);
     this.#frontier.push(path);
-    this.#keep(path, parentOf(path), { kind: "parent" });
+    this.#keep(path, parentOf(path), parentHow);
   }
 }
 

@@ -1,5 +1,5 @@
 import { createHash, type Hash, randomBytes } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, statSync } from "node:fs";
 import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { explainSystemError, makeDirectories, syncDirectory, WhittleError, type Work } from "../io/index.ts";
@@ -27,8 +27,7 @@ export interface WantedFile {
  * @throws WhittleError `ARCHIVE_UNTRUSTED` when the bytes are wrong twice in a row, `NETWORK`, `DISK_FULL`
  */
 export async function fetchFile(file: WantedFile, client: HttpClient, work: Work): Promise<void> {
-  const there = await stat(file.path).catch(() => undefined);
-  if (there?.size === file.size) return;
+  if (isThere(file)) return;
   const id = `fetch:${file.sha256}`;
   const group = file.group === undefined ? {} : { group: file.group };
   work.progress({ kind: "start", id, label: `download ${file.label}`, totalBytes: file.size, ...group });
@@ -44,6 +43,15 @@ export async function fetchFile(file: WantedFile, client: HttpClient, work: Work
   } catch (error) {
     work.progress({ kind: "done", id, outcome: work.signal.aborted ? "cancelled" : "failed" });
     throw explainSystemError(error, `write ${file.path}`);
+  }
+}
+
+/** Asked at once: the way through the thread pool takes longer than the answer, and there are many files. */
+function isThere({ path, size }: WantedFile): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.size === size;
+  } catch {
+    return false;
   }
 }
 

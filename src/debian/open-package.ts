@@ -62,17 +62,26 @@ export async function openPackage(
   cacheDirectory: string,
   work: Work,
 ): Promise<DebianPackage> {
-  const { sha256 } = record;
-  const unpacked = join(cacheDirectory, "debian", "unpacked", sha256.slice(0, 2), `${sha256}.unpacked`);
-  let table = readTable(unpacked);
-  if (table === undefined) {
-    await unpacking(work.signal, () => unpackInto(unpacked, path, record, cacheDirectory, work));
-    table = readTable(unpacked);
-  }
-  if (table === undefined) {
+  const before = openUnpacked(record, cacheDirectory);
+  if (before !== undefined) return before;
+  const unpacked = unpackedPath(record, cacheDirectory);
+  await unpacking(work.signal, () => unpackInto(unpacked, path, record, cacheDirectory, work));
+  const opened = openUnpacked(record, cacheDirectory);
+  if (opened === undefined) {
     throw new WhittleError("INTERNAL", `Internal error: ${unpacked} cannot be read back`);
   }
-  return new Unpacked(table, unpacked, record);
+  return opened;
+}
+
+/** A package that was unpacked before; its archive is not needed any more. */
+export function openUnpacked(record: PackageRecord, cacheDirectory: string): DebianPackage | undefined {
+  const unpacked = unpackedPath(record, cacheDirectory);
+  const table = readTable(unpacked);
+  return table === undefined ? undefined : new Unpacked(table, unpacked, record);
+}
+
+function unpackedPath({ sha256 }: PackageRecord, cacheDirectory: string): string {
+  return join(cacheDirectory, "debian", "unpacked", sha256.slice(0, 2), `${sha256}.unpacked`);
 }
 
 async function unpackInto(

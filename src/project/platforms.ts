@@ -7,7 +7,7 @@ export function endOf(graph: PlatformGraph): Step {
 }
 
 // While one platform waits for the disk or for the compressor, others are carved; more would only take more memory.
-const platformsAtOnce = 3;
+const platformsAtOnce = 6;
 
 /**
  * Solves the platforms of an image, a few at a time. One that fails does not stop the others: which failure is

@@ -1,5 +1,12 @@
 import { join } from "node:path";
-import { type LayerWriter, layerThread, layerWriter, Solver, standardExecutors } from "../build/index.ts";
+import {
+  type LayerThread,
+  type LayerWriter,
+  layerThread,
+  layerWriter,
+  Solver,
+  standardExecutors,
+} from "../build/index.ts";
 import { cacheDirectory, deflatedBlocks, type Environment, type Work } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
 import { type ImportedCache, outcomeCache } from "./outcomes.ts";
@@ -26,14 +33,17 @@ export function solverFor(
   });
 }
 
-/** Gives `use` a solver for images of several platforms, whose layers a thread writes beside it. */
-export async function withSolver<T>(options: SolverHome, use: (solver: Solver) => Promise<T>): Promise<T> {
+/** Gives `use` a solver, and the thread beside it that writes layers where there are several platforms. */
+export async function withSolver<T>(
+  options: SolverHome,
+  use: (solver: Solver, thread: LayerThread) => Promise<T>,
+): Promise<T> {
   const thread = layerThread(
     { store: options.store.directory, deflated: deflatedDirectory(options) },
     writerFor(options),
   );
   try {
-    return await use(solverFor(options, [], thread.write));
+    return await use(solverFor(options, [], thread.write), thread);
   } finally {
     await thread.end();
   }

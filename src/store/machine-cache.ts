@@ -31,7 +31,7 @@ const usual = { keepFor: 30 * 24 * hour, keepBytes: 10 * 1024 ** 3 };
 // keeps a mirror from serving an older one.
 const parts: readonly { readonly name: string; readonly places: readonly string[] }[] = [
   { name: "downloaded packages", places: ["debian/packages"] },
-  { name: "package indexes", places: ["debian/indexes", "debian/compiled"] },
+  { name: "package indexes", places: ["debian/indexes", "debian/compiled", "debian/derived"] },
   { name: "unpacked packages", places: ["debian/unpacked"] },
   { name: "compressed blocks", places: ["deflated"] },
   { name: "compiled code and notes", places: ["compiled", "recipes", "stamps"] },

@@ -1,5 +1,4 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -21,7 +20,7 @@ interface Place {
 
 const rooted = (entries: Readonly<Record<string, Entry>>): Tree => treeOf(Object.entries(entries));
 
-async function place(threadStore?: string): Promise<Place> {
+async function place(threadStore?: string, several = true): Promise<Place> {
   const directory = temporaryDirectory();
   const store = await openStore(join(directory, "store"), { create: true });
   const deflated = join(directory, "deflated");
@@ -33,12 +32,7 @@ async function place(threadStore?: string): Promise<Place> {
   };
   const thread = layerThread({ store: threadStore ?? store.directory, deflated }, counted);
   onTestFinished(() => thread.end());
-  // The first layer is never the thread's.
-  const zeros = bytesContent(new Uint8Array(megabyte));
-  const first = rooted({ "/zeros": { ...attributes(0o644), type: "file", content: zeros } });
-  const { descriptor } = await thread.write(first, { type: "none" }, quietWork);
-  expect(here.splice(0)).toEqual([first]);
-  await rm(join(store.directory, "blobs/sha256", descriptor.digest.slice("sha256:".length)));
+  if (several) thread.expectSeveral();
   return { store, thread, here };
 }
 
@@ -113,14 +107,21 @@ describe("a thread that writes layers", () => {
     expect(told).toEqual([...told].sort((a, b) => a - b));
   });
 
-  it("leaves small layers, and a second one at a time, to this one", async () => {
+  it("leaves all layers to this one as long as nobody expects several", async () => {
+    const { thread, here } = await place(undefined, false);
+    const tree = everything();
+    await thread.write(tree, { type: "gzip" }, quietWork);
+    expect(here).toEqual([tree]);
+  });
+
+  it("leaves small layers, and more than two at a time, to this one", async () => {
     const { thread, here } = await place();
     const small = rooted({ "/a": { ...attributes(0o644), type: "file", content: bytesContent("a") } });
     await thread.write(small, { type: "gzip" }, quietWork);
     expect(here).toEqual([small]);
-    const trees = [everything(), everything()];
+    const trees = [everything(), everything(), everything()];
     const written = await Promise.all(trees.map((tree) => thread.write(tree, { type: "gzip" }, quietWork)));
-    expect(here).toEqual([small, trees[1]]);
+    expect(here).toEqual([small, trees[2]]);
     expect(new Set(written.map((layer: LayerRecord) => layer.diffId)).size).toBe(1);
   });
 

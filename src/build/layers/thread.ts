@@ -8,6 +8,8 @@ import type { Compression, LayerWriter } from "./writer.ts";
 /** A thread that writes layers beside the one that makes them. */
 export interface LayerThread {
   readonly write: LayerWriter;
+  /** Says that layers of several platforms are to come; without that, all are written by whoever asks. */
+  expectSeveral(): void;
   /** Ends the thread; what it has not finished by then is dropped without a trace. */
   end(): Promise<void>;
 }
@@ -15,28 +17,32 @@ export interface LayerThread {
 // A smaller layer is written before the thread has started.
 const worthIt = 1024 * 1024;
 
+// So many are written side by side, while one waits for the disk; whoever has another one writes it sooner by itself.
+const mostAtOnce = 2;
+
 /**
- * A thread for the layers of several platforms: while one is carved, the one before is written. The first layer that
- * is worth it is written here all the same, since a build for one platform has no other; the second one starts the
- * thread. What it cannot do, or fails at, `here` does, so its failures are never seen:
- * they happen here once more, or do not.
+ * A thread for the layers of several platforms: while one is carved, those before are written. The first layer that is
+ * worth it starts the thread. What it cannot do, or fails at, `here` does, so its failures are never seen: they happen
+ * here once more, or do not.
  *
  * @param data - the store that `here` writes into
  */
 export function layerThread(data: LayerThreadData, here: LayerWriter): LayerThread {
   let thread: Thread | undefined;
-  let seen = 0;
+  let several = false;
   return {
+    expectSeveral: () => {
+      several = true;
+    },
     async write(from, compression, work, windows) {
-      if (windows !== undefined) return here(from, compression, work, windows);
+      if (!several || windows !== undefined) return here(from, compression, work, windows);
       const { layerEntries } = await import("../../image/index.ts");
       const entries = layerEntries(from);
       const size = entries.reduce(
         (sum, [, entry]) => sum + (entry.type === "file" ? entry.content.size : 0),
         0,
       );
-      // One at a time: a second one is written sooner by whoever has it than it would have its turn.
-      if (size >= worthIt && ++seen > 1 && thread?.isBusy !== true) {
+      if (size >= worthIt && (thread?.waiting ?? 0) < mostAtOnce) {
         thread ??= new Thread(data);
         const layer = await thread.write(entries, compression, work);
         if (layer !== undefined) return layer;
@@ -76,8 +82,9 @@ class Thread {
     });
   }
 
-  get isBusy(): boolean {
-    return this.#pending.size > 0;
+  /** How many layers it has not finished. */
+  get waiting(): number {
+    return this.#pending.size;
   }
 
   /** Resolves with nothing when the thread cannot write the layer; it is never waited for in vain. */

@@ -4,6 +4,7 @@ import { type Digest, sha256, WhittleError } from "../../io/index.ts";
 import type { Tree, TreePath } from "../../tree/index.ts";
 import { type Executor, type Input, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
+import { computing } from "../turn.ts";
 import { type PackagesValue, withKeptRecords } from "./packages.ts";
 import { type SimulationRootsRecord, simulationRootsStep } from "./simulate.ts";
 import { treeOfInput } from "./tree-value.ts";
@@ -93,14 +94,16 @@ async function carveInputs(
   const surface = await inputOf(inputs, "surface").value<Surface>();
   const roots = [...(parameters.roots as unknown as Root[]), ...(simulation?.roots ?? [])];
   const { withLoaderCache } = await import("../../elf/index.ts");
-  const configured = await withLoaderCache(tree, surface.tree);
-  const carved = await carve(configured, roots, standardEvidence(), {
-    surface,
-    keep: parameters.keep,
-    environment: parameters.environment,
-    signal,
+  return computing(signal, async () => {
+    const configured = await withLoaderCache(tree, surface.tree);
+    const carved = await carve(configured, roots, standardEvidence(), {
+      surface,
+      keep: parameters.keep,
+      environment: parameters.environment,
+      signal,
+    });
+    return { ...carved, tree: await withKeptRecords(carved.tree, packages) };
   });
-  return { ...carved, tree: await withKeptRecords(carved.tree, packages) };
 }
 
 /** Refuses an image that holds a program of another machine. */

@@ -18,6 +18,7 @@ import {
 import { type Executor, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
 import { settle } from "../solver.ts";
+import { computing } from "../turn.ts";
 import { type Account, addAccounts } from "./accounts.ts";
 import { archiveOptions } from "./archive.ts";
 import type { TreeValue } from "./tree-value.ts";
@@ -62,13 +63,15 @@ export const packagesExecutor: Executor = {
     const { cacheDirectory } = archiveOptions(archiveInput.step);
     const archive = await archiveInput.value<Archive>();
     const packages = await openPackages(resolution.packages, archive, cacheDirectory, context);
-    const unpacked = packages.length === 0 ? Tree.empty : await unpack(packages, context);
-    const effects = await packageEffects(unpacked, packages);
     const { accounts, carved } = step.parameters as unknown as PackagesParameters;
-    const recorded = carved
-      ? withRecordPlaces(effects.tree, packages, statusPaths(packages))
-      : await withRecords(effects.tree, packages);
-    return { tree: await addAccounts(recorded, accounts), packages };
+    return computing(context.signal, async () => {
+      const unpacked = packages.length === 0 ? Tree.empty : await unpack(packages, context);
+      const effects = await packageEffects(unpacked, packages);
+      const recorded = carved
+        ? withRecordPlaces(effects.tree, packages, statusPaths(packages))
+        : await withRecords(effects.tree, packages);
+      return { tree: await addAccounts(recorded, accounts), packages };
+    });
   },
 };
 
@@ -83,10 +86,12 @@ export async function openPackages(
   cacheDirectory: string,
   work: Work,
 ): Promise<DebianPackage[]> {
-  const { openPackage } = await import("../../debian/index.ts");
+  const { openPackage, openUnpacked } = await import("../../debian/index.ts");
   return settle(
     chosen.map(async (one) => {
       const record = servedRecord(one, archive);
+      const unpacked = openUnpacked(record, cacheDirectory);
+      if (unpacked !== undefined) return unpacked;
       const open = async (): Promise<DebianPackage> =>
         openPackage(await archive.fetch(record, work), record, cacheDirectory, work);
       // A download that was damaged since is thrown away when it is found out; it is fetched once more.

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type {
   Archive,
   BootstrapResolution,
+  IndexFile,
   PackageIndex,
   PackageRecord,
   Resolution,
@@ -38,10 +39,10 @@ export const resolveExecutor: Executor = {
   async run(step, inputs) {
     const { resolve } = await import("../../debian/index.ts");
     const request = step.parameters as ResolveParameters;
-    const { architecture, packages } = await withIndexes(inputs, request.architecture, (indexes) =>
-      resolve(indexes, { ...request, packages: [...request.packages] }),
-    );
-    const resolution: Resolution = { architecture, packages: packages.map(chosenRecord) };
+    const resolution = await answered<Resolution>(resolveExecutor, request, inputs, (indexes) => {
+      const { architecture, packages } = resolve(indexes, { ...request, packages: [...request.packages] });
+      return { architecture, packages: packages.map(chosenRecord) };
+    });
     return {
       digest: resolutionDigest(resolution),
       record: resolution as unknown as Json,
@@ -69,10 +70,15 @@ export const bootstrapResolveExecutor: Executor = {
   async run(step, inputs) {
     const { resolveBootstrap } = await import("../../debian/index.ts");
     const request = step.parameters as ResolveParameters;
-    const found = await withIndexes(inputs, request.architecture, (indexes) =>
-      resolveBootstrap(indexes, request),
+    const resolution = await answered<BootstrapResolution>(
+      bootstrapResolveExecutor,
+      request,
+      inputs,
+      (indexes) => {
+        const found = resolveBootstrap(indexes, request);
+        return { ...found, packages: found.packages.map(chosenRecord) };
+      },
     );
-    const resolution: BootstrapResolution = { ...found, packages: found.packages.map(chosenRecord) };
     const { base, manual } = resolution;
     return {
       digest: digestOfJson([resolutionDigest(resolution), base, manual]),
@@ -82,16 +88,38 @@ export const bootstrapResolveExecutor: Executor = {
   },
 };
 
-/** Opens the archive's package indexes of an architecture for as long as something looks into them. */
-async function withIndexes<T>(
+/**
+ * What a request comes to in the archive's package indexes of its architecture. The same request in the same indexes
+ * comes to the same for every store, so the answer is remembered beside them.
+ *
+ * @param answer - makes an answer that JSON can hold
+ */
+async function answered<T>(
+  { kind, version }: Executor,
+  request: ResolveParameters,
   inputs: Readonly<Record<string, Input>>,
-  architecture: string,
+  answer: (indexes: readonly PackageIndex[]) => T,
+): Promise<T> {
+  const { derived } = await import("../../debian/index.ts");
+  const input = inputOf(inputs, "archive");
+  const { cacheDirectory } = archiveOptions(input.step);
+  const files = await (await input.value<Archive>()).indexes(request.architecture);
+  const memory = derived(cacheDirectory, `${kind}-v${version}`);
+  const key = digestOfJson({ request, indexes: files.map(({ path: _, ...file }) => file) });
+  const known = memory.get(key) as T | undefined;
+  if (known !== undefined) return known;
+  const fresh = await withIndexes(files, cacheDirectory, answer);
+  await memory.set(key, fresh);
+  return fresh;
+}
+
+/** Opens package indexes for as long as something looks into them. */
+async function withIndexes<T>(
+  files: readonly IndexFile[],
+  cacheDirectory: string,
   use: (indexes: readonly PackageIndex[]) => T,
 ): Promise<T> {
   const { openIndex } = await import("../../debian/index.ts");
-  const input = inputOf(inputs, "archive");
-  const { cacheDirectory } = archiveOptions(input.step);
-  const files = await (await input.value<Archive>()).indexes(architecture);
   const opening = files.map((file) => openIndex(file, join(cacheDirectory, "debian", "compiled")));
   try {
     return use(await settle(opening));
