@@ -7,6 +7,7 @@ import { program } from "./program.ts";
 /** A registry of its own process, on a free port of the loopback interface. */
 export interface RegistryProcess {
   readonly port: number;
+  readonly pid: number;
   /** As references name it. */
   readonly host: string;
   /** What it wrote to standard error so far. */
@@ -57,6 +58,7 @@ async function started(child: ChildProcess, says: "stdout" | "stderr"): Promise<
   });
   return {
     port,
+    pid: child.pid ?? 0,
     host: `127.0.0.1:${port}`,
     log: () => texts.stderr,
     stop: async (signal = "SIGTERM") => {

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { appendFile, readdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
+import { appendFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { readdir, readFile, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { type Digest, explainSystemError, isDigest, makeDirectories, withLock } from "../io/index.ts";
-import { emptyWhenMissing, isMissing } from "./blobs.ts";
+import { type Digest, explainSystemError, isDigest, withLock } from "../io/index.ts";
+import { emptyWhenMissing, isMissing, withDirectory } from "./blobs.ts";
 
 // As long as garbage collection leaves young blobs alone by itself.
 const lasts = 60 * 60 * 1000;
@@ -15,15 +16,15 @@ const mostIdleLines = 10_000;
  * names them and however old they are. Each process appends to a file of its own, a line for a blob; lines outlive
  * their process, because whoever pushed to a server that was killed goes on when it is back.
  *
- * Who takes a lease and who deletes exclude each other: after a lease was taken, a blob that is there stays there.
+ * Who takes a lease writes it and then looks whether anybody wants to delete; who deletes says so, by a ticket of the
+ * lock, and then reads the leases. So one of the two sees the other, and nearly always nobody waits. After a lease was
+ * taken, a blob that is there stays there.
  */
 export class Leases {
   readonly #directory: string;
   readonly #file: string;
   readonly #until = new Map<Digest, number>();
   #lines = 0;
-  #waiting = new Set<Digest>();
-  #writing: Promise<void> = Promise.resolve();
 
   constructor(store: string) {
     this.#directory = leasesDirectory(store);
@@ -32,45 +33,41 @@ export class Leases {
 
   /** Keeps blobs for an hour from now. Cheap where that was said not long ago. */
   async take(digests: Iterable<Digest>, now = Date.now()): Promise<void> {
-    for (const digest of digests) {
-      if ((this.#until.get(digest) ?? 0) <= now + renewedBefore) this.#waiting.add(digest);
-    }
-    if (this.#waiting.size === 0) return;
-    // All that ask while the file is being written are written together by the next one; the others find nothing to do.
-    const written = this.#writing.then(() => this.#flush());
-    this.#writing = written.catch(() => undefined);
-    await written;
-  }
-
-  async #flush(): Promise<void> {
-    const batch = this.#waiting;
-    if (batch.size === 0) return;
-    this.#waiting = new Set();
+    const wanted = [...digests].filter((digest) => (this.#until.get(digest) ?? 0) <= now + renewedBefore);
+    if (wanted.length === 0) return;
+    const text = linesOf(wanted.map((digest) => [digest, now + lasts]));
     try {
-      await makeDirectories(this.#directory);
-      await withLock(lockOf(this.#directory), () => this.#write(batch), { shared: true });
+      await withDirectory(this.#directory, () => appendFileSync(this.#file, text));
+      if (isAnybodyAt(lockOf(this.#directory))) await this.#takeInTurn(text);
     } catch (error) {
-      // Somebody else may count on this one to write what is theirs.
-      for (const digest of batch) this.#waiting.add(digest);
       throw explainSystemError(error, `write to ${this.#directory}`);
     }
+    for (const digest of wanted) this.#until.set(digest, now + lasts);
+    this.#lines += wanted.length;
+    if (this.#lines > this.#until.size + mostIdleLines) this.#rewrite(now);
   }
 
-  async #write(digests: ReadonlySet<Digest>): Promise<void> {
-    const now = Date.now();
-    const lines = [...digests].map((digest) => [digest, now + lasts] as const);
-    await appendFile(this.#file, linesOf(lines));
-    for (const [digest, until] of lines) this.#until.set(digest, until);
-    this.#lines += lines.length;
-    if (this.#lines > this.#until.size + mostIdleLines) await this.#rewrite(now);
+  /** What was written may have gone with a file that is being swept away. */
+  #takeInTurn(text: string): Promise<void> {
+    return withLock(lockOf(this.#directory), async () => appendFileSync(this.#file, text), { shared: true });
   }
 
-  async #rewrite(now: number): Promise<void> {
+  #rewrite(now: number): void {
     for (const [digest, until] of this.#until) if (until <= now) this.#until.delete(digest);
     const unfinished = `${this.#file}.new`;
-    await writeFile(unfinished, linesOf(this.#until));
-    await rename(unfinished, this.#file);
+    writeFileSync(unfinished, linesOf(this.#until));
+    renameSync(unfinished, this.#file);
     this.#lines = this.#until.size;
+  }
+}
+
+/** Whether anybody holds a lock or waits for it; one who died doing so is seen as well. */
+function isAnybodyAt(lock: string): boolean {
+  try {
+    return readdirSync(lock).length > 0;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
   }
 }
 
@@ -100,12 +97,14 @@ export async function whileNobodyLeases<T>(
 /** Deletes files of which no line says anything any more. */
 export async function sweepLeases(store: string, now = Date.now()): Promise<void> {
   const directory = leasesDirectory(store);
-  for (const name of await files(directory)) {
-    const path = join(directory, name);
-    const found = await stat(path).catch(() => undefined);
-    if (found === undefined || found.mtimeMs + lasts > now) continue;
-    await unlink(path).catch(() => undefined);
-  }
+  await withLock(lockOf(directory), async () => {
+    for (const name of await files(directory)) {
+      const path = join(directory, name);
+      const found = await stat(path).catch(() => undefined);
+      if (found === undefined || found.mtimeMs + lasts > now) continue;
+      await unlink(path).catch(() => undefined);
+    }
+  });
 }
 
 function leasesDirectory(store: string): string {

@@ -3,7 +3,7 @@ import { WhittleError } from "../../io/index.ts";
 import type { Access } from "./access.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { Metrics } from "./metrics.ts";
-import { watchPace } from "./pace.ts";
+import { type Pace, watchPace } from "./pace.ts";
 import { Refused } from "./refused.ts";
 import { routeOf } from "./route.ts";
 
@@ -18,6 +18,7 @@ export interface HandlerOptions {
   readonly dispatch: Dispatch;
   readonly access: Access;
   readonly metrics: Metrics;
+  readonly pace?: Pace | undefined;
   /** Told of every answered request, as one line of JSON. */
   readonly log: (line: string) => void;
 }
@@ -36,7 +37,7 @@ export function makeHandler(
     let user = "";
     let reason: string | undefined;
     metrics.active += 1;
-    const unwatch = watchPace(request, response, undefined, () => {
+    const unwatch = watchPace(request, response, options.pace, () => {
       reason = "the client is too slow";
     });
     try {

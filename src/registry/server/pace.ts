@@ -44,6 +44,6 @@ function moved(socket: Socket): number {
 
 /** Its body is wanted and not there, or an answer is there and not taken. */
 function clientIsWaitedFor(request: IncomingMessage, response: ServerResponse): boolean {
-  const wantsBody = !request.complete && !request.isPaused() && request.readableLength === 0;
+  const wantsBody = !request.complete && request.readableLength === 0;
   return wantsBody || response.writableNeedDrain;
 }

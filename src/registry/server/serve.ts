@@ -9,6 +9,7 @@ import { type AccessOptions, openAccess } from "./access.ts";
 import { Dispatch } from "./dispatch.ts";
 import { makeHandler } from "./handler.ts";
 import { Metrics } from "./metrics.ts";
+import type { Pace } from "./pace.ts";
 
 /** How a store is served. */
 export interface ServeOptions extends AccessOptions {
@@ -21,10 +22,22 @@ export interface ServeOptions extends AccessOptions {
   readonly maxBlob?: number;
   /** Connections at a time (default 4096). */
   readonly maxConnections?: number;
+  /** How long clients are waited for; by default as long as an honest one may need. */
+  readonly patience?: Patience;
   /** Milliseconds for what is under way when the server is told to stop (default 10 seconds). */
   readonly grace?: number;
   /** Told of every answered request, as one line of JSON. */
   readonly log: (line: string) => void;
+}
+
+/** How long clients are waited for, in milliseconds. */
+export interface Patience {
+  /** For the head of a request, from when the connection is made or the one before was answered (20 seconds). */
+  readonly headers?: number;
+  /** For anything at all on a connection (a minute). */
+  readonly idle?: number;
+  /** For a body to move on. */
+  readonly pace?: Pace;
 }
 
 /** A registry that answers. */
@@ -38,14 +51,7 @@ export interface RunningRegistry {
 const usual = { maxBlob: 100 * 1024 ** 3, sessions: 512, maxConnections: 4096, grace: 10_000 };
 // Who says nothing for so long is gone; bodies may take as long as they move.
 const idle = 60_000;
-const settings = {
-  keepAliveTimeout: 30_000,
-  // From when a connection is made, or a request begins.
-  headersTimeout: 20_000,
-  connectionsCheckingInterval: 5_000,
-  requestTimeout: 0,
-  maxHeaderSize: 32 * 1024,
-};
+const headers = 20_000;
 
 /**
  * Serves a store as a registry (distribution-spec 1.1).
@@ -53,18 +59,26 @@ const settings = {
  * @throws WhittleError `ENVIRONMENT` when the address is taken, `PERMISSION`, `USAGE`
  */
 export async function serve(store: Store, options: ServeOptions): Promise<RunningRegistry> {
-  const { log, maxBlob = usual.maxBlob } = options;
+  const { log, maxBlob = usual.maxBlob, patience = {} } = options;
   const metrics = new Metrics();
   const access = await openAccess(options);
   const dispatch = new Dispatch(store, { bytes: maxBlob, sessions: usual.sessions }, metrics);
-  const handler = makeHandler({ dispatch, access, metrics, log });
+  const handler = makeHandler({ dispatch, access, metrics, log, pace: patience.pace });
   const handle = (request: IncomingMessage, response: ServerResponse): void =>
     void handler(request, response);
+  const headersTimeout = patience.headers ?? headers;
+  const settings = {
+    headersTimeout,
+    connectionsCheckingInterval: headersTimeout / 4,
+    keepAliveTimeout: 30_000,
+    requestTimeout: 0,
+    maxHeaderSize: 32 * 1024,
+  };
   const server =
     options.tls === undefined
       ? createServer(settings, handle)
       : createSecureServer({ ...settings, ...options.tls }, handle);
-  server.timeout = idle;
+  server.timeout = patience.idle ?? idle;
   server.maxConnections = options.maxConnections ?? usual.maxConnections;
   tellOfRefused(server, log);
   await listen(server, options);
