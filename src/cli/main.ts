@@ -12,6 +12,8 @@ import { type VerbEntry, verbs } from "./verbs.ts";
  * 0 done, 1 the answer is no, 2 usage, 3 environment, 4 the work failed, 130 interrupted.
  */
 export async function main(argv: readonly string[]): Promise<void> {
+  // Help is printed without a verb that watches its output; who has read enough of it goes away.
+  process.stdout.on("error", () => undefined);
   const program = createProgram();
   const verb = verbs.find((entry) => entry.name === verbOf(argv));
   // Only the verb that is used is loaded and defined; the others are names with a summary.

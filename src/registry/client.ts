@@ -2,9 +2,11 @@ import type { NameReference } from "../image/index.ts";
 import { type Environment, WhittleError } from "../io/index.ts";
 import { findCredential } from "./credentials.ts";
 import { endpointOf } from "./endpoint.ts";
+import { readPlaces } from "./mirrors.ts";
 import { Repository } from "./repository.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import { readSettings } from "./settings.ts";
+import { readEntries, type SettingsEntry } from "./settings-file.ts";
 
 /** How the registries of one run are reached. */
 export interface ClientOptions extends Partial<Omit<SessionOptions, "environment">> {
@@ -19,18 +21,24 @@ export interface RegistryClient {
   repository(reference: NameReference, signal: AbortSignal): Promise<Repository>;
 }
 
-/** Opens a client; nothing is read or connected before the first use. */
+/** Opens a client; nothing is read or connected before the first use, and the settings are read once. */
 export function openClient(options: ClientOptions): RegistryClient {
   const { environment } = options;
   const sessions = new Map<string, Promise<Session>>();
   // Waiting for one that does not answer is for once.
   const silent = new Set<string>();
+  let read: Promise<readonly SettingsEntry[]> | undefined;
+  const entries = (): Promise<readonly SettingsEntry[]> => {
+    read ??= readEntries(environment);
+    return read;
+  };
   const session = (host: string): Promise<Session> => {
     const known = sessions.get(host);
     if (known !== undefined) return known;
     const made = (async () => {
-      const settings = await readSettings(host, environment);
-      const credential = (wanted: string) => findCredential(wanted, environment);
+      const settings = await readSettings(host, environment, await entries());
+      const credential = (wanted: string, repository?: string) =>
+        findCredential(wanted, environment, repository);
       return new Session(endpointOf(host, settings), { credential, ...options });
     })();
     sessions.set(host, made);
@@ -39,19 +47,19 @@ export function openClient(options: ClientOptions): RegistryClient {
   return {
     session,
     repository: async ({ registry, repository, tag, digest }, signal) => {
-      const { mirrors = [] } = await readSettings(registry, environment);
+      const { mirrors, home } = readPlaces({ registry, repository }, await entries());
       for (const mirror of mirrors) {
-        if (silent.has(mirror)) continue;
-        const there = new Repository(await session(mirror), repository, signal);
+        if (silent.has(mirror.registry)) continue;
+        const there = new Repository(await session(mirror.registry), mirror.repository, signal);
         // A mirror that does not answer is as good as one that has nothing.
         const found = await there.head(digest ?? tag ?? "latest").catch((error: unknown) => {
-          if (error instanceof WhittleError && error.code === "NETWORK") silent.add(mirror);
+          if (error instanceof WhittleError && error.code === "NETWORK") silent.add(mirror.registry);
           return undefined;
         });
         signal.throwIfAborted();
         if (found !== undefined) return there;
       }
-      return new Repository(await session(registry), repository, signal);
+      return new Repository(await session(home.registry), home.repository, signal);
     },
   };
 }

@@ -1,13 +1,12 @@
 import {
   formatReference,
   isPathReference,
-  openImage,
   type Platform,
   parseReference,
   type Reference,
 } from "../image/index.ts";
 import type { Digest, Environment, Work } from "../io/index.ts";
-import { attachedTo, type OpenedImage, type Store, writeTo } from "../store/index.ts";
+import { attachedTo, chosenPart, type OpenedImage, type Store, writeTo } from "../store/index.ts";
 import type { RegistryClient } from "./client.ts";
 import { pullImage } from "./pull.ts";
 import { pushImage } from "./push.ts";
@@ -39,11 +38,8 @@ export async function copyImage(
   work: Work,
   options: CopyOptions,
 ): Promise<Digest> {
-  const { store, client, platform } = options;
-  const descriptor =
-    platform === undefined
-      ? opened.descriptor
-      : (await openImage(opened.source, opened.descriptor, platform)).descriptor;
+  const { store, client } = options;
+  const descriptor = await chosenPart(opened.source, opened.descriptor, options);
   const referrers = options.withReferrers ? await attachedTo({ ...opened, descriptor }) : [];
   if (!isPathReference(to) && to.transport === "docker") {
     const source = parseReference(from);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import type { Environment } from "../io/index.ts";
 import { findCredential, removeCredential, saveCredential } from "./credentials.ts";
+import { parseLoginPlace } from "./login.ts";
 
 // A helper of Docker's protocol that keeps one file for each server.
 const helper = `#!/bin/sh
@@ -82,6 +83,29 @@ describe("credentials in a file", () => {
     expect(await findCredential("docker.io", environment)).toEqual(ada);
   });
 
+  it("of a part of a registry count for what is below it, the most particular first", async () => {
+    const auth = (name: string): { auth: string } => ({ auth: base64(`${name}:p`) });
+    configure({
+      auths: {
+        "registry.example": auth("all"),
+        "registry.example/team": auth("team"),
+        "registry.example/team/api": auth("api"),
+        "other.example/team": auth("other"),
+      },
+    });
+    const who = async (repository?: string, host = "registry.example"): Promise<unknown> =>
+      (await findCredential(host, environment, repository)) ?? "nobody";
+    expect(await who()).toMatchObject({ username: "all" });
+    expect(await who("teams/x")).toMatchObject({ username: "all" });
+    expect(await who("team")).toMatchObject({ username: "team" });
+    expect(await who("team/web")).toMatchObject({ username: "team" });
+    expect(await who("team/api")).toMatchObject({ username: "api" });
+    expect(await who("team/api/x")).toMatchObject({ username: "api" });
+    expect(await who("team/x", "other.example")).toMatchObject({ username: "other" });
+    expect(await who("x", "other.example")).toBe("nobody");
+    expect(await who(undefined, "other.example")).toBe("nobody");
+  });
+
   it("are looked for in podman's file before Docker's, and in a named file only", async () => {
     configure({ auths: { "registry.example": { auth: base64("docker:1") } } });
     configure(
@@ -139,6 +163,39 @@ describe("logging in and out", () => {
       username: "x",
       password: "y",
     });
+  });
+});
+
+describe("what is logged in to", () => {
+  it.each([
+    ["registry.example", "registry.example", "registry.example"],
+    ["localhost:5000", "localhost:5000", "localhost:5000"],
+    ["https://registry.example/", "registry.example", "registry.example"],
+    ["https://index.docker.io/v1/", "index.docker.io", "index.docker.io"],
+    ["registry.example/team/api", "registry.example", "registry.example/team/api"],
+  ])("%s", (text, host, key) => {
+    expect(parseLoginPlace(text)).toEqual({ host, key });
+  });
+
+  it.each(["", "a b", "registry.example/Team", "user:secret@registry.example", "registry.example//a"])(
+    "not %j",
+    (text) => {
+      expect(() => parseLoginPlace(text)).toThrow(expect.objectContaining({ code: "REFERENCE_INVALID" }));
+    },
+  );
+
+  it("may be a part of a registry, which helpers know nothing of", async () => {
+    install("tested");
+    configure({ credsStore: "tested" });
+    const saved = await saveCredential(
+      "registry.example/team",
+      { username: "ada", password: "love:lace" },
+      environment,
+    );
+    expect(saved).toEqual({ path: join(home, ".docker/config.json") });
+    expect(await findCredential("registry.example", environment, "team/api")).toEqual(ada);
+    expect(await findCredential("registry.example", environment, "x")).toBeUndefined();
+    expect(await removeCredential("registry.example/team", environment)).toBe(true);
   });
 });
 

@@ -27,14 +27,19 @@ function hostOfKey(key: string): string {
  * What is known of a person at a registry: in podman's and Docker's files, or by the credential helpers that they
  * name.
  *
+ * @param repository - what it is wanted for: keys such as `HOST/team` count for what is below them, the longest first,
+ *   before those of the host (containers-auth.json(5))
  * @throws WhittleError `ENVIRONMENT` when a file or helper is not usable
  */
 export async function findCredential(
   host: string,
   environment: Environment,
+  repository?: string,
 ): Promise<Credential | undefined> {
   for (const path of authPaths(environment)) {
     const config = await readDockerConfig(path);
+    const particular = credentialBelow(config, host, repository);
+    if (particular !== undefined) return particular;
     const helper = helperFor(config, host);
     const kept =
       helper === undefined
@@ -49,7 +54,10 @@ export async function findCredential(
 /** Where {@link saveCredential} put it, for a person. */
 export type SavedIn = { readonly helper: string } | { readonly path: string };
 
-/** Keeps a name and a password: by the helper that the file names, else in the file itself, which its owner only may read. */
+/**
+ * Keeps a name and a password for a registry, or for a part of one (`HOST/team`): by the helper that the file names, else in the file itself, which its owner
+ * only may read.
+ */
 export async function saveCredential(
   host: string,
   credential: { readonly username: string; readonly password: string },
@@ -57,7 +65,8 @@ export async function saveCredential(
 ): Promise<SavedIn> {
   const path = loginPath(environment);
   const [key = host] = keysOf(host);
-  const helper = helperFor(await readDockerConfig(path), host);
+  // Helpers know hosts only.
+  const helper = isPart(host) ? undefined : helperFor(await readDockerConfig(path), host);
   if (helper !== undefined) {
     await storeInHelper(helper, key, credential, environment);
     return { helper };
@@ -74,7 +83,7 @@ export async function removeCredential(host: string, environment: Environment): 
   let removed = false;
   for (const path of authPaths(environment)) {
     const config = await readDockerConfig(path);
-    const helper = helperFor(config, host);
+    const helper = isPart(host) ? undefined : helperFor(config, host);
     if (helper !== undefined) {
       const [key = host] = keysOf(host);
       removed = (await credentialFromHelper(helper, key, environment)) !== undefined || removed;
@@ -88,6 +97,11 @@ export async function removeCredential(host: string, environment: Environment): 
     });
   }
   return removed;
+}
+
+/** Whether a key names a part of a registry. */
+function isPart(key: string): boolean {
+  return key.includes("/");
 }
 
 function loginPath(environment: Environment): string {
@@ -104,6 +118,20 @@ function helperFor(config: DockerConfig, host: string): string | undefined {
 
 function belongs(key: string, host: string): boolean {
   return keysOf(host).includes(key) || hostOfKey(key) === host;
+}
+
+function credentialBelow(
+  { auths = {} }: DockerConfig,
+  host: string,
+  repository: string | undefined,
+): Credential | undefined {
+  const words = repository?.split("/") ?? [];
+  for (let count = words.length; count > 0; count--) {
+    const stored = auths[`${host}/${words.slice(0, count).join("/")}`];
+    const found = stored === undefined || stored === null ? undefined : readAuth(stored);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function credentialIn({ auths }: DockerConfig, host: string): Credential | undefined {

@@ -11,8 +11,6 @@ export interface Endpoint {
 
 /** What the settings say of one registry. */
 export interface RegistrySettings {
-  /** Registries that are asked first when something is read. */
-  readonly mirrors?: readonly string[];
   /** Plain HTTP and any certificate are accepted. */
   readonly insecure?: boolean;
   readonly tls?: TlsOptions;

@@ -1,7 +1,40 @@
-import type { Environment } from "../io/index.ts";
+import { parseReference } from "../image/index.ts";
+import { type Environment, WhittleError } from "../io/index.ts";
 import { endpointOf } from "./endpoint.ts";
 import { Session } from "./session.ts";
 import { readSettings } from "./settings.ts";
+
+/** What a person logs in to: a registry, or a part of one, which has credentials of its own. */
+export interface LoginPlace {
+  readonly host: string;
+  /** As credentials are kept for it: `HOST` or `HOST/team`. */
+  readonly key: string;
+}
+
+/**
+ * Reads `HOST[:PORT][/PATH]`, with `https://` in front as older tools wrote it.
+ *
+ * @throws WhittleError `REFERENCE_INVALID`
+ */
+export function parseLoginPlace(text: string): LoginPlace {
+  const key = text.replace(/^https?:\/\//, "").replace(/(?:\/v[12])?\/$/, "");
+  const [host = "", ...words] = key.split("/");
+  // A host alone is a name's last word to a reference: only what follows it tells.
+  const named = /^[A-Za-z0-9.:[\]-]+$/.test(host) && isReference(`${host}/${words.join("/") || "x"}`);
+  if (named) return { host, key };
+  throw new WhittleError("REFERENCE_INVALID", `Cannot log in to "${text}": it is no registry`, {
+    hint: "HOST, HOST:PORT, or with the beginning of a repository's name HOST/team",
+  });
+}
+
+function isReference(text: string): boolean {
+  try {
+    parseReference(`docker://${text}`);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /**
  * Asks a registry whether it accepts a name and a password (distribution-spec, "Determining Support").

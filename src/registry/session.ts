@@ -19,8 +19,8 @@ import { type Authorization, authorize } from "./tokens.ts";
 /** How a client behaves; every member has a usual value. */
 export interface SessionOptions extends Partial<RetryPolicy> {
   readonly environment: Environment;
-  /** Finds what to show to a registry; asked once, when the registry wants to know. */
-  credential(host: string): Promise<Credential | undefined>;
+  /** Finds what to show to a registry for a repository of it; asked once for each, when the registry wants to know. */
+  credential(host: string, repository?: string): Promise<Credential | undefined>;
   /** Milliseconds without a byte after which a transfer counts as stalled (default 30 s). */
   readonly stall?: number;
   /** Blobs on their way at a time (default 6). */
@@ -68,7 +68,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #stall: number;
   readonly #shown = new Map<string, Promise<Authorization>>();
-  #credential: Promise<Credential | undefined> | undefined;
+  readonly #credentials = new Map<string, Promise<Credential | undefined>>();
   #sender: Promise<Send> | undefined;
   #address: string | undefined;
 
@@ -152,9 +152,8 @@ export class Session {
     const challenges = parseChallenges(header);
     if (challenges.length === 0) return undefined;
     const made = (async () => {
-      this.#credential ??= this.#options.credential(this.host);
       const { scopes, signal } = request;
-      const credential = await this.#credential;
+      const credential = await this.#credentialFor(scopes);
       return authorize(
         challenges,
         { host: this.host, scopes, credential, signal, address },
@@ -164,6 +163,16 @@ export class Session {
     this.#shown.set(scope, made);
     made.catch(() => this.#shown.delete(scope));
     return made;
+  }
+
+  /** What a repository is read or written with; one that is mounted from comes after it in the scopes. */
+  #credentialFor([scope = ""]: readonly string[]): Promise<Credential | undefined> {
+    const repository = /^repository:([^:]+):/.exec(scope)?.[1];
+    const known = this.#credentials.get(repository ?? "");
+    if (known !== undefined) return known;
+    const found = this.#options.credential(this.host, repository);
+    this.#credentials.set(repository ?? "", found);
+    return found;
   }
 
   #opened(): Promise<Send> {

@@ -29,16 +29,15 @@ describe("settings of registries", () => {
     expect(await readSettings("registry.example", environment)).toEqual({ tls: {} });
   });
 
-  it("name mirrors, certificates and what may be without TLS", async () => {
+  it("name certificates and what may be without TLS", async () => {
     write("ca.pem", "CA");
     write("client.pem", "CERT");
     write("client.key", "KEY");
     write(
       "registries.yaml",
-      `registries:\n  registry.example:\n    mirrors: [mirror.example, localhost:5000]\n    insecure: true\n    ca: ${home}/ca.pem\n    cert: ${home}/client.pem\n    key: ${home}/client.key\n`,
+      `registries:\n  registry.example:\n    insecure: true\n    ca: ${home}/ca.pem\n    cert: ${home}/client.pem\n    key: ${home}/client.key\n`,
     );
     expect(await readSettings("registry.example", environment)).toEqual({
-      mirrors: ["mirror.example", "localhost:5000"],
       insecure: true,
       tls: { ca: ["CA"], cert: "CERT", key: "KEY" },
     });
@@ -63,7 +62,6 @@ describe("settings of registries", () => {
     ["registries: {registry.example: 5}", /is not a map/],
     ["registries: {registry.example: {insecur: true}}", /unknown key "insecur"/],
     ["registries: {registry.example: {insecure: 1}}", /neither true nor false/],
-    ["registries: {registry.example: {mirrors: a}}", /not a list of hosts/],
     ["registries: {registry.example: {ca: here.pem}}", /not an absolute path/],
   ])("that are wrong say what: %s", async (text, message) => {
     write("registries.yaml", text);

@@ -1,66 +1,40 @@
 import { readdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { configurationDirectory, type Environment, isSystemError, WhittleError } from "../io/index.ts";
+import { type Environment, WhittleError } from "../io/index.ts";
 import type { RegistrySettings } from "./endpoint.ts";
-
-/** What `registries.yaml` may say of a registry. */
-const knownKeys = ["mirrors", "insecure", "ca", "cert", "key"] as const;
-
-/** Where settings of registries are read from: `$WHITTLE_REGISTRIES`, else a person's own file and the machine's. */
-export function settingsPaths(environment: Environment): readonly string[] {
-  const named = environment["WHITTLE_REGISTRIES"];
-  if (named !== undefined && named !== "") return [named];
-  return [join(configurationDirectory(environment), "registries.yaml"), "/etc/whittle/registries.yaml"];
-}
+import { invalid, readEntries, readIfThere, type SettingsEntry } from "./settings-file.ts";
 
 /**
- * What is set for a registry: by `registries.yaml`, and by the directories of certificates that Docker and podman
+ * How a registry is to be reached: by `registries.yaml`, and by the directories of certificates that Docker and podman
  * read (`certs.d/HOST:PORT`).
  *
+ * @param entries - what the files say, where it is known already
  * @throws WhittleError `USAGE` when the file is not valid, `NOT_FOUND`, `PERMISSION`
  */
-export async function readSettings(host: string, environment: Environment): Promise<RegistrySettings> {
+export async function readSettings(
+  host: string,
+  environment: Environment,
+  entries?: readonly SettingsEntry[],
+): Promise<RegistrySettings> {
   const tls = await certificatesOf(host, environment);
-  for (const path of settingsPaths(environment)) {
-    const text = await readIfThere(path);
-    if (text === undefined) continue;
-    const settings = await parseSettings(text, path, host);
-    if (settings !== undefined) return { ...settings, tls: { ...tls, ...settings.tls } };
-  }
-  return { tls };
+  const found = (entries ?? (await readEntries(environment))).find(({ name }) => name === host);
+  if (found === undefined) return { tls };
+  const { insecure, tls: own } = await reachedBy(found);
+  return { insecure, tls: { ...tls, ...own } };
 }
 
-async function parseSettings(
-  text: string,
-  path: string,
-  host: string,
-): Promise<RegistrySettings | undefined> {
-  const { parse } = await import("yaml");
-  let document: unknown;
-  try {
-    document = parse(text);
-  } catch (error) {
-    throw invalid(path, error instanceof Error ? (error.message.split("\n")[0] ?? "") : "it is not YAML");
-  }
-  const registries = (document as { registries?: unknown } | null)?.registries;
-  if (document === null || registries === undefined) return undefined;
-  if (!isRecord(registries)) throw invalid(path, "`registries` is not a map of hosts");
-  const found = registries[host];
-  if (found === undefined) return undefined;
-  if (!isRecord(found)) throw invalid(path, `what it says of ${host} is not a map`);
-  const unknown = Object.keys(found).find((key) => !(knownKeys as readonly string[]).includes(key));
-  if (unknown !== undefined)
-    throw invalid(path, `${host} has the unknown key "${unknown}", ${knownKeys.join(", ")} are known`);
-  const { mirrors = [], insecure = false, ca, cert, key } = found;
-  if (!Array.isArray(mirrors) || !mirrors.every((mirror) => typeof mirror === "string")) {
-    throw invalid(path, `mirrors of ${host} is not a list of hosts`);
-  }
-  if (typeof insecure !== "boolean") throw invalid(path, `insecure of ${host} is neither true nor false`);
-  const pem = async (value: unknown, name: string): Promise<string | undefined> => {
+async function reachedBy({
+  path,
+  name,
+  values,
+}: SettingsEntry): Promise<{ insecure: boolean; tls: NonNullable<RegistrySettings["tls"]> }> {
+  const { insecure = false, ca, cert, key } = values;
+  if (typeof insecure !== "boolean") throw invalid(path, `insecure of ${name} is neither true nor false`);
+  const pem = async (value: unknown, member: string): Promise<string | undefined> => {
     if (value === undefined) return undefined;
     if (typeof value !== "string" || !isAbsolute(value))
-      throw invalid(path, `${name} of ${host} is not an absolute path`);
+      throw invalid(path, `${member} of ${name} is not an absolute path`);
     const read = await readIfThere(value);
     if (read === undefined)
       throw new WhittleError("NOT_FOUND", `Cannot read ${value}: there is no such file, ${path} names it`);
@@ -72,7 +46,6 @@ async function parseSettings(
     await pem(key, "key"),
   ];
   return {
-    mirrors,
     insecure,
     tls: {
       ...(authority === undefined ? {} : { ca: [authority] }),
@@ -109,22 +82,4 @@ async function certificatesOf(
     };
   }
   return {};
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  return readFile(path, "utf8").catch((error: unknown) => {
-    if (isSystemError(error) && (error.code === "ENOENT" || error.code === "ENOTDIR")) return undefined;
-    throw new WhittleError(
-      "PERMISSION",
-      `Cannot read ${path}: ${isSystemError(error) ? error.code : String(error)}`,
-    );
-  });
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function invalid(path: string, found: string): WhittleError {
-  return new WhittleError("USAGE", `Cannot use the registry settings in ${path}: ${found}`);
 }

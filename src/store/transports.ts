@@ -10,6 +10,7 @@ import {
   type Reference,
 } from "../image/index.ts";
 import { WhittleError, type Work } from "../io/index.ts";
+import { chosenPart } from "./layout-image.ts";
 import type { OpenedImage, ReadOptions, Transport, WriteOptions } from "./opened.ts";
 import type { Store } from "./store.ts";
 
@@ -85,7 +86,6 @@ export async function writeTo(
   if (parsed.transport !== "store" || store === undefined) {
     throw new WhittleError("NOT_FOUND", `Cannot write ${formatReference(parsed)}: it is not on this disk`);
   }
-  const { chosenPart } = await import("./layout-image.ts");
   const part = await chosenPart(source, descriptor, options);
   for (const item of [part, ...(options.referrers ?? [])])
     await copyReachable(source, item, store, work.signal);

@@ -12,7 +12,11 @@ const mostBytes = 64 * 1024;
 export const command: VerbModule = {
   define(command, run) {
     command
-      .argument("[registry]", "host and port of the registry", "docker.io")
+      .argument(
+        "[registry]",
+        "HOST[:PORT], or with the beginning of a repository's name HOST/team",
+        "docker.io",
+      )
       .requiredOption("-u, --username <name>", "who logs in")
       .option(
         "--password-stdin",
@@ -26,8 +30,9 @@ export const command: VerbModule = {
   },
 };
 
-async function login(registry: string, flags: Flags, context: VerbContext): Promise<number> {
-  const { checkLogin, saveCredential } = await import("../../registry/index.ts");
+async function login(text: string, flags: Flags, context: VerbContext): Promise<number> {
+  const { checkLogin, parseLoginPlace, saveCredential } = await import("../../registry/index.ts");
+  const { host, key: registry } = parseLoginPlace(text);
   const username = flags.username ?? "";
   const password = await readPassword(context);
   if (username === "" || password === "") {
@@ -35,7 +40,7 @@ async function login(registry: string, flags: Flags, context: VerbContext): Prom
       hint: `whittle login ${registry} -u NAME --password-stdin < FILE`,
     });
   }
-  await checkLogin(registry, { username, password }, context.environment, context.signal);
+  await checkLogin(host, { username, password }, context.environment, context.signal);
   const saved = await saveCredential(registry, { username, password }, context.environment);
   const where = "helper" in saved ? `by docker-credential-${saved.helper}` : `in ${saved.path}`;
   context.out(`Logged in to ${registry} as ${username}; the password is kept ${where}\n`);

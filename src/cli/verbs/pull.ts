@@ -1,20 +1,18 @@
-import { Option } from "commander";
 import { formatReference, hostPlatform, parsePlatform, storeName } from "../../image/index.ts";
+import { type FormatFlags, formatOption } from "../transfer-options.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
 
-interface Flags {
+interface Flags extends FormatFlags {
   readonly platform?: string;
   readonly allPlatforms?: boolean;
-  readonly format: "text" | "json";
 }
 
 export const command: VerbModule = {
   define(command, run) {
-    command
+    formatOption(command)
       .argument("<reference...>", "images of registries: REGISTRY/REPOSITORY[:TAG][@DIGEST]")
       .option("--platform <platform>", "the platform to pull (default: this machine's)")
       .option("--all-platforms", "pull every platform of an image that has several")
-      .addOption(new Option("--format <form>", "how to print").choices(["text", "json"]).default("text"))
       .addHelpText(
         "after",
         "\nExamples:\n  whittle pull debian:trixie-slim\n  whittle pull registry.example/team/api:1 --platform linux/arm64\n",
@@ -25,19 +23,17 @@ export const command: VerbModule = {
 
 async function pull(references: readonly string[], flags: Flags, context: VerbContext): Promise<number> {
   const { openClient, openRemote, pullImage, remoteReference } = await import("../../registry/index.ts");
-  const { attachedTo } = await import("../../store/index.ts");
-  const { openImage } = await import("../../image/index.ts");
-  const wanted = flags.platform === undefined ? hostPlatform() : parsePlatform(flags.platform);
+  const { attachedTo, chosenPart } = await import("../../store/index.ts");
+  const platform = flags.platform === undefined ? hostPlatform() : parsePlatform(flags.platform);
+  const wanted = flags.allPlatforms === true ? {} : { platform };
   const named = references.map((text) => remoteReference(text));
   const client = openClient({ environment: context.environment });
   const store = await context.store();
   const done: { reference: string; digest: string }[] = [];
   for (const reference of named) {
     const opened = await openRemote(reference, context, client);
-    const image =
-      flags.allPlatforms === true
-        ? opened
-        : { ...opened, descriptor: (await openImage(opened.source, opened.descriptor, wanted)).descriptor };
+    const descriptor = await chosenPart(opened.source, opened.descriptor, wanted);
+    const image = { ...opened, descriptor };
     await pullImage(image.source, image.descriptor, store, context);
     for (const item of await attachedTo(image)) {
       await pullImage(image.source, item, store, context);

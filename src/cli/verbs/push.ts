@@ -1,46 +1,34 @@
-import { Option } from "commander";
-import { parsePlatform } from "../../image/index.ts";
+import { chosenPlatform, type TransferFlags, transferOptions } from "../transfer-options.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
-
-interface Flags {
-  readonly platform?: string;
-  readonly referrers: boolean;
-  readonly format: "text" | "json";
-}
 
 export const command: VerbModule = {
   define(command, run) {
-    command
+    transferOptions(command, "push")
       .argument("<image>", "name or digest of an image in the store, or a transport such as oci:DIR")
       .argument("[destination]", "REGISTRY/REPOSITORY[:TAG] (default: the image's own name)")
-      .option("--platform <platform>", "push this platform only of an image that has several")
-      .option(
-        "--no-referrers",
-        "leave behind what is attached to the image, such as the reasons of its files",
-      )
-      .addOption(new Option("--format <form>", "how to print").choices(["text", "json"]).default("text"))
       .addHelpText(
         "after",
         "\nExamples:\n  whittle push registry.example/team/api:1\n  whittle push api:1 localhost:5000/team/api:1\n",
       )
-      .action((image: string, destination: string | undefined, flags: Flags) =>
+      .action((image: string, destination: string | undefined, flags: TransferFlags) =>
         run((context) => push(image, destination ?? image, flags, context)),
       );
   },
 };
 
-async function push(image: string, destination: string, flags: Flags, context: VerbContext): Promise<number> {
+async function push(
+  image: string,
+  destination: string,
+  flags: TransferFlags,
+  context: VerbContext,
+): Promise<number> {
   const { openClient, pushImage, remoteReference } = await import("../../registry/index.ts");
-  const { attachedTo, readFrom } = await import("../../store/index.ts");
-  const { openImage } = await import("../../image/index.ts");
+  const { attachedTo, chosenPart, readFrom } = await import("../../store/index.ts");
   const target = remoteReference(destination);
   const client = openClient({ environment: context.environment });
   const opened = await readFrom(image, context, { store: await context.store() });
   try {
-    const descriptor =
-      flags.platform === undefined
-        ? opened.descriptor
-        : (await openImage(opened.source, opened.descriptor, parsePlatform(flags.platform))).descriptor;
+    const descriptor = await chosenPart(opened.source, opened.descriptor, chosenPlatform(flags));
     const result = await pushImage({
       session: await client.session(target.registry),
       ...{ repository: target.repository, tag: target.tag ?? "latest" },

@@ -1,26 +1,24 @@
-import { Option } from "commander";
 import { parseReference, reachable, storeName } from "../../image/index.ts";
 import { WhittleError } from "../../io/index.ts";
 import type { Store } from "../../store/index.ts";
 import { formatBytes } from "../format.ts";
+import { type FormatFlags, formatOption } from "../transfer-options.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
 
-interface Flags {
-  readonly format: "text" | "json";
+interface Flags extends FormatFlags {
   readonly prune?: boolean;
   readonly remote?: boolean;
 }
 
 export const command: VerbModule = {
   define(command, run) {
-    command
+    formatOption(command)
       .argument("<image...>", "names, or digests: all names of that image")
       .option("--prune", "delete what only these images needed, now; else `whittle store gc` does it later")
       .option(
         "--remote",
         "delete in the registry, not in the store: a tag, or with @DIGEST an image and its tags",
       )
-      .addOption(new Option("--format <form>", "how to print").choices(["text", "json"]).default("text"))
       .addHelpText(
         "after",
         "\nExamples:\n  whittle rmi --prune api:1 4f53cda18c2b\n  whittle rmi --remote registry.example/team/api:1\n",

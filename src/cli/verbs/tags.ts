@@ -1,24 +1,19 @@
-import { Option } from "commander";
+import { type FormatFlags, formatOption } from "../transfer-options.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
-
-interface Flags {
-  readonly format: "text" | "json";
-}
 
 export const command: VerbModule = {
   define(command, run) {
-    command
+    formatOption(command)
       .argument("<repository>", "REGISTRY/REPOSITORY")
-      .addOption(new Option("--format <form>", "how to print").choices(["text", "json"]).default("text"))
       .addHelpText(
         "after",
         "\nExamples:\n  whittle tags registry.example/team/api\n  whittle tags debian --format json\n",
       )
-      .action((repository: string, flags: Flags) => run((context) => tags(repository, flags, context)));
+      .action((repository: string, flags: FormatFlags) => run((context) => tags(repository, flags, context)));
   },
 };
 
-async function tags(name: string, flags: Flags, context: VerbContext): Promise<number> {
+async function tags(name: string, flags: FormatFlags, context: VerbContext): Promise<number> {
   const { openClient, remoteReference, Repository } = await import("../../registry/index.ts");
   const { registry, repository } = remoteReference(name);
   const client = openClient({ environment: context.environment });
