@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -114,6 +116,8 @@ describe("a disk that is too small", () => {
   });
 });
 
+const signals = ["SIGINT", "SIGTERM", "SIGKILL"] as const;
+
 describe("a build that is ended", () => {
   const lines = [
     "RUN echo one > /one",
@@ -127,7 +131,6 @@ describe("a build that is ended", () => {
     { phase: "while a layer is written", moment: /> written\n(?:.*\n)*?.*DONE/ },
     { phase: "in the last command", moment: /\d > last$/m },
   ];
-  const signals = ["SIGINT", "SIGTERM", "SIGKILL"] as const;
   const cases = signals.flatMap((signal) => phases.map((one) => ({ signal, ...one })));
 
   it.each(cases)("by $signal $phase leaves nothing running, and the next one completes", async (one) => {
@@ -157,6 +160,68 @@ describe("a build that is ended", () => {
     expect(second.status, second.stderr).toBe(0);
     expect((await machine.unfinished("root")).filter((name) => name.startsWith("steps/"))).toEqual([]);
   });
+});
+
+/** A server that leaves its first answer unfinished, and finishes the others. */
+async function stallingServer(
+  body: string,
+): Promise<{ server: Server; address: string; stalls: Promise<void> }> {
+  const { promise: stalls, resolve } = Promise.withResolvers<void>();
+  let first = true;
+  const server = createServer((request, response) => {
+    response.setHeader("content-length", body.length);
+    if (request.method === "HEAD" || !first) return void response.end(body);
+    first = false;
+    response.write(body.slice(0, 1), () => resolve());
+  });
+  await new Promise<void>((listens) => server.listen(0, "127.0.0.1", listens));
+  return { server, address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, stalls };
+}
+
+describe("a build that is ended while it fetches", () => {
+  const sources = [
+    { what: "a file", line: (address: string) => `ADD ${address}/file /fetched`, again: 0 },
+    // What it sends is no repository, so the next build ends at once, and says so.
+    { what: "a repository", line: (address: string) => `ADD ${address}/project.git /fetched`, again: 3 },
+  ];
+  const cases = signals.flatMap((signal) => sources.map((source) => ({ signal, ...source })));
+
+  it.each(cases)("$what, by $signal, leaves nothing running", async ({ signal, line, again }) => {
+    const { server, address, stalls } = await stallingServer("fetched\n");
+    try {
+      const words = ["build", "--progress", "plain", await machine.context([line(address)])];
+      const first = machine.sandbox.spawn("root", words, { stdio: ["ignore", "ignore", "inherit"] });
+      const ended = once(first, "close") as Promise<[number | null, string | null]>;
+      await stalls;
+      first.kill(signal);
+      expect(await ended).toEqual(signal === "SIGKILL" ? [null, signal] : [130, null]);
+      await until(async () => (await machine.sandbox.leftovers()).length === 0);
+      const second = await machine.sandbox.whittle("root", words);
+      expect(second.status, second.stderr).toBe(again);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+});
+
+describe("a context", () => {
+  it.each(["directory", "file"])(
+    "with a %s that this user may not read is refused, and it is named",
+    async (kind) => {
+      const context = await machine.context(["COPY . /all"]);
+      if (kind === "file") await writeFile(join(context, "closed"), "x", { mode: 0o600 });
+      else await mkdir(join(context, "closed"), { mode: 0o700 });
+      const refused = await machine.sandbox.whittle("subordinate", ["build", context]);
+      expect(refused.status, refused.stderr).toBe(3);
+      expect(refused.stderr).toMatch(
+        /Cannot read (?:the directory )?\S+\/closed: permission denied\nhint: .*\.dockerignore/,
+      );
+      await appendFile(join(context, ".dockerignore"), "closed\n");
+      const built = await machine.sandbox.whittle("subordinate", ["build", context]);
+      expect(built.status, built.stderr).toBe(0);
+    },
+  );
 });
 
 describe("a tower of layers", () => {

@@ -55,6 +55,23 @@ export async function readContext(
   signal: AbortSignal,
   filter: ContextFilter = {},
 ): Promise<ContextFiles> {
+  try {
+    return await scanned(context, path, signal, filter);
+  } catch (error) {
+    if (!(error instanceof WhittleError) || error.code !== "PERMISSION") throw error;
+    throw new WhittleError("PERMISSION", error.message, {
+      cause: error,
+      hint: "give this user the right to read it, or leave it out by a line in .dockerignore",
+    });
+  }
+}
+
+async function scanned(
+  context: Context,
+  path: string,
+  signal: AbortSignal,
+  filter: ContextFilter,
+): Promise<ContextFiles> {
   const top = await within(context, path);
   const cache = await DigestCache.open(context.cacheDirectory, top);
   const scan: Scan = {
