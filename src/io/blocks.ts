@@ -39,6 +39,9 @@ export function jobsAtOnce(): number {
   return Math.max(1, Math.min(availableParallelism() + 1, threads - 1));
 }
 
+// Results that wait for an earlier one, for each job at a time: short jobs go on while a long one is not done.
+const waitingForEach = 4;
+
 /**
  * Runs `job` on each item, several at a time, and yields the results in the order of the items. An item is only
  * taken when there is room for it.
@@ -48,14 +51,38 @@ export async function* inOrder<Item, Result>(
   job: (item: Item) => Promise<Result>,
   atOnce = jobsAtOnce(),
 ): AsyncGenerator<Result, void, undefined> {
-  const running: Promise<Result>[] = [];
-  for await (const item of items) {
-    const result = job(item);
+  const jobs: Job<Result>[] = [];
+  let running = 0;
+  let ended: () => void = () => undefined;
+  const begin = (item: Item): Job<Result> => {
+    running++;
+    const begun: Job<Result> = { result: job(item), isDone: false };
+    const end = (): void => {
+      running--;
+      begun.isDone = true;
+      ended();
+    };
     // A failure is seen when its turn comes; until then it must not count as unhandled.
-    result.catch(() => undefined);
-    running.push(result);
-    const first = running.length > atOnce ? running.shift() : undefined;
-    if (first !== undefined) yield await first;
+    begun.result.then(end, end);
+    return begun;
+  };
+  for await (const item of items) {
+    jobs.push(begin(item));
+    for (let first = jobs[0]; first !== undefined; first = jobs[0]) {
+      if (first.isDone || jobs.length > atOnce * waitingForEach) {
+        jobs.shift();
+        yield await first.result;
+      } else if (running > atOnce) {
+        await new Promise<void>((resolve) => {
+          ended = resolve;
+        });
+      } else break;
+    }
   }
-  for (const result of running) yield await result;
+  for (const { result } of jobs) yield await result;
+}
+
+interface Job<Result> {
+  readonly result: Promise<Result>;
+  isDone: boolean;
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import type { Digest } from "./digest.ts";
 import { explainSystemError, WhittleError } from "./errors.ts";
 
@@ -84,19 +84,33 @@ class FileContent implements Content {
     const handle = await open(path, "r").catch((error: unknown) => {
       throw explainSystemError(error, `read ${path}`);
     });
+    const read = (at: number): Promise<Buffer> => {
+      const chunk = readChunk(handle, at, Math.min(chunkSize, end - at));
+      // A failure is seen when the chunk's turn comes.
+      chunk.catch(() => undefined);
+      return chunk;
+    };
+    let next = read(start);
     try {
-      let at = start;
-      while (at < end) {
-        const buffer = Buffer.allocUnsafe(Math.min(chunkSize, end - at));
-        const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
-        if (bytesRead === 0) throw tooShort(path, at, end);
-        at += bytesRead;
-        yield buffer.subarray(0, bytesRead);
+      for (let at = start; at < end; ) {
+        const chunk = await next;
+        if (chunk.length === 0) throw tooShort(path, at, end);
+        at += chunk.length;
+        // While one is looked at the next is being read.
+        if (at < end) next = read(at);
+        yield chunk;
       }
     } finally {
+      await next.catch(() => undefined);
       await handle.close();
     }
   }
+}
+
+async function readChunk(handle: FileHandle, at: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(length);
+  const { bytesRead } = await handle.read(buffer, 0, length, at);
+  return buffer.subarray(0, bytesRead);
 }
 
 function readAtOnce(path: string | Buffer, start: number, end: number): Buffer {

@@ -168,14 +168,19 @@ export class BlobDirectory implements BlobSink, BlobSource {
       open = false;
       closeSync(file);
     };
+    // One chunk is written while the next is made.
+    let writing: Promise<void> = Promise.resolve();
     try {
       const hash = expected === undefined ? createHash("sha256") : undefined;
       let size = 0;
       for await (const chunk of stream) {
         hash?.update(chunk);
         size += chunk.length;
-        await writeAll(file, chunk);
+        await writing;
+        writing = writeAll(file, chunk);
+        writing.catch(() => undefined);
       }
+      await writing;
       const digest: Digest = expected ?? `sha256:${hash?.digest("hex")}`;
       if (expected === undefined && (await this.has(digest))) {
         close();
@@ -187,6 +192,7 @@ export class BlobDirectory implements BlobSink, BlobSource {
       await this.#rename(path, this.path(digest));
       return { digest, size };
     } catch (error) {
+      await writing.catch(() => undefined);
       if (open) close();
       await unlink(path).catch(() => undefined);
       throw error;
