@@ -24,11 +24,15 @@ const refreshAfterMilliseconds = 30 * 60 * 1000;
 
 const algorithms = ["sha256", "sha512"] as const;
 
-/** A blob as it lies on disk. */
-export interface StoredBlob {
+/** The file of a blob. */
+export interface BlobFile {
   readonly digest: Digest;
   readonly path: string;
   readonly size: number;
+}
+
+/** A blob as it lies on disk. */
+export interface StoredBlob extends BlobFile {
   /** Milliseconds since the epoch. */
   readonly modified: number;
 }
@@ -65,6 +69,12 @@ export class BlobDirectory implements BlobSink, BlobSource {
   /** When a blob was written or last asked for, in milliseconds since the epoch. */
   async modified(digest: Digest): Promise<number | undefined> {
     return (await this.#stat(digest))?.mtimeMs;
+  }
+
+  /** The file of a blob, if there is one. */
+  async file(digest: Digest): Promise<BlobFile | undefined> {
+    const found = await this.#stat(digest);
+    return found === undefined ? undefined : { digest, path: this.path(digest), size: found.size };
   }
 
   /** A blob's bytes, whatever it is; reading all of them verifies them. */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type Descriptor, type Reference, reachable, storeName } from "../image/index.ts";
 import { type Content, canonicalJson, type Digest, WhittleError, type Work } from "../io/index.ts";
-import { BlobDirectory } from "./blobs.ts";
+import { BlobDirectory, type BlobFile } from "./blobs.ts";
 import { type Collected, type CollectOptions, collect } from "./collect.ts";
 import { find } from "./find.ts";
 import { IndexFile } from "./index-file.ts";
@@ -50,6 +50,10 @@ export class DiskStore implements Store {
     expected?: { readonly digest?: Digest; readonly size?: number },
   ): Promise<{ readonly digest: Digest; readonly size: number }> {
     return this.#blobs.add(stream, expected);
+  }
+
+  file(digest: Digest): Promise<BlobFile | undefined> {
+    return this.#blobs.file(digest);
   }
 
   content(digest: Digest): Promise<Content | undefined> {

@@ -1,3 +1,4 @@
+export type { BlobFile } from "./blobs.ts";
 export type { Cache, JsonValue } from "./cache.ts";
 export { openCache, unpackedLayersDirectory } from "./cache.ts";
 export type { Collected, CollectOptions } from "./collect.ts";

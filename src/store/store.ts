@@ -1,5 +1,6 @@
 import type { BlobSink, BlobSource, Descriptor, Reference } from "../image/index.ts";
 import { type Content, type Digest, WhittleError, type Work } from "../io/index.ts";
+import type { BlobFile } from "./blobs.ts";
 import type { Collected, CollectOptions } from "./collect.ts";
 import { createStore } from "./create.ts";
 import { DiskStore } from "./disk-store.ts";
@@ -34,6 +35,8 @@ export interface Store extends BlobSink, BlobSource {
   held(): Promise<readonly HeldManifest[]>;
   /** Takes a manifest out of a repository; answers whether it was in it. */
   release(repository: string, digest: Digest): Promise<boolean>;
+  /** Where a blob lies, for who sends it on as it is; its bytes are to be verified. */
+  file(digest: Digest): Promise<BlobFile | undefined>;
   /** A blob's bytes, or nothing when it is not there; reading all of them verifies them. */
   content(digest: Digest): Promise<Content | undefined>;
   /**

@@ -1,8 +1,7 @@
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { type Digest, digestAlgorithm } from "../../io/index.ts";
 import type { Store } from "../../store/index.ts";
 import { entityTag, isKnown, wantedRange } from "./conditions.ts";
+import type { Downloads } from "./downloads.ts";
 import { answer, bodyOf, type Exchange, requestHeader } from "./exchange.ts";
 import type { Pushes } from "./pushes.ts";
 import { Refused } from "./refused.ts";
@@ -14,6 +13,7 @@ export interface Parts {
   readonly store: Store;
   readonly uploads: Uploads;
   readonly pushes: Pushes;
+  readonly downloads: Downloads;
 }
 
 /** GET and HEAD of a blob, with ranges and conditions. */
@@ -21,7 +21,7 @@ export async function sendBlob(
   exchange: Exchange,
   repository: string,
   digest: Digest,
-  { store, pushes }: Parts,
+  { store, pushes, downloads }: Parts,
 ): Promise<void> {
   const { response, request } = exchange;
   if (await store.has(digest)) {
@@ -29,8 +29,8 @@ export async function sendBlob(
     if (request.method === "HEAD") await pushes.expect(repository, [digest]);
     else await store.lease([digest]);
   }
-  const content = await store.content(digest);
-  if (content === undefined) throw new Refused("BLOB_UNKNOWN", "the blob is not here");
+  const file = await store.file(digest);
+  if (file === undefined) throw new Refused("BLOB_UNKNOWN", "the blob is not here");
   const headers = {
     "content-type": "application/octet-stream",
     "docker-content-digest": digest,
@@ -42,20 +42,20 @@ export async function sendBlob(
     response.writeHead(304, headers).end();
     return;
   }
-  const range = wantedRange(exchange, digest, content.size);
+  const range = wantedRange(exchange, digest, file.size);
   if (range === "none") {
-    throw new Refused("RANGE_INVALID", `the blob has ${content.size} bytes`, {
-      "content-range": `bytes */${content.size}`,
+    throw new Refused("RANGE_INVALID", `the blob has ${file.size} bytes`, {
+      "content-range": `bytes */${file.size}`,
     });
   }
-  const { start, end } = range ?? { start: 0, end: content.size };
+  const { start, end } = range ?? { start: 0, end: file.size };
   response.writeHead(range === undefined ? 200 : 206, {
     ...headers,
     "content-length": end - start,
-    ...(range === undefined ? {} : { "content-range": `bytes ${start}-${end - 1}/${content.size}` }),
+    ...(range === undefined ? {} : { "content-range": `bytes ${start}-${end - 1}/${file.size}` }),
   });
   if (request.method === "HEAD") response.end();
-  else await pipeline(Readable.from(content.open(range), { objectMode: false }), response);
+  else await downloads.send(file, range, response);
 }
 
 /** DELETE of a blob: of one that no manifest needs. */
@@ -69,7 +69,7 @@ export async function deleteBlob(exchange: Exchange, digest: Digest, store: Stor
 export async function beginUpload(
   exchange: Exchange,
   repository: string,
-  { store, uploads, pushes }: Parts,
+  { store, uploads, pushes, downloads }: Parts,
 ): Promise<void> {
   const { query, user } = exchange;
   const mount = query.get("mount");
@@ -96,6 +96,7 @@ export async function beginUpload(
   try {
     await pushes.expect(repository, [digest]);
     await uploads.finish(session, owner, bodyOf(exchange), digest);
+    await downloads.remember(await store.file(digest));
     answer(exchange, 201, created(repository, digest));
   } catch (error) {
     await uploads.cancel(session, owner).catch(() => undefined);
@@ -108,7 +109,7 @@ export async function continueUpload(
   exchange: Exchange,
   repository: string,
   session: string,
-  { uploads, pushes }: Parts,
+  { store, uploads, pushes, downloads }: Parts,
 ): Promise<void> {
   const { request, query, user } = exchange;
   const owner = { repository, user };
@@ -135,6 +136,7 @@ export async function continueUpload(
         if (at !== undefined) await uploads.append(session, owner, body, at);
         await uploads.finish(session, owner, at === undefined ? body : nothing(), digest);
       });
+      await downloads.remember(await store.file(digest));
       answer(exchange, 201, created(repository, digest));
       return;
     }

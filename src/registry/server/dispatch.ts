@@ -1,8 +1,15 @@
 import type { Store } from "../../store/index.ts";
-import { beginUpload, continueUpload, deleteBlob, sendBlob } from "./blob-requests.ts";
+import { beginUpload, continueUpload, deleteBlob, type Parts, sendBlob } from "./blob-requests.ts";
 import { Contents } from "./contents.ts";
+import { Downloads } from "./downloads.ts";
 import { answer, answerJson, type Exchange, pageOf } from "./exchange.ts";
-import { deleteManifest, listReferrers, sendManifest, takeManifest } from "./manifest-requests.ts";
+import {
+  deleteManifest,
+  listReferrers,
+  sendManifest,
+  type TakeParts,
+  takeManifest,
+} from "./manifest-requests.ts";
 import type { Metrics } from "./metrics.ts";
 import { Pushes } from "./pushes.ts";
 import { Refused } from "./refused.ts";
@@ -19,6 +26,7 @@ export class Dispatch {
   readonly #store: Store;
   readonly #contents: Contents;
   readonly #pushes: Pushes;
+  readonly #downloads = new Downloads();
   readonly #documents = new Turns(mostDocuments);
   readonly #metrics: Metrics;
 
@@ -63,8 +71,11 @@ export class Dispatch {
     }
   }
 
-  get #parts(): { store: Store; uploads: Uploads; pushes: Pushes; documents: Turns } {
-    return { store: this.#store, uploads: this.uploads, pushes: this.#pushes, documents: this.#documents };
+  get #parts(): Parts & TakeParts {
+    return {
+      ...{ store: this.#store, uploads: this.uploads, pushes: this.#pushes },
+      ...{ downloads: this.#downloads, documents: this.#documents },
+    };
   }
 
   async #manifest(exchange: Exchange, method: string, repository: string, reference: string): Promise<void> {

@@ -1,0 +1,68 @@
+import { createHash, randomBytes } from "node:crypto";
+import { readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { type Served, served } from "./served.contract.ts";
+
+const digestOf = (bytes: Buffer, algorithm = "sha256"): string =>
+  `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
+
+async function push({ origin }: Served, bytes: Buffer, algorithm = "sha256"): Promise<string> {
+  const path = `/v2/a/blobs/uploads/?digest=${digestOf(bytes, algorithm)}`;
+  expect((await fetch(origin + path, { method: "POST", body: new Uint8Array(bytes) })).status).toBe(201);
+  return `${origin}/v2/a/blobs/${digestOf(bytes, algorithm)}`;
+}
+
+const pulled = async (url: string, headers = {}): Promise<Buffer> =>
+  Buffer.from(await (await fetch(url, { headers })).arrayBuffer());
+
+describe("a download", () => {
+  it.each([0, 1, 1000, 512 * 1024, 512 * 1024 + 1, 5_000_000])("of %i bytes has them all", async (size) => {
+    const server = await served();
+    const bytes = randomBytes(size);
+    const url = await push(server, bytes);
+    expect(digestOf(await pulled(url))).toBe(digestOf(bytes));
+    if (size < 3) return;
+    expect((await pulled(url, { range: "bytes=1-" })).equals(bytes.subarray(1))).toBe(true);
+    expect((await pulled(url, { range: `bytes=-${size - 2}` })).equals(bytes.subarray(2))).toBe(true);
+  });
+
+  it.each(["sha256", "sha512"])(
+    "of a blob that was damaged on disk by %s does not end well",
+    async (algorithm) => {
+      const server = await served();
+      const bytes = randomBytes(3_000_000);
+      const url = await push(server, bytes, algorithm);
+      expect((await pulled(url)).equals(bytes)).toBe(true);
+      const path = join(server.store.directory, "blobs", algorithm, digestOf(bytes, algorithm).slice(7));
+      bytes[1_000_000] = (bytes[1_000_000] ?? 0) ^ 1;
+      writeFileSync(path, bytes);
+      await expect(pulled(url)).rejects.toThrow();
+      expect(server.log.at(-1)).toMatchObject({ status: 200 });
+      expect(String(server.log.at(-1)?.["reason"])).toContain("is damaged, it has the digest");
+      // Shorter than it was when its length was told.
+      writeFileSync(path, bytes.subarray(0, 10));
+      await expect(pulled(url)).rejects.toThrow();
+    },
+  );
+
+  it("by many at once is right for each, and leaves no file open", async () => {
+    const server = await served();
+    const bytes = randomBytes(2_000_000);
+    const url = await push(server, bytes);
+    const all = await Promise.all(Array.from({ length: 50 }, () => pulled(url)));
+    for (const one of all) expect(one.equals(bytes)).toBe(true);
+    const open = (): string[] => readdirSync("/proc/self/fd").map(linkOf);
+    await expect
+      .poll(() => open().filter((path: string) => path.startsWith(server.store.directory)))
+      .toEqual([]);
+  });
+});
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return "";
+  }
+}
