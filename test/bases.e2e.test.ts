@@ -398,13 +398,13 @@ it("finds the packages of every base for every platform that it names", async ()
   for (const name of carved) {
     const project = await readProject(join(bases, name));
     const planned = await planProject(project, { ...quietWork, store: opened, environment: process.env });
-    for (const { recipe, platforms } of planned) {
-      // What helps to make the others is for this machine.
-      if (recipe.from === undefined || "bootstrap" in recipe.from) continue;
-      expect(platforms.length).toBe(6);
-      for (const { resolution } of platforms) {
-        expect(JSON.stringify((await solver.solve(resolution!)).record)).toContain('"base-files"');
-      }
+    // The image with a shell has all packages of the others; what helps to make them is for this machine.
+    const [most] = planned
+      .filter(({ recipe: { from } }) => from !== undefined && "debian" in from)
+      .sort((a, b) => (b.recipe.packages?.length ?? 0) - (a.recipe.packages?.length ?? 0));
+    expect(most?.platforms.length, name).toBe(6);
+    for (const { resolution } of most?.platforms ?? []) {
+      expect(JSON.stringify((await solver.solve(resolution!)).record)).toContain('"base-files"');
     }
   }
 });

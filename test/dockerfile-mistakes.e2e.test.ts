@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -13,7 +15,11 @@ beforeAll(async () => {
     ".dockerignore": "# notes\n\n*.md\n",
     "notes.md": "",
     "users.json": "",
+    // Bytes that no compression makes fewer.
+    whole: randomBytes(100_000),
   });
+  const packed = execFileSync("tar", ["-C", context, "-cz", "whole"]);
+  place.files("context", { "cut.tar.gz": packed.subarray(0, 50_000) });
 });
 
 afterAll(() => place.remove());
@@ -106,6 +112,23 @@ const mistakes: readonly Mistake[] = [
     name: "a variable that must be set",
     dockerfile: "FROM busybox\nENV a=${B:?has to be set}\n",
     says: ["Dockerfile:2:", "has to be set"],
+  },
+  {
+    name: "a port that there is not",
+    dockerfile: "FROM busybox\nEXPOSE 80 99999999\n",
+    says: ["Dockerfile:2:11", "invalid containerPort: 99999999"],
+  },
+  {
+    name: "a command where there is no shell",
+    dockerfile: "FROM scratch\nRUN true\n",
+    status: 4,
+    says: ["Dockerfile:2:1", "hint: the stage has no /bin/sh"],
+  },
+  {
+    name: "an archive that is cut short",
+    dockerfile: "FROM scratch\nADD cut.tar.gz /\n",
+    status: 4,
+    says: ["Dockerfile:2:1", "Cannot unpack cut.tar.gz: ", "unexpected end", /\nhint: .*COPY/],
   },
   {
     name: "RUN for another operating system",

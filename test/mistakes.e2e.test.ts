@@ -27,7 +27,7 @@ const mistakes: readonly Mistake[] = [
     name: "an unknown package",
     recipe: image("    packages: [ngnix]\n"),
     status: 4,
-    says: [/no package.*ngnix|ngnix/i, /nginx/],
+    says: [/whittle\.yaml:\d+:16\n/, /no package.*ngnix|ngnix/i, /nginx/],
   },
   {
     name: "a package that one architecture lacks",
@@ -198,10 +198,14 @@ describe("a mistake is explained", () => {
     expect(finished.stderr).not.toMatch(/\n {4}at |Internal error/);
   });
 
-  it("a directory without a recipe", async () => {
+  it("a directory that is not there, or has nothing to build", async () => {
     const finished = await whittle(join(directory, "store"), ["build", join(directory, "nowhere")]);
     expect(finished.status).toBe(2);
-    expect(finished.stderr).toMatch(/no such file.*\n.*whittle\.yaml/s);
+    expect(finished.stderr).toMatch(/Cannot build \S+nowhere: no such file or directory\nhint: /);
+    mkdirSync(join(directory, "bare"));
+    const bare = await whittle(join(directory, "store"), ["build", join(directory, "bare")]);
+    expect(bare.status).toBe(2);
+    expect(bare.stderr).toMatch(/neither a whittle\.yaml nor a Dockerfile\nhint: -f FILE/);
   });
 
   it("an unknown verb", async () => {

@@ -27,7 +27,7 @@ export type ChosenDockerfile = Pick<DockerfileOptions, "context" | "file" | "nam
  * name, else the context's `whittle.yaml` goes before its `Dockerfile`. What is no directory of this machine holds a
  * Dockerfile.
  *
- * @throws WhittleError `NOT_FOUND` for a context that is not there
+ * @throws WhittleError `NOT_FOUND` for a context that is not there or has nothing to build
  */
 export function chosenDockerfile(
   context: string,
@@ -53,7 +53,15 @@ export function chosenDockerfile(
   }
   if (existsSync(join(place, "whittle.yaml"))) return undefined;
   const found = ["Dockerfile", "dockerfile", "Containerfile"].find((name) => existsSync(join(place, name)));
-  return found === undefined ? undefined : { ...chosen, file: join(place, found) };
+  if (found !== undefined) return { ...chosen, file: join(place, found) };
+  requireDirectory(place, context);
+  throw new WhittleError(
+    "NOT_FOUND",
+    `Cannot build ${context}: it has neither a whittle.yaml nor a Dockerfile`,
+    {
+      hint: "-f FILE names one elsewhere",
+    },
+  );
 }
 
 function isRemote(text: string): boolean {

@@ -34,6 +34,7 @@ import { sourceDateEpoch } from "./epoch.ts";
 import { type Lock, lockedResolution, lockPath, readLock, updateLock } from "./lock.ts";
 import { endOf, solvePlatforms } from "./platforms.ts";
 import type { Project } from "./read.ts";
+import { recipeMistake } from "./recipe-mistake.ts";
 import { solverFor, withSolver } from "./solver.ts";
 
 /** How a project is to be built. */
@@ -177,7 +178,13 @@ export async function buildProject(project: Project, options: BuildOptions): Pro
   const built = await withSolver(options, async (solver, thread) => {
     const planned = await planProject(project, options, undefined, solver);
     if (planned.flatMap(({ platforms }) => platforms).length > 1) thread.expectSeveral();
-    return Promise.allSettled(planned.map((image) => buildImage(solver, image)));
+    return Promise.allSettled(
+      planned.map((image) =>
+        buildImage(solver, image).catch(async (error: unknown) => {
+          throw await recipeMistake(error, project, image);
+        }),
+      ),
+    );
   });
   const failed = built.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;

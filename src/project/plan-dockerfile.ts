@@ -3,6 +3,7 @@ import type { Solver } from "../build/index.ts";
 import { formatPlatform, type Platform } from "../image/index.ts";
 import { fillVariables, type ImageRecipe, type Variables } from "../recipe/index.ts";
 import type { BuildOptions, PlannedImage } from "./build.ts";
+import { contextMistake } from "./context-mistake.ts";
 import type { FindContext } from "./contexts.ts";
 import { planBuild } from "./dockerfile-plan.ts";
 import type { Project } from "./read.ts";
@@ -53,7 +54,9 @@ export async function planDockerfileImage(
     [{ compression, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) }],
     "wanted",
     solver,
-  );
+  ).catch(async (error: unknown) => {
+    throw await contextMistake(error, project, ["images", name, "dockerfile"]);
+  });
   return {
     name,
     recipe,

@@ -137,6 +137,19 @@ function lookIn(
   };
 }
 
+function hintOf(
+  failure: string | undefined,
+  { args: [program = ""] }: BuildStep,
+  { privilege }: Setup,
+): { readonly hint?: string } {
+  if (failure !== undefined && failureStatus(failure) === 127) {
+    return {
+      hint: `the stage has no ${program}: build on an image that has it, or name another program in the form RUN ["PROGRAM", "ARGUMENT"]`,
+    };
+  }
+  return privilege === "single" ? { hint: `only one user exists here: ${subordinateHint()}` } : {};
+}
+
 async function resultIn(
   directory: StepDirectory,
   { step, account, setup, environment }: StepSituation,
@@ -154,7 +167,7 @@ async function resultIn(
   return {
     status: failure === undefined ? status : failureStatus(failure),
     ...(failure === undefined ? {} : { failure }),
-    ...(setup.privilege === "single" ? { hint: `only one user exists here: ${subordinateHint()}` } : {}),
+    ...hintOf(failure, step, setup),
     left,
     keep: async (key, changes) => {
       if (written !== "upper") return;

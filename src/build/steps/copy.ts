@@ -127,6 +127,15 @@ function includeRules(rules: CopyRules, include: string): CopyRules {
   return { ...rules, included: (path) => expressions.some((pattern) => matchesParents(pattern, path)) };
 }
 
+/** Other errors come back unchanged. */
+function damaged(error: unknown, archive: string): unknown {
+  if (!(error instanceof WhittleError) || error.code !== "ARCHIVE_CORRUPT") return error;
+  return new WhittleError("ARCHIVE_CORRUPT", `Cannot unpack ${archive}: ${error.message}`, {
+    cause: error,
+    hint: "make or fetch the archive again; COPY, and ADD --unpack=false, take it as it is",
+  });
+}
+
 /** The tree with an archive taken apart in it, or undefined when the source is no archive. */
 async function unpack(
   tree: Tree,
@@ -138,7 +147,12 @@ async function unpack(
 ): Promise<Tree | undefined> {
   const entry = tree.get(real);
   if (entry?.type !== "file") return undefined;
-  const members = await archiveMembers(entry.content, `${local.cacheDirectory}/unpacked`, work);
+  const name = real.replace(/^\//, "");
+  const members = await archiveMembers(entry.content, `${local.cacheDirectory}/unpacked`, work).catch(
+    (error: unknown) => {
+      throw damaged(error, name);
+    },
+  );
   if (members === undefined) return undefined;
   // The mode of the archive's members stays, and so does that of directories that are made for them.
   const directory = target.makeDirectories(treePath(parameters.destination), 0o755);
@@ -153,7 +167,7 @@ async function unpack(
     ...(member.type === "hardlink" ? { linkName: `${prefix}/${member.linkName}` } : {}),
   }));
   if (lower.get(directory)?.type === "file") {
-    throw new WhittleError("STEP_FAILED", `Cannot unpack ${real} to ${directory}: a file is there`);
+    throw new WhittleError("STEP_FAILED", `Cannot unpack ${name} to ${directory}: a file is there`);
   }
   return treeOfMembers(placed, { lower });
 }

@@ -141,7 +141,8 @@ class Running {
   #error(result: BuildStepResult, printed: PrintedLines): WhittleError {
     const { shown } = this.#local;
     const why = result.failure === undefined ? "" : `: ${printed.hide(result.failure)}`;
-    const lines = printed.last;
+    // What a runtime prints of its failure it also says.
+    const lines = printed.last.filter((line) => line !== result.failure);
     return new WhittleError(
       "STEP_FAILED",
       `Cannot build: ${shown} did not complete successfully, exit status ${result.status}${why}` +

@@ -1,7 +1,8 @@
 import { constants } from "node:os";
 import type { Healthcheck } from "../../image/index.ts";
+import { located } from "../../io/index.ts";
 import type { CommandForm, Instruction } from "../instruction.ts";
-import { mistake } from "../place.ts";
+import { mistake, pointAt } from "../place.ts";
 import { parsePorts } from "../ports.ts";
 import { expandWords } from "../words.ts";
 import { duration, plainList, quoted, quotedCharacter, quotedList } from "./go-format.ts";
@@ -74,7 +75,13 @@ export function planExpose(state: StageState, instruction: Of<"expose">, escapeW
   const words = instruction.ports.flatMap((port) =>
     expandWords(port, state.variables, { escape: escapeWith }),
   );
-  const ports = words.flatMap(parsePorts);
+  const ports = words.flatMap((word) => {
+    try {
+      return parsePorts(word);
+    } catch (error) {
+      throw located(error, pointAt(instruction.place, word));
+    }
+  });
   const exposed: Record<string, Record<string, never>> = { ...state.config.ExposedPorts };
   for (const port of ports) exposed[port] = {};
   state.config.ExposedPorts = exposed;
