@@ -7,6 +7,7 @@ import { dockerfileCases } from "./dockerfile.ts";
 import { exampleCases } from "./examples.ts";
 import { measure, median, type Run } from "./measure.ts";
 import { findPeers } from "./peer.ts";
+import { registryCases } from "./registries.ts";
 import { makeWorkplace } from "./workplace.ts";
 
 // npm run bench [-- --rounds N] [--only WORDS]: every case several times, contestants in turn (A B A B …), so that a
@@ -48,6 +49,13 @@ async function runCase(one: Case): Promise<string[]> {
   });
 }
 
+async function runCases(cases: readonly Case[]): Promise<void> {
+  for (const one of cases) {
+    if (only !== undefined && !one.name.includes(only)) continue;
+    for (const line of await runCase(one)) process.stdout.write(`${line}\n`);
+  }
+}
+
 const work = await makeWorkplace(process.env["BENCH_WORK"]);
 const peers = findPeers(prefix);
 process.stdout.write(
@@ -58,7 +66,15 @@ process.stdout.write(
 const base = process.env["BENCH_BASE"];
 try {
   // Those of the API simulator and of full systems build something before they are asked for.
-  const elsewhere = only !== undefined && /^(?:Dockerfile|example)/.test(only);
+  const elsewhere = only !== undefined && /^(?:Dockerfile|example|registries)/.test(only);
+  if (only === undefined || /^registries/.test(only)) {
+    const { cases, stop } = await registryCases(work);
+    try {
+      await runCases(cases);
+    } finally {
+      await stop();
+    }
+  }
   const cases = [
     ...(elsewhere || only?.startsWith("full system") === true ? [] : await apiSimulatorCases(work, peers)),
     ...(elsewhere ? [] : await bootstrapCases(work)),
@@ -67,10 +83,7 @@ try {
       ? []
       : await dockerfileCases(work, peers, base)),
   ];
-  for (const one of cases) {
-    if (only !== undefined && !one.name.includes(only)) continue;
-    for (const line of await runCase(one)) process.stdout.write(`${line}\n`);
-  }
+  await runCases(cases);
 } finally {
   await work.remove();
 }

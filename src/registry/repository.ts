@@ -95,6 +95,20 @@ export class Repository implements BlobSource {
   }
 
   async blob(descriptor: Descriptor): Promise<Content> {
+    const { digest } = descriptor;
+    const { size, open } = await this.unproved(descriptor);
+    const what = `the blob ${digest} of ${this.label}`;
+    return {
+      ...{ size, digest },
+      open: (range) => {
+        const whole = range === undefined || (range.start <= 0 && range.end >= size);
+        return whole ? verified(open(), { what, digest, size }) : open(range);
+      },
+    };
+  }
+
+  /** A blob as it comes, for a reader that proves it itself; of the promised size all the same. */
+  async unproved(descriptor: Descriptor): Promise<Content> {
     const { digest, mediaType, size } = descriptor;
     if (isIndexType(mediaType) || isManifestType(mediaType)) {
       const { bytes } = await this.manifest(digest);
@@ -205,9 +219,8 @@ export class Repository implements BlobSource {
     const { digest, size } = descriptor;
     const start = Math.min(range?.start ?? 0, size);
     const end = Math.min(range?.end ?? size, size);
-    const whole = start === 0 && end === size;
     const doing = `download the blob ${digest} of ${this.label}`;
-    const stream = resumed({
+    yield* resumed({
       ...{ doing, size: end, from: start, policy: this.session.policy, signal: this.signal },
       acquire: this.session.places.acquire,
       request: async (at) => {
@@ -221,7 +234,6 @@ export class Repository implements BlobSource {
       },
       otherLength: (found) => mismatch(digest, found),
     });
-    yield* whole ? verified(stream, { what: `the blob ${digest} of ${this.label}`, digest, size }) : stream;
   }
 
   #remember(digest: string, fetched: Promise<FetchedManifest>): void {

@@ -3,6 +3,7 @@ import type { Descriptor } from "../image/index.ts";
 import { type Content, isSystemError, WhittleError, type Work } from "../io/index.ts";
 import { locationOf } from "./refusal.ts";
 import type { RegistryAnswer, Session } from "./session.ts";
+import { sweepAfter } from "./sweep.ts";
 
 /** What has become of a blob that was to be pushed. */
 export type Pushed = "there" | "mounted" | "uploaded";
@@ -185,6 +186,7 @@ async function* counted(
   for await (const chunk of source) {
     yield chunk;
     bytes += chunk.length;
+    sweepAfter(chunk.length);
     work.progress({ kind: "bytes", id, bytes });
   }
 }

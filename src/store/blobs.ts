@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, existsSync, fsync, openSync, renameSync, statSync, write, writeSync } from "node:fs";
+import { closeSync, existsSync, fsync, openSync, renameSync, statSync } from "node:fs";
 import { readdir, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -18,6 +18,7 @@ import {
   verified,
   WhittleError,
 } from "../io/index.ts";
+import { WriteBehind } from "./write-behind.ts";
 
 // A blob that is asked for is in use; half the age below which garbage collection leaves blobs alone.
 const refreshAfterMilliseconds = 30 * 60 * 1000;
@@ -173,24 +174,22 @@ export class BlobDirectory implements BlobSink, BlobSource {
     expected: Digest | undefined,
   ): Promise<{ digest: Digest; size: number }> {
     const [file, path] = await this.#openTemporary();
+    const writer = new WriteBehind(file);
     let open = true;
     const close = (): void => {
       open = false;
       closeSync(file);
     };
     // One chunk is written while the next is made.
-    let writing: Promise<void> = Promise.resolve();
     try {
       const hash = expected === undefined ? createHash("sha256") : undefined;
       let size = 0;
       for await (const chunk of stream) {
         hash?.update(chunk);
         size += chunk.length;
-        await writing;
-        writing = writeAll(file, chunk);
-        writing.catch(() => undefined);
+        await writer.write(chunk);
       }
-      await writing;
+      await writer.end();
       const digest: Digest = expected ?? `sha256:${hash?.digest("hex")}`;
       if (expected === undefined && (await this.has(digest))) {
         close();
@@ -202,7 +201,8 @@ export class BlobDirectory implements BlobSink, BlobSource {
       await this.#rename(path, this.path(digest));
       return { digest, size };
     } catch (error) {
-      await writing.catch(() => undefined);
+      // The number of a closed file may be another file's in no time.
+      await writer.end().catch(() => undefined);
       if (open) close();
       await unlink(path).catch(() => undefined);
       throw error;
@@ -259,21 +259,8 @@ function verifiedFile(path: string, digest: Digest, size: number): Content {
   };
 }
 
-// Whatever the system does in its memory is done at once: the way through the thread pool would cost more. Only
-// flushing to the disk takes so long that others have to be let through, and copying very many bytes.
-const smallWrite = 256 * 1024;
+// Flushing to the disk takes so long that others have to be let through.
 const flush = promisify(fsync);
-const writeInThread = promisify(write);
-
-async function writeAll(file: number, chunk: Uint8Array): Promise<void> {
-  for (let at = 0; at < chunk.length; ) {
-    const length = chunk.length - at;
-    at +=
-      length <= smallWrite
-        ? writeSync(file, chunk, at, length)
-        : (await writeInThread(file, chunk, at, length)).bytesWritten;
-  }
-}
 
 async function refresh(path: string, modified: number): Promise<void> {
   const now = Date.now();

@@ -1,0 +1,202 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { createCipheriv, createHash } from "node:crypto";
+import { once } from "node:events";
+import { createWriteStream, writeFileSync } from "node:fs";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { finished } from "node:stream/promises";
+import type { Case, Contestant } from "./case.ts";
+import { type Command, measure } from "./measure.ts";
+import type { Workplace } from "./workplace.ts";
+
+const megabyte = 1024 * 1024;
+
+/** A program that serves a registry out of a directory on a port. */
+interface Server {
+  readonly name: string;
+  start(directory: string, port: number): ChildProcess;
+}
+
+/** A registry that is started anew, empty, as often as a case wants. */
+class Registry {
+  readonly host: string;
+  readonly #server: Server;
+  readonly #directory: string;
+  #process: ChildProcess | undefined;
+
+  constructor(server: Server, directory: string, port: number) {
+    this.host = `127.0.0.1:${port}`;
+    this.#server = server;
+    this.#directory = directory;
+  }
+
+  async empty(): Promise<void> {
+    await this.stop();
+    await rm(this.#directory, { recursive: true, force: true });
+    await mkdir(this.#directory, { recursive: true });
+    this.#process = this.#server.start(this.#directory, Number(this.host.split(":")[1]));
+    while (!(await fetch(`http://${this.host}/v2/`).catch(() => undefined))?.ok) {
+      if (this.#process.exitCode !== null) throw new Error(`${this.#server.name} ended`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.#process === undefined || this.#process.exitCode !== null) return;
+    this.#process.kill("SIGKILL");
+    await once(this.#process, "exit");
+  }
+}
+
+/**
+ * Images between registries, and to and from one, on the loopback interface: a gigabyte in 12 layers by copy, against
+ * skopeo; a layer of 210 MB pushed and pulled, and an image pushed that is there already, against crane.
+ */
+export async function registryCases(work: Workplace): Promise<{ cases: Case[]; stop: () => Promise<void> }> {
+  const place = (name: string): string => join(work.directory, name);
+  const large = await randomImage(place("large"), 12, 83 * megabyte);
+  const small = await randomImage(place("small"), 1, 210 * megabyte);
+  const served: Server = {
+    name: "whittle serve",
+    start: (directory, port) => {
+      const [node, ...words] = work.whittle(
+        "--store",
+        join(directory, "store"),
+        "serve",
+        "--listen",
+        `127.0.0.1:${port}`,
+      ).words;
+      return spawn(node, words, { stdio: "ignore" });
+    },
+  };
+  const servers = [dockerRegistry, served].filter(
+    ({ name }) => name !== "docker-registry" || has("docker-registry"),
+  );
+  const registries: Registry[] = [];
+  const cases: Case[] = [];
+  for (const [at, server] of servers.entries()) {
+    const [from, to] = [0, 1].map((number) => {
+      const registry = new Registry(server, place(`${server.name}-${number}`), 25_000 + at * 2 + number);
+      registries.push(registry);
+      return registry;
+    }) as [Registry, Registry];
+    const source = `${from.host}/large:1`;
+    cases.push({
+      name: `registries: copy 1 GB in 12 layers, ${server.name}`,
+      make: async () => {
+        await from.empty();
+        await measure(work.whittle("push", `oci:${large}`, source));
+      },
+      contestants: [
+        ...both("whittle copy", work.whittle("copy", `docker://${source}`, `docker://${to.host}/large:1`)),
+        ...both("skopeo copy", {
+          words: [
+            ...(["skopeo", "copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false"] as const),
+            ...[`docker://${source}`, `docker://${to.host}/large:1`],
+          ],
+        }),
+      ].map((one) => ({ ...one, prepare: () => to.empty() })),
+    });
+    const one = `${to.host}/small:1`;
+    const push: Contestant[] = [
+      ...both("whittle push", work.whittle("push", `oci:${small}`, one)),
+      ...both("crane push", { words: ["crane", "push", "--insecure", small, one] }),
+    ];
+    cases.push(
+      {
+        name: `registries: push 210 MB, ${server.name}`,
+        contestants: push.map((each) => ({ ...each, prepare: () => to.empty() })),
+      },
+      {
+        name: `registries: push what is there, ${server.name}`,
+        make: async () => {
+          await to.empty();
+          await measure(work.whittle("push", `oci:${small}`, one));
+        },
+        contestants: push,
+      },
+      {
+        name: `registries: pull 210 MB, ${server.name}`,
+        contestants: [
+          ...both("whittle pull", work.whittle("pull", "--store", place("pulled"), one)),
+          ...both("crane pull", {
+            words: ["crane", "pull", "--insecure", "--format=oci", one, place("pulled")],
+          }),
+        ].map((each) => ({ ...each, prepare: () => rm(place("pulled"), { recursive: true, force: true }) })),
+      },
+    );
+  }
+  return {
+    cases,
+    stop: async () => {
+      for (const registry of registries) await registry.stop();
+    },
+  };
+}
+
+/** A contestant, where the machine has its program. */
+function both(name: string, command: Command): Contestant[] {
+  return has(command.words[0]) ? [{ name, command: () => command }] : [];
+}
+
+function has(program: string): boolean {
+  return program.startsWith("/") || spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+}
+
+const dockerRegistry: Server = {
+  name: "docker-registry",
+  start: (directory, port) => {
+    const settings = `version: 0.1\nstorage: {filesystem: {rootdirectory: ${directory}}}\nhttp: {addr: "127.0.0.1:${port}"}\nlog: {level: error, accesslog: {disabled: true}}\n`;
+    const environment = { ...process.env, OTEL_TRACES_EXPORTER: "none" };
+    const file = join(directory, "config.yml");
+    writeFileSync(file, settings);
+    return spawn("docker-registry", ["serve", file], { env: environment, stdio: "ignore" });
+  },
+};
+
+/** An image layout with one image of layers that no compression makes smaller; the same in every run. */
+async function randomImage(directory: string, layers: number, size: number): Promise<string> {
+  const blobs = join(directory, "blobs/sha256");
+  await mkdir(blobs, { recursive: true });
+  const descriptors: object[] = [];
+  for (let layer = 0; layer < layers; layer++) {
+    const cipher = createCipheriv("aes-128-ctr", Buffer.alloc(16, layer + 1), Buffer.alloc(16));
+    const hash = createHash("sha256");
+    const path = join(directory, "layer");
+    const file = createWriteStream(path);
+    // The first bytes of a gzip stream, so that nobody compresses it: nobody looks further.
+    const start = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+    for (let at = 0; at < size; at += megabyte) {
+      const chunk = cipher.update(Buffer.alloc(megabyte));
+      if (at === 0) start.copy(chunk);
+      hash.update(chunk);
+      if (!file.write(chunk)) await once(file, "drain");
+    }
+    await finished(file.end());
+    const digest = hash.digest("hex");
+    await rename(path, join(blobs, digest));
+    const mediaType = "application/vnd.oci.image.layer.v1.tar+gzip";
+    descriptors.push({ mediaType, digest: `sha256:${digest}`, size });
+  }
+  const written = async (mediaType: string, document: object): Promise<object> => {
+    const text = JSON.stringify(document);
+    const digest = createHash("sha256").update(text).digest("hex");
+    await writeFile(join(blobs, digest), text);
+    return { mediaType, digest: `sha256:${digest}`, size: Buffer.byteLength(text) };
+  };
+  const diffIds = descriptors.map((_, at) => `sha256:${String(at).padStart(64, "0")}`);
+  const config = await written("application/vnd.oci.image.config.v1+json", {
+    ...{ architecture: "amd64", os: "linux", config: {} },
+    rootfs: { type: "layers", diff_ids: diffIds },
+  });
+  const mediaType = "application/vnd.oci.image.manifest.v1+json";
+  const manifest = await written(mediaType, { schemaVersion: 2, mediaType, config, layers: descriptors });
+  const index = {
+    schemaVersion: 2,
+    mediaType: "application/vnd.oci.image.index.v1+json",
+    manifests: [manifest],
+  };
+  await writeFile(join(directory, "index.json"), JSON.stringify(index));
+  await writeFile(join(directory, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+  return directory;
+}
