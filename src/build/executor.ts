@@ -16,6 +16,8 @@ export interface Input {
 export interface ExecutorContext extends Work {
   /** The step's key; a good result digest where the value has no cheaper one. */
   readonly key: Digest;
+  /** The steps that stand on this one in this build: a part of their work may be done along the way. */
+  readonly dependents: readonly Step[];
 }
 
 /** Knows how to do one kind of step. */

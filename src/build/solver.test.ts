@@ -57,6 +57,32 @@ describe("Solver", () => {
     expect(ran.sort()).toEqual(["a", "b", "c", "end"]);
   });
 
+  it("tells a step what stands on it in this build", async () => {
+    const told = new Map<string, string[]>();
+    const executor: Executor = {
+      kind: "text",
+      version: 1,
+      cached: false,
+      run: async (step, _inputs, { key, dependents }) => {
+        told.set(
+          step.label ?? "",
+          dependents.map(({ label }) => label ?? ""),
+        );
+        return { digest: key, record: null };
+      },
+    };
+    const a = text("a");
+    const b = text("b", { a });
+    const solver = new Solver({
+      executors: [executor],
+      cache: memoryCache(),
+      progress: noProgress,
+      signal: live,
+    });
+    await Promise.all([solver.solve(text("end", { left: b, right: text("c", { a }) })), solver.solve(b)]);
+    expect(Object.fromEntries(told)).toEqual({ a: ["b", "c"], b: ["end"], c: ["end"], end: [] });
+  });
+
   it("runs equal steps once even when they are different objects", async () => {
     const ran: string[] = [];
     const solver = new Solver({

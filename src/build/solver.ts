@@ -57,6 +57,7 @@ export class Solver {
   readonly #solved = new Map<Step, Promise<Solved>>();
   readonly #byKey = new Map<Digest, Promise<Found>>();
   readonly #keys = new Map<Step, Digest>();
+  readonly #dependents = new Map<Step, Set<Step>>();
   /** Keys whose outcomes are not believed any more. */
   readonly #lost = new Set<Digest>();
 
@@ -71,6 +72,7 @@ export class Solver {
    * @throws what the executor throws; `INTERRUPTED` when the signal fires
    */
   async solve(step: Step): Promise<Solved> {
+    if (!this.#solved.has(step)) this.#note(step);
     for (;;) {
       try {
         return await this.#once(step);
@@ -79,6 +81,21 @@ export class Solver {
         this.#forget(error.key);
       }
     }
+  }
+
+  /** Notes what stands on what. */
+  #note(end: Step): void {
+    for (const step of stepsOf([end])) {
+      for (const input of Object.values(step.inputs)) {
+        const dependents = this.#dependents.get(input) ?? new Set();
+        this.#dependents.set(input, dependents.add(step));
+      }
+    }
+  }
+
+  #contextOf(step: Step, key: Digest): ExecutorContext {
+    const { progress, signal } = this.#options;
+    return { key, progress, signal, dependents: [...(this.#dependents.get(step) ?? [])] };
   }
 
   /** Every step of those that were solved, with its key and outcome, inputs first. */
@@ -132,7 +149,6 @@ export class Solver {
     }
     const key = stepKey(executor, step, inputs);
     this.#keys.set(step, key);
-    const context = { key, progress: this.#options.progress, signal: this.#options.signal };
     let running = this.#byKey.get(key);
     if (running === undefined) {
       running = this.#outcome(executor, step, inputs, key);
@@ -150,7 +166,7 @@ export class Solver {
       fromCache: outcome.fromCache,
       inputs,
       value: <V>(): Promise<V> => {
-        value ??= this.#load(executor, step, outcome, inputs, context);
+        value ??= this.#load(executor, step, outcome, inputs, this.#contextOf(step, key));
         return value as Promise<V>;
       },
     };
@@ -196,7 +212,7 @@ export class Solver {
     }
     tell({ kind: "start", id: key, label, ...platform });
     try {
-      const outcome = await executor.run(step, inputs, { key, progress, signal });
+      const outcome = await executor.run(step, inputs, this.#contextOf(step, key));
       this.#check();
       if (executor.cached) {
         const { digest, record, blobs } = outcome;

@@ -197,6 +197,51 @@ describe("a layer", () => {
     expect([...known.keys()].length).toBe(2);
   });
 
+  it("keeps the tar as well where that is wanted, and is the same layer", async () => {
+    const tree = treeOf([
+      ["/large", file("many words ".repeat(300_000))],
+      ["/small", file("few")],
+    ]);
+    const kept = new Map<string, Buffer>();
+    const sink: BlobSink = {
+      has: async () => false,
+      async add(stream) {
+        const memory = new Memory();
+        const added = await memory.add(stream);
+        kept.set(added.digest, memory.blob);
+        return added;
+      },
+    };
+    const { record, blob } = await layerOf(tree, { type: "gzip" });
+    expect(await writeLayer(tree, sink, { keepPlain: true, work: quietWork })).toEqual(record);
+    expect(kept.get(record.descriptor.digest)?.equals(blob)).toBe(true);
+    expect(kept.get(record.diffId)?.equals(gunzipSync(blob))).toBe(true);
+    expect(kept.size).toBe(2);
+  });
+
+  it("fails as either of its blobs does, and leaves neither being written", async () => {
+    const tree = treeOf([["/large", file("many words ".repeat(900_000))]]);
+    for (const failing of [1, 2]) {
+      let begun = 0;
+      let ended = 0;
+      const sink: BlobSink = {
+        has: async () => false,
+        async add(stream) {
+          const fails = ++begun === failing;
+          try {
+            for await (const _ of stream) if (fails) throw new Error("the disk is full");
+            return { digest: sha256(""), size: 0 };
+          } finally {
+            ended++;
+          }
+        },
+      };
+      const writing = writeLayer(tree, sink, { keepPlain: true, work: quietWork });
+      await expect(writing).rejects.toThrow("the disk is full");
+      expect([begun, ended]).toEqual([2, 2]);
+    }
+  });
+
   it("reports what it does, and stops when it is told to", async () => {
     const events: ProgressEvent[] = [];
     const tree = treeOf([["/f", file("x".repeat(3_000_000))]]);

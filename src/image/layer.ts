@@ -21,6 +21,7 @@ import {
   type TreePath,
   unnamedDirectory,
 } from "../tree/index.ts";
+import { KeptBlob } from "./kept-blob.ts";
 import { type BlobSink, type LayerRecord, mediaTypes } from "./types.ts";
 import { windowsDetails, windowsEntries } from "./windows-layer.ts";
 
@@ -35,6 +36,8 @@ export interface WriteLayerOptions {
   readonly compression?: LayerCompression;
   /** Where deflated files of packages are remembered; the layer is the same with and without. */
   readonly deflated?: DeflatedBlocks;
+  /** Put the tar as it is into the sink as well: its digest is the layer's diff-id. */
+  readonly keepPlain?: boolean;
   /** Write it as Windows takes layers apart; what the layer itself has is of this time, in seconds. */
   readonly windows?: { readonly mtime: number };
   readonly work: Work;
@@ -71,22 +74,29 @@ export async function writeLayer(
     files++;
     totalBytes += entry.content.size;
   }
-  const hash = createHash("sha256");
+  const kept = options.keepPlain === true ? new KeptBlob(sink) : undefined;
+  const isPlain = compression.type === "none";
+  // Whoever takes the tar in tells its digest.
+  const hash = kept === undefined && !isPlain ? createHash("sha256") : undefined;
   let unpackedSize = 0;
   const id = `layer ${layerNumber++}`;
   progress({ kind: "start", id, label: `write a layer of ${files} files`, totalBytes });
   async function* tar(): AsyncGenerator<TarPiece, void, undefined> {
     for await (const piece of writeTarPieces(list, apart, { signal, ...details })) {
       signal.throwIfAborted();
-      hash.update(piece.bytes);
-      unpackedSize += piece.bytes.length;
+      const { bytes, file } = piece;
+      hash?.update(bytes);
+      unpackedSize += bytes.length;
       progress({ kind: "bytes", id, bytes: Math.min(unpackedSize, totalBytes), totalBytes });
-      yield piece;
+      await kept?.put(bytes);
+      // Bytes that two look at are given back by neither.
+      yield kept === undefined ? piece : { bytes, ...(file === undefined ? {} : { file }) };
     }
   }
   try {
     const { digest, size } = await sink.add(compressed(tar(), compression, options));
-    const diffId: Digest = `sha256:${hash.digest("hex")}`;
+    const plain = isPlain ? digest : (await kept?.end())?.digest;
+    const diffId: Digest = plain ?? `sha256:${hash?.digest("hex")}`;
     progress({ kind: "done", id, outcome: "done" });
     return {
       descriptor: { mediaType: layerMediaType(compression), digest, size },
@@ -95,6 +105,7 @@ export async function writeLayer(
       files,
     };
   } catch (error) {
+    await kept?.abort(error);
     progress({ kind: "done", id, outcome: signal.aborted ? "cancelled" : "failed" });
     throw error;
   }

@@ -1,8 +1,8 @@
 import type { LayerRecord } from "../../image/index.ts";
-import { type Progress, sha256 } from "../../io/index.ts";
+import { digestOfJson, type Progress, sha256 } from "../../io/index.ts";
 import type { Changes, Tree } from "../../tree/index.ts";
 import { type Executor, inputOf } from "../executor.ts";
-import type { Json, Step } from "../graph.ts";
+import type { Json, Outcome, Step } from "../graph.ts";
 import type { Compression, LayerWriter } from "../layers/index.ts";
 import type { LayeredValue } from "./layered-value.ts";
 import type { TreeValue } from "./tree-value.ts";
@@ -42,21 +42,44 @@ export function layerExecutor(writeLayer: LayerWriter): Executor {
     cached: true,
     async run(step, inputs, work) {
       const { compression, newest, windows } = step.parameters as LayerParameters;
-      const value = await inputOf(inputs, "tree").value<TreeValue | LayeredValue>();
-      const whole = "changes" in value ? value.changes : value.tree;
+      const value = await inputOf(inputs, "tree").value<TreeValue & Partial<LayeredValue>>();
+      const { written } = value;
+      if (written !== undefined && digestOfJson(written.parameters) === digestOfJson(step.parameters)) {
+        return outcomeOf(written.layer);
+      }
+      const whole = value.changes ?? value.tree;
       const from = newest === undefined ? whole : notAfter(whole, newest);
       // The step is what is shown; the writer's bytes are its progress.
       const progress: Progress = (event) => {
         if (event.kind === "bytes") work.progress({ ...event, id: work.key });
       };
       const layer: LayerRecord = await writeLayer(from, compression, { ...work, progress }, windows);
-      return {
-        digest: sha256(`${layer.diffId} ${layer.descriptor.digest}`),
-        record: layer as unknown as Json,
-        blobs: [layer.descriptor.digest],
-      };
+      return outcomeOf(layer);
     },
   };
+}
+
+function outcomeOf(layer: LayerRecord): Outcome {
+  return {
+    digest: sha256(`${layer.diffId} ${layer.descriptor.digest}`),
+    record: layer as unknown as Json,
+    blobs: [layer.descriptor.digest],
+  };
+}
+
+/**
+ * The layer of its changes just as they are that somebody wants of a step. None where other steps stand on it as well:
+ * they would wait for the compression, which is done beside them.
+ */
+export function wantedLayer(
+  dependents: readonly Step[],
+): { readonly compression: Compression; readonly parameters: Json } | undefined {
+  if (dependents.some(({ kind }) => kind !== "layer")) return undefined;
+  for (const { parameters } of dependents) {
+    const { compression, newest, windows } = parameters as LayerParameters;
+    if (newest === undefined && windows === undefined) return { compression, parameters };
+  }
+  return undefined;
 }
 
 function notAfter(from: Tree | Changes, newest: number): Tree | Changes {

@@ -1,8 +1,10 @@
+import type { LayerRecord } from "../../image/index.ts";
 import { type Digest, sha256 } from "../../io/index.ts";
 import type { SnapshotLayer } from "../../sandbox/index.ts";
 import { apply, type Changes, changes, type Tree } from "../../tree/index.ts";
 import { changesDigest } from "../changes-digest.ts";
 import type { Input } from "../executor.ts";
+import type { Json } from "../graph.ts";
 import { type TreeValue, treeOfInput } from "./tree-value.ts";
 
 /** The name of the input that a step which makes a {@link LayeredValue} stands on. */
@@ -11,6 +13,8 @@ export const lowerInput = "lower";
 /** The value of a step that changes the tree below it: the whole tree, and what its layer holds. */
 export interface LayeredValue extends TreeValue {
   readonly changes: Changes;
+  /** A layer that was written of the changes already, and the parameters of the step that wants it. */
+  readonly written?: { readonly parameters: Json; readonly layer: LayerRecord };
 }
 
 /** The value of changes over the tree of an input. */

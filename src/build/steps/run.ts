@@ -7,7 +7,8 @@ import type { Json, Step } from "../graph.ts";
 import { changesLeft } from "../run/left.ts";
 import type { RunLocal, RunParameters } from "../run/parameters.ts";
 import { PrintedLines } from "../run/printed-lines.ts";
-import { layered, layersOf } from "./layered-value.ts";
+import { wantedLayer } from "./layer.ts";
+import { type LayeredValue, layered, layersOf } from "./layered-value.ts";
 import { treeOfInput } from "./tree-value.ts";
 
 /** A step that runs a command over the tree `lower`. */
@@ -30,7 +31,10 @@ export function runStep(
 /** The layer that a run left, uncompressed, in the store. */
 type RunRecord = { readonly tar: { readonly digest: Digest; readonly size: number } };
 
-/** Its outcome is what the command changed, kept as a tar in the store. */
+/**
+ * Its outcome is what the command changed, kept as a tar in the store. Where nothing but a layer
+ * of that is wanted, the layer is compressed in the same pass.
+ */
 export function runExecutor(blobs: BlobSink & BlobSource): Executor {
   return {
     kind: "run",
@@ -44,30 +48,35 @@ export function runExecutor(blobs: BlobSink & BlobSource): Executor {
       try {
         const result = await running.end();
         const changes = await running.changes(result);
+        const wanted = wantedLayer(context.dependents);
         const layer = await writeLayer(changes, blobs, {
-          compression: { type: "none" },
+          compression: wanted?.compression ?? { type: "none" },
+          keepPlain: wanted !== undefined && wanted.compression.type !== "none",
           work: { progress: noProgress, signal: context.signal },
         });
-        const { digest, size } = layer.descriptor;
-        const record: RunRecord = { tar: { digest, size } };
-        const key = sha256(`${lower.digest} ${digest}`);
+        const tar = { digest: layer.diffId, size: layer.unpackedSize };
+        const record: RunRecord = { tar };
+        const key = sha256(`${lower.digest} ${tar.digest}`);
         await result.keep(key, changes);
-        return {
-          digest: key,
-          record: record as unknown as Json,
-          blobs: [digest],
-        };
+        const outcome = { digest: key, record: record as unknown as Json, blobs: [tar.digest] };
+        if (wanted === undefined) return outcome;
+        const written = { parameters: wanted.parameters, layer };
+        return { ...outcome, value: { ...(await changed(tar, lower)), written } };
       } finally {
         await running.close();
       }
     },
-    async load(_step, outcome, inputs) {
-      const { changesOfLayer, mediaTypes } = await import("../../image/index.ts");
+    load(_step, outcome, inputs) {
       const { tar } = outcome.record as unknown as RunRecord;
-      const content = await blobs.blob({ mediaType: mediaTypes.layer, ...tar });
-      return layered(await treeOfInput(inputOf(inputs, "lower")), await changesOfLayer(content));
+      return changed(tar, inputOf(inputs, "lower"));
     },
   };
+
+  async function changed(tar: RunRecord["tar"], lower: Input): Promise<LayeredValue> {
+    const { changesOfLayer, mediaTypes } = await import("../../image/index.ts");
+    const content = await blobs.blob({ mediaType: mediaTypes.layer, ...tar });
+    return layered(await treeOfInput(lower), await changesOfLayer(content));
+  }
 }
 
 /** One command from its preparation to its end. */
