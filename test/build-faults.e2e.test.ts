@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { appendFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -222,6 +222,18 @@ describe("a context", () => {
       expect(built.status, built.stderr).toBe(0);
     },
   );
+});
+
+describe("a directory that this user may not look into", () => {
+  it("is not said to be empty", async () => {
+    const context = await machine.context([]);
+    await chmod(context, 0o700);
+    const refused = await machine.sandbox.whittle("subordinate", ["build", context]);
+    expect(refused.status).toBe(3);
+    expect(refused.stderr).toMatch(
+      /Cannot read \S+\/whittle\.yaml: permission denied\nhint: this is the user/,
+    );
+  });
 });
 
 describe("a tower of layers", () => {

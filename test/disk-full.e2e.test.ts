@@ -182,7 +182,7 @@ describe("a place that may not be written", () => {
     const env = { ...process.env, WHITTLE_STORE: store, HOME: small };
     const finished = await run([...asUser, ...words], { env, cwd: "/" });
     expect(finished.status, finished.stderr).toBe(3);
-    expect(finished.stderr).toMatch(/^whittle: Cannot .*of-root.*: permission denied$/m);
+    expect(finished.stderr).toMatch(/^whittle: Cannot .*of-root.*: permission denied\nhint: .*chmod/m);
   });
 });
 

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { basename, extname, isAbsolute, join, resolve } from "node:path";
-import { type Environment, WhittleError } from "../io/index.ts";
+import { type Environment, explainSystemError, WhittleError } from "../io/index.ts";
 import type { DockerfileOptions } from "../project/index.ts";
 import { type RunRuleFlags, runRules } from "./run-rules.ts";
 import { agentSources, secretSources } from "./secret-options.ts";
@@ -51,8 +51,8 @@ export function chosenDockerfile(
     requireDirectory(place, context);
     return { ...chosen, file: apart ? file : resolve(currentDirectory, file) };
   }
-  if (existsSync(join(place, "whittle.yaml"))) return undefined;
-  const found = ["Dockerfile", "dockerfile", "Containerfile"].find((name) => existsSync(join(place, name)));
+  if (isThere(join(place, "whittle.yaml"))) return undefined;
+  const found = ["Dockerfile", "dockerfile", "Containerfile"].find((name) => isThere(join(place, name)));
   if (found !== undefined) return { ...chosen, file: join(place, found) };
   requireDirectory(place, context);
   throw new WhittleError(
@@ -62,6 +62,14 @@ export function chosenDockerfile(
       hint: "-f FILE names one elsewhere",
     },
   );
+}
+
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    throw explainSystemError(error, `read ${path}`);
+  }
 }
 
 function isRemote(text: string): boolean {

@@ -122,7 +122,10 @@ export function explainSystemError(error: unknown, doing: string): unknown {
     case "EACCES":
     case "EPERM":
     case "EROFS":
-      return new WhittleError("PERMISSION", `Cannot ${doing}${at}: ${systemReason(error)}`, { cause: error });
+      return new WhittleError("PERMISSION", `Cannot ${doing}${at}: ${systemReason(error)}`, {
+        hint: permissionHint(error.code),
+        cause: error,
+      });
     case "ENOENT":
     case "ENOTDIR":
     case "EISDIR":
@@ -133,6 +136,12 @@ export function explainSystemError(error: unknown, doing: string): unknown {
         cause: error,
       });
   }
+}
+
+function permissionHint(code: string): string {
+  if (code === "EROFS") return "choose a place that can be written, or mount this one so that it can";
+  const user = process.getuid?.() === 0 ? "root" : `the user with the id ${process.getuid?.()}`;
+  return `this is ${user}: choose another place, or give this user the right (chmod, chown)`;
 }
 
 function systemReason(error: NodeJS.ErrnoException): string {

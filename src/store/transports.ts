@@ -50,7 +50,7 @@ export async function readFrom(
   const descriptor = await store?.resolve(reference);
   if (store === undefined || descriptor === undefined) {
     throw new WhittleError("NOT_FOUND", `Cannot find the image ${shown}: the store has none of that name`, {
-      hint: "whittle images lists what there is; oci:DIR and docker-archive:FILE read from elsewhere",
+      hint: `whittle images lists what there is; whittle pull ${shown} gets it from a registry; oci:DIR and docker-archive:FILE read from elsewhere`,
     });
   }
   return {
