@@ -22,6 +22,7 @@ import {
 import { packagePath } from "./archive.ts";
 import { openDeb, readControl } from "./deb.ts";
 import { type Paragraph, parseParagraphs } from "./deb822.ts";
+import { heavyWork } from "./heavy-work.ts";
 import type { DebianArchitecture, PackageRecord } from "./package.ts";
 import { unpackedBytes } from "./unpack-data.ts";
 import { readTable, type UnpackedTable } from "./unpacked.ts";
@@ -65,7 +66,9 @@ export async function openPackage(
   const before = openUnpacked(record, cacheDirectory);
   if (before !== undefined) return before;
   const unpacked = unpackedPath(record, cacheDirectory);
-  await unpacking(work.signal, () => unpackInto(unpacked, path, record, cacheDirectory, work));
+  await heavyWork("unpack", work.signal, () =>
+    unpacking(work.signal, () => unpackInto(unpacked, path, record, cacheDirectory, work)),
+  );
   const opened = openUnpacked(record, cacheDirectory);
   if (opened === undefined) {
     throw new WhittleError("INTERNAL", `Internal error: ${unpacked} cannot be read back`);

@@ -16,7 +16,7 @@ export type IndexReport =
 const idleMilliseconds = 1000;
 
 // An index takes some 50 MB of the heap. With so low a limit, what the one before has left is collected soon.
-const resourceLimits: ResourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 };
+const resourceLimits: ResourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128 };
 
 /** A thread that makes one index at a time, and is kept for the next. */
 class IndexThread {
@@ -59,6 +59,10 @@ class IndexThread {
     }
   }
 
+  async end(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
   /** Stays for the next index, for a while; it does not keep the process alive. */
   #rest(): void {
     this.#worker.unref();
@@ -85,4 +89,9 @@ export async function makeIndexInThread(job: IndexJob, signal: AbortSignal): Pro
   const thread = idle ?? new IndexThread();
   idle = undefined;
   return thread.make(job, signal);
+}
+
+/** Ends the thread that waits for another index, and gives back what it holds. */
+export async function endIndexThread(): Promise<void> {
+  await idle?.end();
 }

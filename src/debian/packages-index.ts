@@ -2,6 +2,7 @@ import { closeSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { quietWork, WhittleError, type Work, writeFileAtomically } from "../io/index.ts";
+import { heavyWork } from "./heavy-work.ts";
 import type { PackageRecord } from "./package.ts";
 import { type BodyField, bodyFields, magic } from "./packages-index-format.ts";
 import { closeCompact, nothing, type OpenedIndex, openCompact } from "./packages-index-open.ts";
@@ -255,7 +256,7 @@ export async function openIndex(
   const path = join(cacheDirectory, `${sha256}.packages-v${magic.at(-1)}`);
   const opened = openCompact(path, sha256);
   if (opened !== undefined) return new PackageIndex(opened, file);
-  await oneAtATime(() => makeIndex(file.path, sha256, path, work));
+  await heavyWork("index", work.signal, () => oneAtATime(() => makeIndex(file.path, sha256, path, work)));
   const made = openCompact(path, sha256);
   if (made === undefined) {
     throw new WhittleError(

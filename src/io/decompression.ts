@@ -57,6 +57,11 @@ export async function* decompress(
   }
 }
 
+/** Ends threads that wait for xz or bzip2 data, which hold some twenty megabytes each. */
+export async function endIdleDecompressors(): Promise<void> {
+  await (await import("./xz.ts")).endIdleDecompressors();
+}
+
 /** Counts what passes and remembers a failure of the source, so that it is not taken for damage. */
 class Counted implements AsyncIterable<Uint8Array> {
   size = 0;

@@ -2,6 +2,7 @@ import { promisify } from "node:util";
 import type { ZlibOptions } from "node:zlib";
 import { inBlocks, inOrder } from "./blocks.ts";
 import { type CompressionOptions, checkedLevel } from "./compression-options.ts";
+import { crc32Combine } from "./crc32-combine.ts";
 import { type DeflatedBlocks, RememberedFile } from "./deflated-blocks.ts";
 import type { Digest } from "./digest.ts";
 import { isIncompressible, storedBlocks } from "./stored-block.ts";
@@ -14,6 +15,8 @@ const defaultLevel = 5;
 /** How much is deflated at a time. */
 export const gzipBlock = 1024 * 1024;
 const windowSize = 32 * 1024;
+// What stands between two long files is mostly a header or two: the way through the thread pool takes longer.
+const atOnce = 4 * 1024;
 // More than nearly every file of a package; what is longer is not worth holding until it is remembered.
 const mostRemembered = 16 * gzipBlock;
 // RFC 1952: deflate, no flags, no time, no hint, operating system unknown. Nothing that differs between machines.
@@ -66,6 +69,8 @@ interface Job {
   readonly file: RememberedFile | undefined;
   /** Which block of the file it is. */
   readonly index: number;
+  /** CRC-32 of the piece. */
+  readonly own: number;
 }
 
 /**
@@ -79,7 +84,7 @@ export async function* gzipPieces(
   options: GzipPiecesOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const level = checkedLevel("gzip", options.level ?? defaultLevel, 9);
-  const { constants, crc32, deflateRaw } = await zlibModule();
+  const { constants, crc32, deflateRaw, deflateRawSync } = await zlibModule();
   const deflate = promisify<Uint8Array, ZlibOptions, Buffer>(deflateRaw);
   const sample = (bytes: Uint8Array, low: number): Promise<Uint8Array> => deflate(bytes, { level: low });
   let checksum = 0;
@@ -92,7 +97,8 @@ export async function* gzipPieces(
     for await (const piece of source) {
       options.signal?.throwIfAborted();
       const { bytes } = piece;
-      checksum = crc32(bytes, checksum);
+      const own = crc32(bytes);
+      checksum = crc32Combine(checksum, own, bytes.length);
       size += bytes.length;
       if (piece.file !== last) {
         last = piece.file;
@@ -100,25 +106,26 @@ export async function* gzipPieces(
         index = 0;
         file = last === undefined ? undefined : rememberedFile(last, level, options.remembered);
       }
-      const job = { piece, before, file, index: index++ };
+      const job = { piece, before, file, index: index++, own };
       // A copy, because the bytes may be gone when the next block comes; at the end of a file there is none.
       before = bytes.length < gzipBlock ? nothing : Buffer.from(bytes.subarray(-windowSize));
       yield job;
     }
   }
-  async function deflated({ piece, before, file, index }: Job): Promise<Uint8Array> {
+  async function deflated({ piece, before, file, index, own }: Job): Promise<Uint8Array> {
     const { bytes } = piece;
     const work = async (): Promise<Uint8Array> => {
       if (await isIncompressible(bytes, sample)) return storedBlocks(bytes);
-      return deflate(bytes, {
+      const settings: ZlibOptions = {
         level,
         memLevel: 9,
         chunkSize: Math.max(4096, bytes.length >> 1),
         finishFlush: constants.Z_SYNC_FLUSH,
         ...(before.length === 0 ? {} : { dictionary: before }),
-      });
+      };
+      return bytes.length <= atOnce ? deflateRawSync(bytes, settings) : deflate(bytes, settings);
     };
-    const result = await (file === undefined ? work() : file.block(index, crc32(bytes), work));
+    const result = await (file === undefined ? work() : file.block(index, own, work));
     piece.release?.();
     return result;
   }

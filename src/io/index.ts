@@ -5,7 +5,7 @@ export type { CompressionOptions } from "./compression-options.ts";
 export type { ByteRange, Content } from "./content.ts";
 export { bytesContent, contentDigest, emptyContent, fileContent, readContent, readText } from "./content.ts";
 export type { CompressedForm, DecompressOptions } from "./decompression.ts";
-export { compressedForm, decompress } from "./decompression.ts";
+export { compressedForm, decompress, endIdleDecompressors } from "./decompression.ts";
 export type { DeflatedBlock, DeflatedBlocks, DeflatedKey } from "./deflated-blocks.ts";
 export { deflatedBlocks } from "./deflated-blocks.ts";
 export type { Digest } from "./digest.ts";
@@ -23,6 +23,7 @@ export type { ErrorCode, SourceLocation, WhittleErrorOptions } from "./errors.ts
 export { errorCodes, explainSystemError, isSystemError, located, redact, WhittleError } from "./errors.ts";
 export type { GzipFile, GzipPiece, GzipPiecesOptions } from "./gzip.ts";
 export { gzip, gzipPieces } from "./gzip.ts";
+export { returnLargeMemory } from "./large-memory.ts";
 export type { HeldLock, LockOptions } from "./lock.ts";
 export { holdLock, tryLock, withLock } from "./lock.ts";
 export { OpenFiles } from "./open-files.ts";

@@ -45,6 +45,11 @@ function giveBack(worker: Worker): void {
   idle.push(worker);
 }
 
+/** Ends the threads that wait for something to decompress, and gives back what they hold; others come when needed. */
+export async function endIdleDecompressors(): Promise<void> {
+  await Promise.all(idle.splice(0).map((worker) => worker.terminate()));
+}
+
 const inputAhead = 4;
 
 /**
