@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Finished, temporary, whittle } from "./program.ts";
@@ -48,6 +48,27 @@ images:
 };
 
 describe("contexts of a project", () => {
+  it("are described and not built by a dry run, of the project and of its Dockerfile", async () => {
+    write({
+      ...bases,
+      "app/whittle.yaml": `
+images: { app: { dockerfile: Dockerfile } }
+contexts: { base: { image: ../bases/one } }
+`,
+      "app/Dockerfile": "FROM base\nCOPY Dockerfile /\n",
+    });
+    const app = join(directory, "app");
+    for (const words of [[app], ["-f", join(app, "Dockerfile"), app]]) {
+      const { status, stdout, stderr } = await build(...words, "--dry-run");
+      expect(status, stderr).toBe(0);
+      expect(stdout).toMatch(/^#\d+ files .*\/one/m);
+      expect(stdout).toMatch(/^#\d+ copy /m);
+      expect(stderr).not.toContain("write the layer");
+    }
+    const blobs = join(directory, "store/blobs/sha256");
+    expect(existsSync(blobs) ? readdirSync(blobs) : []).toEqual([]);
+  });
+
   it("stand for images of other projects, of its own, and for directories", async () => {
     write({
       ...bases,

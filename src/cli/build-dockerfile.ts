@@ -119,7 +119,7 @@ async function optionsOf(
     progress: context.progress,
     signal: context.signal,
   };
-  const find = await contextsBeside(chosen, home);
+  const find = await contextsBeside(chosen, home, flags.dryRun === true ? "described" : "built");
   return {
     ...chosen,
     ...dockerfileOptions(flags, context.currentDirectory, context.environment),

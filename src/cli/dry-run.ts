@@ -2,19 +2,20 @@ import type { Step } from "../build/index.ts";
 import { digestOfJson } from "../io/index.ts";
 import {
   type BuildOptions,
+  Contexts,
   type Project,
   plannedSimulations,
   plannedSteps,
   planProject,
 } from "../project/index.ts";
 
-/** The graph of a build, and the configuration that a simulation would get. */
+/** The graph of a build with those of its bases, and the configuration that a simulation would get; nothing is built. */
 export async function dryRun(
   project: Project,
   options: BuildOptions,
   format: "text" | "json",
 ): Promise<string> {
-  const planned = await planProject(project, options);
+  const planned = await planProject(project, options, Contexts.described(options, planProject));
   const steps = plannedSteps(planned);
   const simulations = await plannedSimulations(planned, options);
   if (format === "json") return graphJson(steps, { simulations });

@@ -1,4 +1,4 @@
-import { baseStep, scratchStep } from "../build/index.ts";
+import { baseStep, type Step, scratchStep } from "../build/index.ts";
 import type { Asked, BaseImage } from "../dockerfile/index.ts";
 import { type Descriptor, formatPlatform, openImage, type Platform } from "../image/index.ts";
 import { nearest, parseDigest, sha256, WhittleError } from "../io/index.ts";
@@ -25,8 +25,13 @@ export async function openBase(
 
 /** Stands for an image that need not be there, where only the Dockerfile's own words matter. */
 export function unknownBase(platform: Platform): BaseImage {
+  return describedBase(scratchStep, platform);
+}
+
+/** Stands for an image that a step would come to. */
+export function describedBase(step: Step, platform: Platform): BaseImage {
   return {
-    step: scratchStep,
+    step,
     digest: sha256(""),
     config: { ...platform, config: {}, rootfs: { type: "layers", diff_ids: [] } },
     layers: [],

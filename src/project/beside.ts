@@ -9,11 +9,13 @@ import { readProject } from "./read.ts";
  * undefined where there is none.
  *
  * @param where - the context and the Dockerfile; only those in directories of this machine have something beside them
+ * @param images - whether those of projects are built when they are asked for, or only described
  * @throws WhittleError `RECIPE_INVALID`
  */
 export async function contextsBeside(
   where: { readonly context: string; readonly file?: string },
   options: BuildOptions,
+  images: "built" | "described" = "built",
 ): Promise<FindContext | undefined> {
   const { context, file } = where;
   const places = [context, file === undefined ? "" : dirname(file)].filter(isAbsolute);
@@ -24,5 +26,6 @@ export async function contextsBeside(
     ([, { dockerfile }]) => dockerfile !== undefined && resolve(directory, dockerfile) === file,
   );
   const [only, ...others] = same.map(([name]) => name);
-  return Contexts.of(options, planProject).finder(project, others.length === 0 ? only : undefined);
+  const contexts = images === "built" ? Contexts.of : Contexts.described;
+  return contexts(options, planProject).finder(project, others.length === 0 ? only : undefined);
 }

@@ -4,11 +4,12 @@ import type { BaseImage, NamedContext } from "../dockerfile/index.ts";
 import { formatPlatform, formatReference, type Platform, parseReference } from "../image/index.ts";
 import { cacheDirectory, WhittleError } from "../io/index.ts";
 import type { ContextRecipe } from "../recipe/index.ts";
-import { openBase } from "./base-image.ts";
+import { describedBase, openBase } from "./base-image.ts";
 import type { BuildOptions, PlannedImage } from "./build.ts";
 import { contextMistake } from "./context-mistake.ts";
 import { ignoredContext } from "./ignored-context.ts";
 import { type ImageName, imageNamed, parseImageName } from "./image-name.ts";
+import { endOf } from "./platforms.ts";
 import { type Project, readProject } from "./read.ts";
 import { solverFor } from "./solver.ts";
 
@@ -26,7 +27,8 @@ export type PlanImages = (
 interface Shared {
   readonly options: BuildOptions;
   readonly plan: PlanImages;
-  readonly solver: Solver;
+  /** Nothing where images are described and not built. */
+  readonly solver: Solver | undefined;
   readonly projects: Map<string, Promise<Project>>;
   readonly images: Map<string, Promise<BaseImage>>;
   /** Which images each image stands on, as far as it is known; two that wait for each other would wait for ever. */
@@ -48,7 +50,20 @@ export class Contexts {
     this.#planned = planned;
   }
 
+  /** Contexts that only say how the images of projects would be built: nothing is known of what these hold. */
+  static described(options: BuildOptions, plan: PlanImages): Contexts {
+    return Contexts.#from(options, plan, () => undefined);
+  }
+
   static of(options: BuildOptions, plan: PlanImages): Contexts {
+    return Contexts.#from(options, plan, solverFor);
+  }
+
+  static #from(
+    options: BuildOptions,
+    plan: PlanImages,
+    solverOf: (options: BuildOptions) => Solver | undefined,
+  ): Contexts {
     const { store, environment, progress, signal, pull } = options;
     const plain: BuildOptions = {
       store,
@@ -57,8 +72,15 @@ export class Contexts {
       signal,
       ...(pull === undefined ? {} : { pull }),
     };
-    const solver = solverFor(plain);
-    const shared = { options: plain, plan, solver, projects: new Map(), images: new Map(), below: new Map() };
+    const solver = solverOf(plain);
+    const shared: Shared = {
+      options: plain,
+      plan,
+      solver,
+      projects: new Map(),
+      images: new Map(),
+      below: new Map(),
+    };
     return new Contexts(shared, undefined);
   }
 
@@ -166,6 +188,7 @@ export class Contexts {
     const [planned] = await plan(project, chosen, inner);
     const [graph] = planned?.platforms ?? [];
     if (graph === undefined) throw new Error("Internal error: an image without a platform was planned");
+    if (solver === undefined) return describedBase(endOf(graph), platform);
     const { descriptor } = (await solver.solve(graph.image)).record as unknown as ImageRecord;
     return openBase(options.store, descriptor, platform, cacheDirectory(options.environment), name);
   }

@@ -12,6 +12,7 @@ export type { BuildOptions, BuiltImage, BuiltPlatform, PlannedImage } from "./bu
 export { buildProject, plannedSimulations, plannedSteps, planProject } from "./build.ts";
 export type { CacheTarget } from "./cache-export.ts";
 export type { CachePlace } from "./cache-place.ts";
+export { Contexts } from "./contexts.ts";
 export type { DockerfileLock } from "./dockerfile-lock.ts";
 export type { DockerfileOptions } from "./dockerfile-options.ts";
 export { readDockerfileLock, updateDockerfileLock } from "./lock.ts";
