@@ -19,6 +19,7 @@ import { type ChosenDockerfile, dockerfileOptions } from "./dockerfile-options.t
 import { pairs } from "./options.ts";
 import type { Output } from "./output.ts";
 import { platformNames } from "./platform-names.ts";
+import { pushFor } from "./push-for.ts";
 import type { VerbContext } from "./verb.ts";
 
 /** Builds, checks or shows the graph of a Dockerfile, as the flags say; answers with the exit status. */
@@ -38,14 +39,17 @@ export async function buildOneDockerfile(
     context.out(flags.format === "json" ? graphJson(steps) : graphText(steps));
     return 0;
   }
-  const built = await buildDockerfileForms(
-    options,
-    wanted.map(({ form }) => form),
-  );
   const names = flags.tag.length > 0 ? flags.tag : [`${chosen.name}:latest`];
+  const { push, layerWritten } = await pushFor(outputs, flags.tag, options.store, context);
+  const told = layerWritten === undefined ? options : { ...options, layerWritten };
+  const forms = wanted.map(({ form }) => form);
+  const make = () => buildDockerfileForms(told, forms);
+  const built = await (push === undefined ? make() : push.during(make));
   const deliveries = wanted.flatMap(({ outputs: to }, index): Delivery[] => {
     const image = built[index];
-    return image === undefined ? [] : [{ image, names, outputs: to }];
+    return image === undefined
+      ? []
+      : [{ image, names, outputs: to, ...(push === undefined ? {} : { push }) }];
   });
   await deliver(deliveries, flags, context);
   return 0;

@@ -3,6 +3,7 @@ import { writeBuildFiles } from "./build-files.ts";
 import type { BuildFlags } from "./build-flags.ts";
 import { builtTable } from "./built-table.ts";
 import type { Output } from "./output.ts";
+import type { BuildPush } from "./push-built.ts";
 import type { VerbContext } from "./verb.ts";
 import { isStandardOutput, writeOutput } from "./write-output.ts";
 
@@ -11,6 +12,8 @@ export interface Delivery {
   readonly image: BuiltImage;
   readonly names: readonly string[];
   readonly outputs: readonly Output[];
+  /** Where an output wants it pushed. */
+  readonly push?: BuildPush;
 }
 
 /** Names, writes out and reports what was built; prints the digests. */
@@ -31,7 +34,7 @@ export async function deliver(
   for (const { image } of deliveries) context.out(`${image.descriptor.digest}\n`);
 }
 
-async function deliverOne({ image, names, outputs }: Delivery, context: VerbContext): Promise<void> {
+async function deliverOne({ image, names, outputs, push }: Delivery, context: VerbContext): Promise<void> {
   const store = await context.store();
   const stored = outputs.filter((output) => output.type === "store" || output.type === "daemon");
   if (outputs.length === 0 || stored.length > 0) {
@@ -40,5 +43,5 @@ async function deliverOne({ image, names, outputs }: Delivery, context: VerbCont
       await store.tag(name, image.descriptor);
     }
   }
-  for (const output of outputs) await writeOutput(output, image, names, store, context);
+  for (const output of outputs) await writeOutput(output, image, names, store, context, push);
 }

@@ -8,6 +8,7 @@ import type { BuiltImage } from "../project/index.ts";
 import type { Store } from "../store/index.ts";
 import { loadIntoDocker } from "./docker-load.ts";
 import type { Output } from "./output.ts";
+import type { BuildPush } from "./push-built.ts";
 import type { VerbContext } from "./verb.ts";
 
 /** Whether what is written goes where results are printed. */
@@ -34,18 +35,16 @@ export function checkOutputs(outputs: readonly Output[]): void {
   }
 }
 
-/** Writes a built image to its place outside the store. */
+/** Writes a built image to its place outside the store, and pushes it by `push` where the output wants that. */
 export async function writeOutput(
   output: Output,
   image: BuiltImage,
   tags: readonly string[],
   store: Store,
   context: VerbContext,
+  push?: BuildPush,
 ): Promise<void> {
-  if (output.push) {
-    const { pushBuilt } = await import("./push-built.ts");
-    await pushBuilt(image, [...tags, ...output.names], store, context);
-  }
+  if (output.push) await push?.image(image, output.names);
   if (output.type === "store" || output.type === "none") return;
   const { writeTo } = await import("../store/index.ts");
   const transport = {

@@ -48,6 +48,8 @@ export interface BuildOptions extends Work {
   readonly noCache?: boolean;
   /** Ask the archive for news even when it was asked a short time ago. */
   readonly pull?: boolean;
+  /** Is told of each layer that is written, as soon as the store has it. */
+  readonly layerWritten?: (layer: Descriptor) => void;
   /** Take exactly what `whittle.lock` records. */
   readonly locked?: boolean;
   /** Whether `whittle.lock` is written; by default it is. */

@@ -1,5 +1,6 @@
 import type { FailedRun, ResourceLimit } from "../build/index.ts";
 import type { Entitlement, ImageForm, PlanWarning } from "../dockerfile/index.ts";
+import type { Descriptor } from "../image/index.ts";
 import type { Environment, Work } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
 import type { AgentSource } from "./agents.ts";
@@ -62,6 +63,8 @@ export interface DockerfileOptions extends Work {
   readonly noCacheFilter?: readonly string[];
   /** Caches that earlier builds exported. */
   readonly cacheFrom?: readonly CachePlace[];
+  /** Is told of each layer that is written, as soon as the store has it. */
+  readonly layerWritten?: (layer: Descriptor) => void;
   /** Where this build's cache is exported to. */
   readonly cacheTo?: readonly CacheTarget[];
   /** How the image is written (default: gzip, OCI media types). */

@@ -7,6 +7,7 @@ import {
   Solver,
   standardExecutors,
 } from "../build/index.ts";
+import type { Descriptor } from "../image/index.ts";
 import { cacheDirectory, deflatedBlocks, type Environment, type Work } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
 import { type ImportedCache, outcomeCache } from "./outcomes.ts";
@@ -16,6 +17,8 @@ export interface SolverHome extends Work {
   readonly store: Store;
   readonly environment: Environment;
   readonly noCache?: boolean;
+  /** Is told of each layer that is written, as soon as the store has it; not of those that it had. */
+  readonly layerWritten?: (layer: Descriptor) => void;
 }
 
 /** The solver of a build: all executors over its store, with what earlier builds left in the cache. */
@@ -24,8 +27,14 @@ export function solverFor(
   imported: readonly ImportedCache[] = [],
   writeLayer: LayerWriter = writerFor(options),
 ): Solver {
+  const { layerWritten } = options;
+  const writer: LayerWriter = async (...layer) => {
+    const written = await writeLayer(...layer);
+    layerWritten?.(written.descriptor);
+    return written;
+  };
   return new Solver({
-    executors: standardExecutors(options.store, cacheDirectory(options.environment), writeLayer),
+    executors: standardExecutors(options.store, cacheDirectory(options.environment), writer),
     cache: outcomeCache(options.store, imported),
     progress: options.progress,
     signal: options.signal,

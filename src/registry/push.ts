@@ -13,19 +13,23 @@ import { Repository, referrersTag } from "./repository.ts";
 import type { Session } from "./session.ts";
 import { type Pushed, uploadBlob } from "./upload.ts";
 
-/** An image on its way into a repository. */
-export interface Push {
+/** Where images are pushed to, and where their blobs come from. */
+export interface PushTarget {
   readonly session: Session;
   readonly repository: string;
-  /** Without one, the image is there by its digest only. */
-  readonly tag?: string | undefined;
   readonly source: BlobSource;
-  readonly descriptor: Descriptor;
-  /** Manifests that speak of the image and go with it. */
-  readonly referrers?: readonly Descriptor[];
   /** A repository of the same registry that has the image: its blobs are mounted. */
   readonly from?: string | undefined;
   readonly work: Work;
+}
+
+/** An image on its way. */
+export interface PushedImage {
+  /** Without one, the image is there by its digest only. */
+  readonly tag?: string | undefined;
+  readonly descriptor: Descriptor;
+  /** Manifests that speak of the image and go with it. */
+  readonly referrers?: readonly Descriptor[];
 }
 
 /** What a push came to. */
@@ -41,51 +45,67 @@ export interface PushResult {
  *
  * @throws WhittleError `REGISTRY_DENIED`, `REGISTRY_REFUSED`, `NETWORK`
  */
-export async function pushImage(push: Push): Promise<PushResult> {
-  const { session, repository, tag, descriptor, work } = push;
-  const target = new Repository(session, repository, work.signal);
-  const counts: Record<Pushed, number> = { there: 0, mounted: 0, uploaded: 0 };
-  const pending = new Map<string, Promise<void>>();
+export function pushImage(push: PushTarget & PushedImage): Promise<PushResult> {
+  return new RepositoryPush(push).image(push);
+}
 
-  /** Each digest travels once, however many manifests name it. */
-  const ensure = (item: Descriptor): Promise<void> => {
-    const known = pending.get(item.digest);
+/** Pushes into one repository; each digest travels once, however many images and manifests name it. */
+export class RepositoryPush {
+  readonly #target: PushTarget;
+  readonly #reader: Repository;
+  readonly #counts: Record<Pushed, number> = { there: 0, mounted: 0, uploaded: 0 };
+  readonly #pending = new Map<string, Promise<void>>();
+
+  constructor(target: PushTarget) {
+    this.#target = target;
+    this.#reader = new Repository(target.session, target.repository, target.work.signal);
+  }
+
+  /** Pushes a blob, or a manifest and all that it names; an image that names it later waits for this. */
+  ensure(item: Descriptor): Promise<void> {
+    const known = this.#pending.get(item.digest);
     if (known !== undefined) return known;
-    const made = isIndexType(item.mediaType) || isManifestType(item.mediaType) ? document(item) : blob(item);
-    pending.set(item.digest, made);
+    const isDocument = isIndexType(item.mediaType) || isManifestType(item.mediaType);
+    const made = isDocument ? this.#document(item) : this.#blob(item);
+    this.#pending.set(item.digest, made);
     return made;
-  };
-  const blob = async (item: Descriptor): Promise<void> => {
+  }
+
+  /** Pushes an image and gives it its tag. Throws as {@link pushImage}. */
+  async image({ tag, descriptor, referrers = [] }: PushedImage): Promise<PushResult> {
+    const named = tag ?? descriptor.digest;
+    if ((await this.#reader.head(named))?.digest === descriptor.digest) this.#counts.there += 1;
+    else await this.#send(descriptor, named);
+    for (const item of referrers) await this.ensure(item);
+    return { descriptor, counts: { ...this.#counts } };
+  }
+
+  async #blob(item: Descriptor): Promise<void> {
     // Layers that may not be handed on stay where their addresses say.
     if ((item.urls ?? []).length > 0) return;
-    const content = () => push.source.blob(item);
-    counts[await uploadBlob({ session, repository, descriptor: item, content, from: push.from, work })] += 1;
-  };
-  const document = async (item: Descriptor): Promise<void> => {
-    if ((await target.head(item.digest)) !== undefined) {
-      counts.there += 1;
-      return;
-    }
-    await send(item, item.digest);
-  };
-  const send = async (item: Descriptor, reference: string): Promise<void> => {
-    const children = await childrenOf(push.source, item);
-    const done = await Promise.allSettled(children.map(ensure));
+    const { source, ...upload } = this.#target;
+    const content = () => source.blob(item);
+    this.#counts[await uploadBlob({ ...upload, descriptor: item, content })] += 1;
+  }
+
+  async #document(item: Descriptor): Promise<void> {
+    if ((await this.#reader.head(item.digest)) === undefined) await this.#send(item, item.digest);
+    else this.#counts.there += 1;
+  }
+
+  async #send(item: Descriptor, reference: string): Promise<void> {
+    const { source } = this.#target;
+    const children = await childrenOf(source, item);
+    const done = await Promise.allSettled(children.map((child) => this.ensure(child)));
     const failed = done.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
-    counts.uploaded += 1;
-    await putManifest(push, item, reference, await readContent(await push.source.blob(item)));
-  };
-
-  const named = tag ?? descriptor.digest;
-  if ((await target.head(named))?.digest === descriptor.digest) counts.there += 1;
-  else await send(descriptor, named);
-  for (const item of push.referrers ?? []) await ensure(item);
-  return { descriptor, counts };
+    this.#counts.uploaded += 1;
+    await putManifest(this.#target, item, reference, await readContent(await source.blob(item)));
+  }
 }
 
 async function putManifest(
-  push: Push,
+  push: PushTarget,
   item: Descriptor,
   reference: string,
   bytes: Uint8Array,
@@ -106,7 +126,7 @@ async function putManifest(
 }
 
 /** Adds a manifest to the tag that lists what speaks of its subject, for registries without the referrers API. */
-async function listByTag(push: Push, subject: Descriptor, item: Descriptor): Promise<void> {
+async function listByTag(push: PushTarget, subject: Descriptor, item: Descriptor): Promise<void> {
   const { session, repository, source, work } = push;
   const target = new Repository(session, repository, work.signal);
   const listed = await target.referrers(subject.digest);

@@ -10,6 +10,7 @@ import { chosenDockerfile, dockerfileOptions } from "../dockerfile-options.ts";
 import { pairs } from "../options.ts";
 import type { Output } from "../output.ts";
 import { platformNames } from "../platform-names.ts";
+import { pushFor } from "../push-for.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
 import { checkOutputs } from "../write-output.ts";
 
@@ -62,11 +63,15 @@ async function buildRecipe(
     return 0;
   }
   const { input: _, ...given } = dockerfileOptions(flags, context.currentDirectory, context.environment);
-  const built = await buildProject(project, { ...options, dockerfile: given });
+  const { push, layerWritten } = await pushFor(outputs, flags.tag, options.store, context);
+  const told = layerWritten === undefined ? {} : { layerWritten };
+  const make = () => buildProject(project, { ...options, ...told, dockerfile: given });
+  const built = await (push === undefined ? make() : push.during(make));
   const deliveries = built.map((image) => ({
     image,
     names: tagsOf(project.name, image, names.length, flags),
     outputs,
+    ...(push === undefined ? {} : { push }),
   }));
   await deliver(deliveries, flags, context);
   return 0;
