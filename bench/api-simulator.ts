@@ -1,6 +1,6 @@
 import type { Case, Contestant } from "./case.ts";
 import { measure } from "./measure.ts";
-import { type PeerBuild, type Peers, peerBuilds } from "./peer.ts";
+import { type PeerBuild, type Peers, peerBuilds, peersWith } from "./peer.ts";
 import type { Workplace } from "./workplace.ts";
 
 const native = ["--platform", "linux/amd64"];
@@ -9,7 +9,8 @@ const native = ["--platform", "linux/amd64"];
  * The API simulator: with nothing but downloads, cold (packages are unpacked and their files deflated, the store is
  * empty), for all platforms, unchanged, and with one JSON file changed.
  */
-export async function apiSimulatorCases(work: Workplace, peers: Peers): Promise<Case[]> {
+export async function apiSimulatorCases(work: Workplace, installed: Peers): Promise<Case[]> {
+  const peers = peersWith(installed, "debian:bookworm-slim");
   // Downloads are warm in every case: a first build brings them.
   await measure(work.whittle("build", work.example, "-t", "bench:1"));
   const ours = (

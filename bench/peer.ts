@@ -64,6 +64,23 @@ export function findPeers(prefix: readonly string[]): Peers {
   return { prefix, docker: works("docker", "buildx", "version"), buildah: works("buildah", "--version") };
 }
 
+/** Those of the peers that have an image which their build stands on; of the others a line says why they are left out. */
+export function peersWith(peers: Peers, image: string): Peers {
+  const has = (peer: "docker" | "buildah", ...words: string[]): boolean => {
+    if (!peers[peer]) return false;
+    const [program = "", ...rest] = [...peers.prefix, peer, ...words, image];
+    const found = spawnSync(program, rest, { stdio: "ignore" }).status === 0;
+    if (!found)
+      process.stderr.write(`bench: ${peer} is left out where ${image} is built on: it has no such image\n`);
+    return found;
+  };
+  return {
+    prefix: peers.prefix,
+    docker: has("docker", "image", "inspect"),
+    buildah: has("buildah", "inspect", "--type", "image"),
+  };
+}
+
 /** Gives the peers an image of one layer. */
 export function importBase(peers: Peers, tar: string, name: string): void {
   const importers = [...(peers.docker ? ["docker"] : []), ...(peers.buildah ? ["podman"] : [])];
