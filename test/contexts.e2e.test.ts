@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Finished, temporary, whittle } from "./program.ts";
@@ -48,6 +48,51 @@ images:
 };
 
 describe("contexts of a project", () => {
+  it("are recorded, and a locked build is held to what was recorded", async () => {
+    const app = join(directory, "app");
+    const base = (text: string): string => `images: { only: { files: [{ content: ${text}, to: /one }] } }`;
+    write({
+      "base/whittle.yaml": base("one"),
+      "app/whittle.yaml": `
+images: { first: { dockerfile: Dockerfile, target: first }, second: { dockerfile: Dockerfile } }
+contexts: { base: { image: ../base } }
+`,
+      "app/Dockerfile": "FROM base AS first\nCOPY . /\nFROM base\nCOPY whittle.yaml /\n",
+    });
+    const unrecorded = await build(app, "--locked");
+    expect([unrecorded.status, unrecorded.stderr]).toEqual([2, expect.stringContaining("there is no")]);
+    const first = await build(app);
+    expect(first.status, first.stderr).toBe(0);
+    const lock = JSON.parse(readFileSync(join(app, "whittle.lock"), "utf8")) as {
+      dockerfiles: Record<string, { bases: Record<string, Record<string, string>> }>;
+    };
+    expect(Object.keys(lock.dockerfiles)).toEqual(["Dockerfile#first", "Dockerfile#second"]);
+    expect(lock.dockerfiles["Dockerfile#first"]?.bases["base"]).toEqual({
+      [`linux/${process.arch === "x64" ? "amd64" : process.arch}`]: expect.stringMatching(/^sha256:/),
+    });
+    expect(await filesOf("app:first")).not.toContain("/whittle.lock");
+    expect((await build(app, "--locked")).stdout).toBe(first.stdout);
+    write({ "base/whittle.yaml": base("another") });
+    const changed = await build(app, "--locked", "--image", "second");
+    expect([changed.status, changed.stderr]).toEqual([4, expect.stringContaining("whittle.lock records")]);
+    expect((await build(app, "--image", "second")).status).toBe(0);
+    expect((await build(app, "--locked", "--image", "second")).status).toBe(0);
+    expect((await build(app, "--locked", "--image", "first")).stderr).toContain("whittle.lock records");
+    write({
+      "app/Dockerfile.new": "FROM base\n",
+      "app/whittle.yaml": `
+images: { third: { dockerfile: Dockerfile.new } }
+contexts: { base: { image: ../base } }
+`,
+    });
+    const unknown = await build(app, "--locked");
+    expect([unknown.status, unknown.stderr]).toEqual([2, expect.stringContaining("does not record")]);
+    expect((await build(app)).status).toBe(0);
+    const last = readFileSync(join(app, "whittle.lock"), "utf8");
+    expect(last).toContain('"Dockerfile.new#third"');
+    expect(last).not.toContain('"Dockerfile#');
+  });
+
   it("are described and not built by a dry run, of the project and of its Dockerfile", async () => {
     write({
       ...bases,

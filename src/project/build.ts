@@ -29,9 +29,11 @@ import {
 } from "../recipe/index.ts";
 import type { Store } from "../store/index.ts";
 import { Contexts } from "./contexts.ts";
+import type { DockerfileLock } from "./dockerfile-lock.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
 import { sourceDateEpoch } from "./epoch.ts";
-import { type Lock, lockedResolution, lockPath, readLock, updateLock } from "./lock.ts";
+import { updateLock } from "./lock.ts";
+import { wantedDockerfile, wantedLock, wantedResolution } from "./locked.ts";
 import { endOf, solvePlatforms } from "./platforms.ts";
 import type { Project } from "./read.ts";
 import { recipeMistake } from "./recipe-mistake.ts";
@@ -96,6 +98,8 @@ export interface BuiltImage {
   readonly platforms: readonly BuiltPlatform[];
   /** Manifests that speak of the images: the reasons of each carved one. */
   readonly referrers: readonly Descriptor[];
+  /** What the Dockerfile of a project's image took from outside. */
+  readonly taken?: DockerfileLock;
 }
 
 /** The graph of one image of a project, and what it needs to be solved. */
@@ -104,6 +108,8 @@ export interface PlannedImage {
   readonly recipe: ImageRecipe;
   readonly platforms: readonly PlatformGraph[];
   readonly annotations: Readonly<Record<string, string>>;
+  /** Tells what a Dockerfile took from outside, once its graph is solved, and holds it to the lock. */
+  readonly taken?: (solver: Solver) => Promise<DockerfileLock>;
 }
 
 /**
@@ -140,7 +146,8 @@ export async function planProject(
         const { planDockerfileImage } = await import("./plan-dockerfile.ts");
         const described = { ...recipe, dockerfile: recipe.dockerfile };
         const variables = await variablesFor(project, recipe);
-        const image = { project, name, recipe: described, platforms, variables };
+        const locked = lock === undefined ? {} : { locked: wantedDockerfile(lock, name, recipe.dockerfile) };
+        const image = { project, name, recipe: described, platforms, variables, ...locked };
         return planDockerfileImage(image, options, contexts.finder(project, name), solver);
       }
       const emptiness = emptinessOf(name, recipe);
@@ -196,7 +203,7 @@ export async function buildProject(project: Project, options: BuildOptions): Pro
 }
 
 async function buildImage(solver: Solver, planned: PlannedImage): Promise<BuiltImage> {
-  const { name, platforms, annotations } = planned;
+  const { name, platforms, annotations, taken } = planned;
   const index =
     platforms.length > 1
       ? indexStep(
@@ -206,11 +213,13 @@ async function buildImage(solver: Solver, planned: PlannedImage): Promise<BuiltI
       : undefined;
   await solvePlatforms(solver, platforms);
   if (index !== undefined) await solver.solve(index);
+  const took = await taken?.(solver);
   const builtPlatforms = await Promise.all(platforms.map((graph) => builtPlatform(solver, graph)));
   const [first] = builtPlatforms;
   if (first === undefined) throw new Error("Internal error: an image without a platform was built");
   return {
     name,
+    ...(took === undefined ? {} : { taken: took }),
     descriptor: index === undefined ? first.descriptor : await recordOf<Descriptor>(solver, index),
     platforms: builtPlatforms,
     referrers: await Promise.all(
@@ -277,25 +286,5 @@ export async function plannedSimulations(
       image: name,
       simulation: await recordOf<SimulationRecord>(solver, step),
     })),
-  );
-}
-
-async function wantedLock(project: Project): Promise<Lock> {
-  const lock = await readLock(project);
-  if (lock !== undefined) return lock;
-  throw new WhittleError("NOT_FOUND", `Cannot build with --locked: there is no ${lockPath(project)}`, {
-    hint: "build once without --locked to write it",
-  });
-}
-
-function wantedResolution(lock: Lock, image: string, platform: string): Resolution {
-  const resolution = lockedResolution(lock, image, platform);
-  if (resolution !== undefined) return resolution;
-  throw new WhittleError(
-    "NOT_FOUND",
-    `Cannot build ${image} for ${platform} with --locked: whittle.lock does not record it`,
-    {
-      hint: "build it once without --locked",
-    },
   );
 }

@@ -1,4 +1,4 @@
-import type { Solver } from "../build/index.ts";
+import { type Solver, type Step, stepsOf } from "../build/index.ts";
 import {
   formatPlatform,
   formatReference,
@@ -68,10 +68,15 @@ export class BaseLedger {
   }
 }
 
-/** What a finished build fetched, by address. */
-export async function fetchedSources(solver: Solver): Promise<DockerfileLock["sources"]> {
+/** What the steps below some ends of a finished build fetched, by address. */
+export async function fetchedSources(
+  solver: Solver,
+  ends: Iterable<Step>,
+): Promise<DockerfileLock["sources"]> {
   const found = new Map<string, string>();
+  const own = new Set(stepsOf(ends));
   for await (const { step, record } of solver.solved()) {
+    if (!own.has(step)) continue;
     const { url, remote, ref } = (step.parameters ?? {}) as { url?: string; remote?: string; ref?: string };
     const { digest, commit } = (record ?? {}) as { digest?: string; commit?: string };
     if (url !== undefined && digest !== undefined) found.set(redact(url), digest);

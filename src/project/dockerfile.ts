@@ -42,7 +42,7 @@ export async function buildDockerfileForms(
   const failed = settled.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
   if (locked !== undefined || record !== undefined) {
-    const sources = await fetchedSources(solver);
+    const sources = await fetchedSources(solver, ends);
     if (locked !== undefined) requireLocked(sources, locked);
     await record?.({ bases: ledger.bases, sources });
   }

@@ -20,7 +20,7 @@ type LockedPackage = Omit<PackageRecord, "mirror">;
 export interface Lock {
   readonly version: 1;
   readonly images: Readonly<Record<string, Readonly<Record<string, LockedPlatform>>>>;
-  /** What builds of Dockerfiles took from outside, by the Dockerfile's path. */
+  /** What builds of Dockerfiles took from outside, by the Dockerfile's path; of a project, by {@link lockedDockerfileName}. */
   readonly dockerfiles?: Readonly<Record<string, DockerfileLock>>;
 }
 
@@ -98,13 +98,41 @@ export async function updateLock(project: Project, built: readonly BuiltImage[],
       images[image.name] = platforms;
     }
   }
-  if (Object.keys(images).length === 0) return;
+  const dockerfiles = takenByImages(project, built, before?.dockerfiles ?? {});
+  if (Object.keys({ ...images, ...dockerfiles }).length === 0) return;
   const lock: Lock = {
     version: 1,
     images: sorted(images),
-    ...(before?.dockerfiles === undefined ? {} : { dockerfiles: before.dockerfiles }),
+    ...(Object.keys(dockerfiles).length === 0 ? {} : { dockerfiles }),
   };
   await writeLock(path, lock, written, work);
+}
+
+/** Under which name a lock says what the Dockerfile of a project's image took: several images may share one. */
+export function lockedDockerfileName(dockerfile: string, image: string): string {
+  return `${dockerfile}#${image}`;
+}
+
+/** What is recorded of Dockerfiles with that of the images that were built; images that are no more are left out. */
+function takenByImages(
+  project: Project,
+  built: readonly BuiltImage[],
+  before: NonNullable<Lock["dockerfiles"]>,
+): NonNullable<Lock["dockerfiles"]> {
+  const { images } = project.recipe;
+  const names = new Map<string, string>();
+  for (const [image, { dockerfile }] of Object.entries(images)) {
+    if (dockerfile !== undefined) names.set(image, lockedDockerfileName(dockerfile, image));
+  }
+  const known = new Set(names.values());
+  const all = new Map(Object.entries(before).filter(([name]) => !name.includes("#") || known.has(name)));
+  for (const { name: image, taken } of built) {
+    const name = names.get(image);
+    if (taken === undefined || name === undefined) continue;
+    const nothing = Object.keys({ ...taken.bases, ...taken.sources }).length === 0;
+    if (!nothing || all.has(name)) all.set(name, merged(all.get(name), taken));
+  }
+  return Object.fromEntries([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 async function writeLock(path: string, lock: Lock, written: string | undefined, work: Work): Promise<void> {

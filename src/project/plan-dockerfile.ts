@@ -5,6 +5,7 @@ import { fillVariables, type ImageRecipe, type Variables } from "../recipe/index
 import type { BuildOptions, PlannedImage } from "./build.ts";
 import { contextMistake } from "./context-mistake.ts";
 import type { FindContext } from "./contexts.ts";
+import { type DockerfileLock, fetchedSources, requireLocked } from "./dockerfile-lock.ts";
 import { planBuild } from "./dockerfile-plan.ts";
 import type { Project } from "./read.ts";
 
@@ -16,6 +17,8 @@ export interface DockerfileImage {
   readonly platforms: readonly Platform[];
   /** For labels and annotations. */
   readonly variables: Variables;
+  /** What it may take from outside, and nothing else. */
+  readonly locked?: DockerfileLock;
 }
 
 /**
@@ -29,7 +32,7 @@ export async function planDockerfileImage(
   find: FindContext,
   solver: Solver | undefined,
 ): Promise<PlannedImage> {
-  const { project, name, recipe, platforms, variables } = image;
+  const { project, name, recipe, platforms, variables, locked } = image;
   const { store, environment, progress, signal, noCache, compression = { type: "gzip" } } = options;
   const { buildArguments, ...given } = options.dockerfile ?? {};
   const annotations = { ...fillVariables(recipe.annotations ?? {}, variables), ...options.annotations };
@@ -50,6 +53,7 @@ export async function planDockerfileImage(
       labels,
       platforms: platforms.map(formatPlatform),
       find,
+      ...(locked === undefined ? {} : { locked }),
     },
     [{ compression, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) }],
     "wanted",
@@ -57,12 +61,21 @@ export async function planDockerfileImage(
   ).catch(async (error: unknown) => {
     throw await contextMistake(error, project, ["images", name, "dockerfile"]);
   });
+  const graphs = planned.platforms.flatMap(({ platform, images: [image] }) =>
+    image === undefined ? [] : [{ platform, image }],
+  );
   return {
     name,
     recipe,
-    platforms: planned.platforms.flatMap(({ platform, images: [image] }) =>
-      image === undefined ? [] : [{ platform, image }],
-    ),
+    platforms: graphs,
     annotations,
+    taken: async (solver) => {
+      const sources = await fetchedSources(
+        solver,
+        graphs.map((graph) => graph.image),
+      );
+      if (locked !== undefined) requireLocked(sources, locked);
+      return { bases: planned.ledger.bases, sources };
+    },
   };
 }
