@@ -55,7 +55,10 @@ export function addBuildOptions(command: Command): void {
   command.option("--shm-size <bytes>", "size of /dev/shm in RUN: 64m");
   command.option("--pids-limit <number>", "processes that a RUN may have at a time (default: 8192)");
   list("--ulimit <spec>", "limit of RUN: nofile=1024[:2048]; repeatable");
-  list("-o, --output <spec>", "type=store|oci|docker|tar|local[,dest=PATH], a directory, or -; repeatable");
+  list(
+    "-o, --output <spec>",
+    "type=store|oci|docker|tar|local|registry|cacheonly[,dest=PATH], a directory, or -; repeatable",
+  );
   command
     .option("--load", "load the image into docker")
     .option("--push", "push the image under its names")

@@ -11,7 +11,7 @@ export interface VerbEntry {
 export const verbs: readonly VerbEntry[] = [
   {
     name: "build",
-    summary: "build the images that a whittle.yaml describes",
+    summary: "build the images that a whittle.yaml or a Dockerfile describes",
     load: async () => (await import("./verbs/build.ts")).command,
   },
   {
