@@ -75,7 +75,7 @@ async function note({ suite, name, differences }: Check): Promise<void> {
   const figure = figures.get(suite) ?? { right: 0, all: 0 };
   figures.set(suite, figure);
   figure.all++;
-  const found = await differences();
+  const found = await differences().catch((error: unknown) => [`${error}`]);
   if (found.length === 0) figure.right++;
   else failures.push(`${suite}/${name}\n${found.map((line) => `    ${line}`).join("\n")}`);
   if (values.verbose) console.log(`${found.length === 0 ? "ok  " : "FAIL"} ${suite}/${name}`);

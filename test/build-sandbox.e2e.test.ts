@@ -132,7 +132,7 @@ describe("the network of a command", () => {
     ]);
     expect(ended.status, ended.stderr).toBe(0);
     expect(printed(ended)).toEqual(["lo tap0", "lo"]);
-    expect(ended.stderr).toMatch(/ 127\.0\.0\.1\s+localhost$/m);
+    expect(ended.stderr).toMatch(/ 127\.0\.0\.1\s+localhost buildkitsandbox$/m);
     expect(ended.stderr).toMatch(/ nameserver /);
   });
 

@@ -137,7 +137,7 @@ async function optionsOf(
     ...(await lockOptions(chosen, flags, context)),
     cacheFrom: flags.cacheFrom.map((text) => cacheSource(text, context.currentDirectory)),
     cacheTo: flags.cacheTo.map((text) => cacheTarget(text, context.currentDirectory)),
-    labels: pairs(flags.label, "--label"),
+    labels: pairs(flags.label, "--label", "alone too"),
     ...(platforms === undefined ? {} : { platforms }),
   };
 }

@@ -25,6 +25,8 @@ export interface BuildStep {
   readonly network: "default" | "none" | "host";
   /** All capabilities and no filter of system calls. */
   readonly insecure: boolean;
+  /** What the machine calls itself; by default what BuildKit's steps are called. */
+  readonly hostname?: string;
   /** Lines for /etc/hosts: name and address. */
   readonly extraHosts: readonly (readonly [string, string])[];
   /** Beside the kernel's file systems and the machine's files. */

@@ -37,6 +37,25 @@ export async function writeMachineFiles(
   return files;
 }
 
+/**
+ * Writes the two files of a build's step that are mounted over the tree's own, /etc/hosts as BuildKit does; its name
+ * is nowhere else, so that a step may write /etc/hostname itself.
+ */
+export async function writeStepFiles(
+  directory: string,
+  hostname: string,
+  { hosts: more = [], resolver }: MachineFiles = {},
+): Promise<string> {
+  const files = join(directory, "etc");
+  await mkdir(files, { recursive: true });
+  const usual = [`127.0.0.1\tlocalhost ${hostname}`, "::1\tlocalhost ip6-localhost ip6-loopback"];
+  await Promise.all([
+    writeFile(join(files, "hosts"), [...usual, ...more, ""].join("\n"), { mode: 0o644 }),
+    writeFile(join(files, "resolv.conf"), resolver ?? machineResolver(), { mode: 0o644 }),
+  ]);
+  return files;
+}
+
 /** The machine's own /etc/resolv.conf. */
 function machineResolver(): string {
   return readOr("/etc/resolv.conf", "");

@@ -56,7 +56,17 @@ describe("the configuration of a step", () => {
       "HOME=/root",
       "A=b",
     ]);
-    expect(readFileSync(join(path, "etc/hosts"), "utf8")).toContain("10.0.0.7\tdb\n");
+  });
+
+  it("is called as in BuildKit, or as the step says", async () => {
+    const { hostname, mounts } = await spec({});
+    expect(hostname).toBe("buildkitsandbox");
+    expect(mounts.map(({ destination }) => destination)).not.toContain("/etc/hostname");
+    expect(readFileSync(join(path, "etc/hosts"), "utf8")).toBe(
+      "127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n10.0.0.7\tdb\n",
+    );
+    expect((await spec({ hostname: "own" })).hostname).toBe("own");
+    expect(readFileSync(join(path, "etc/hosts"), "utf8")).toContain("localhost own\n");
   });
 
   it("limits processes by control groups, or else by the kernel's own count", async () => {

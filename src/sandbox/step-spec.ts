@@ -2,7 +2,7 @@ import { hostPlatform } from "../image/index.ts";
 import type { Account } from "./accounts.ts";
 import type { BuildStep } from "./build-step.ts";
 import { heldCapabilities } from "./machine.ts";
-import { containerResolver, writeMachineFiles } from "./machine-files.ts";
+import { containerResolver, writeStepFiles } from "./machine-files.ts";
 import { defaultPath, mergeEnvironment } from "./process.ts";
 import type { ResourceLimit, RuntimeSpec, SpecMount } from "./runtime-spec.ts";
 import type { Setup } from "./runtimes.ts";
@@ -17,7 +17,8 @@ import type { StepNetwork } from "./step-network.ts";
  */
 export const mostProcesses = 8192;
 
-const hostname = "whittle";
+/** The name that BuildKit gives its steps: programs write it into files that are compared. */
+const usualHostname = "buildkitsandbox";
 
 /** What decides a step's configuration beside the step. */
 export interface StepSpecInput {
@@ -35,7 +36,7 @@ export async function stepSpec(
 ): Promise<RuntimeSpec> {
   const spec = runtimeSpec({
     id,
-    hostname,
+    hostname: step.hostname ?? usualHostname,
     process: {
       args: step.args,
       env: mergeEnvironment([`PATH=${defaultPath}`], [`HOME=${account.home}`], step.env),
@@ -72,7 +73,9 @@ export async function stepSpec(
     // A build may use programs that change their user, as in an ordinary container.
     process: { ...spec.process, noNewPrivileges: false, rlimits },
     mounts: withOwn(
-      spec.mounts.map((mount) => withSize(mount, step.shmSize)),
+      spec.mounts
+        .filter(({ destination }) => destination !== "/etc/hostname")
+        .map((mount) => withSize(mount, step.shmSize)),
       step.mounts,
     ),
   };
@@ -107,7 +110,7 @@ function withOwn(usual: readonly SpecMount[], own: readonly SpecMount[]): SpecMo
 }
 
 function machineFiles(directory: string, step: BuildStep, { network }: StepNetwork): Promise<string> {
-  return writeMachineFiles(directory, hostname, [], {
+  return writeStepFiles(directory, step.hostname ?? usualHostname, {
     hosts: step.extraHosts.map(([name, address]) => `${address}\t${name}`),
     ...(network === undefined ? {} : { resolver: containerResolver(network.hold.nameserver) }),
   });

@@ -33,7 +33,8 @@ export interface OwnCase extends CaseOptions {
   readonly expected: Expected | undefined;
 }
 
-export const casesDirectory = join(import.meta.dirname, "cases");
+/** Where the cases are: those of the repository, or of a directory that is being tried. */
+export const casesDirectory = process.env["WHITTLE_CONFORMANCE_CASES"] ?? join(import.meta.dirname, "cases");
 
 /** All cases, by name. */
 export async function ownCases(): Promise<OwnCase[]> {

@@ -34,6 +34,12 @@ describe("patternExpression", () => {
     ["a\\*b", "ab", false],
     ["a?b", "a☺b", true],
     ["a[^a]b", "a☺b", true],
+    ["a[^x]b", "a/b", true],
+    ["a[z-b]c", "azc", false],
+    ["a[^z-b]c", "azc", true],
+    ["[a-ζ]*", "α", true],
+    ["[\\]a]", "]", true],
+    ["[x\\-]", "z", false],
     ["a???b", "a☺b", false],
     ["a?b", "a/b", false],
     ["a*b", "a/b", false],
@@ -44,8 +50,8 @@ describe("patternExpression", () => {
     expect(patternExpression(pattern)?.test(name) ?? false).toBe(expected);
   });
 
-  it.each(["[", "[^", "a[", "a\\", "[]a]"])("matches nothing when malformed: %s", (pattern) => {
-    expect(patternExpression(pattern)?.test("a") ?? false).toBe(false);
+  it.each(["[", "[^", "a[", "a\\", "[]a]", "[-x]", "[x-]", "[a-b-c]", "[^bc"])("is none: %s", (pattern) => {
+    expect(patternExpression(pattern)).toBe(undefined);
   });
 
   it("knows what is a pattern", () => {

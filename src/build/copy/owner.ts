@@ -4,20 +4,21 @@ import type { Owner } from "./target.ts";
 
 /**
  * Who `--chown=USER[:GROUP]` names: numbers as they are, names by the tree's own /etc/passwd and /etc/group. A
- * number without a group is the group's number too; a name without a group has its own one. A user that the tree does
- * not know stands for root, and a group that it does not know for the user's own, as in BuildKit.
+ * number without a group is the group's number too; a name without a group has its own one; nothing behind the colon
+ * is 0. A user that the tree does not know stands for root, and a group that it does not know for the user's own. A
+ * number that a signed 32 bit integer does not hold is a name. All of it as in BuildKit.
  */
 export async function findOwner(text: string, tree: Tree): Promise<Owner> {
   const colon = text.indexOf(":");
   const user = colon < 0 ? text : text.slice(0, colon);
   const group = colon < 0 ? "" : text.slice(colon + 1);
   const found = await findUser(user, tree);
-  return group === "" ? found : { uid: found.uid, gid: (await findGroup(group, tree)) ?? found.gid };
+  return colon < 0 ? found : { uid: found.uid, gid: (await findGroup(group, tree)) ?? found.gid };
 }
 
 async function findUser(user: string, tree: Tree): Promise<Owner> {
   if (user === "") return { uid: 0, gid: 0 };
-  if (/^\d+$/.test(user)) return { uid: Number(user), gid: Number(user) };
+  if (isNumber(user)) return { uid: Number(user), gid: Number(user) };
   for (const [name, , uid, gid] of await fields(tree, "/etc/passwd")) {
     if (name === user) return { uid: Number(uid), gid: Number(gid) };
   }
@@ -25,9 +26,14 @@ async function findUser(user: string, tree: Tree): Promise<Owner> {
 }
 
 async function findGroup(group: string, tree: Tree): Promise<number | undefined> {
-  if (/^\d+$/.test(group)) return Number(group);
+  if (group === "") return 0;
+  if (isNumber(group)) return Number(group);
   for (const [name, , gid] of await fields(tree, "/etc/group")) if (name === group) return Number(gid);
   return undefined;
+}
+
+function isNumber(text: string): boolean {
+  return /^\d+$/.test(text) && Number(text) <= 0x7fffffff;
 }
 
 async function fields(tree: Tree, path: string): Promise<string[][]> {

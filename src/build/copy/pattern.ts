@@ -15,34 +15,62 @@ export function hasWildcards(name: string): boolean {
  * A pattern of Go's path/filepath as a regular expression: `*` and `?` never match a slash, `[a-z]` and `[^a-z]`
  * are sets, a backslash takes the meaning from what follows.
  *
- * @returns undefined for a malformed pattern, which matches nothing
+ * @returns undefined for a malformed pattern
  */
 export function patternExpression(pattern: string): RegExp | undefined {
+  const characters = [...pattern];
   let source = "";
-  for (let i = 0; i < pattern.length; i++) {
-    const character = pattern[i] ?? "";
+  for (let i = 0; i < characters.length; i++) {
+    const character = characters[i];
     if (character === "*") source += "[^/]*";
     else if (character === "?") source += "[^/]";
     else if (character === "[") {
-      const set = /^\[(\^?)((?:\\.|[^\]\\])+)\]/su.exec(pattern.slice(i));
-      if (set === null) return undefined;
-      source += `(?!/)[${set[1]}${(set[2] ?? "").replace(/\\(.)/gsu, "\\$1").replace(/\[/g, "\\[")}]`;
-      i += set[0].length - 1;
-    } else if (character === "\\") {
-      i++;
-      if (i >= pattern.length) return undefined;
-      source += literal(pattern[i] ?? "");
-    } else source += literal(character);
+      const set = readSet(characters, i + 1);
+      if (set === undefined) return undefined;
+      source += set.source;
+      i = set.end;
+    } else {
+      if (character === "\\") i++;
+      const meant = characters[i];
+      if (meant === undefined) return undefined;
+      source += literal(meant);
+    }
   }
-  try {
-    return new RegExp(`^${source}$`, "s");
-  } catch {
-    return undefined;
+  return new RegExp(`^${source}$`, "su");
+}
+
+/** What follows an opening bracket, up to the index of the closing one; a set matches slashes like anything else. */
+function readSet(
+  characters: readonly string[],
+  start: number,
+): { readonly source: string; readonly end: number } | undefined {
+  let at = start;
+  const negated = characters[at] === "^";
+  if (negated) at++;
+  const one = (): string | undefined => {
+    if (characters[at] === "-" || characters[at] === "]") return undefined;
+    if (characters[at] === "\\") at++;
+    return characters[at++];
+  };
+  const ranges: string[] = [];
+  while (ranges.length === 0 || characters[at] !== "]") {
+    const low = one();
+    if (low === undefined) return undefined;
+    let high: string | undefined = low;
+    if (characters[at] === "-") {
+      at++;
+      high = one();
+    }
+    if (high === undefined || at >= characters.length) return undefined;
+    // A range that runs backwards holds nothing.
+    const empty = (low.codePointAt(0) ?? 0) > (high.codePointAt(0) ?? 0);
+    ranges.push(empty ? "" : `${literal(low)}-${literal(high)}`);
   }
+  return { source: `[${negated ? "^" : ""}${ranges.join("")}]`, end: at };
 }
 
 function literal(character: string): string {
-  return character.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+  return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
 }
 
 /**

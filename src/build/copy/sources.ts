@@ -43,8 +43,11 @@ export function findSources(
       const path = directory === "/" ? `/${name}` : `${directory}/${name}`;
       const below = relative === "" ? name : `${relative}/${name}`;
       // What matches is copied whole; nothing below it is a match of its own.
-      if (expression.test(below)) found.push({ path, real: tree.resolve(path).path });
-      else if (tree.get(path)?.type === "directory") visit(path, below);
+      if (expression.test(below)) {
+        const { path: real, entry } = tree.resolve(path);
+        if (entry === undefined) throw refuse({ path });
+        found.push({ path, real });
+      } else if (tree.get(path)?.type === "directory") visit(path, below);
     }
   };
   visit(start.path, "");

@@ -40,6 +40,7 @@ export interface CopyRules {
 export class CopyTarget {
   readonly builder: TreeBuilder;
   readonly #rules: CopyRules;
+  /** The inodes of the source that is copied at present; links between two sources are not kept. */
   readonly #inodes = new Map<Inode, Inode>();
 
   constructor(lower: Tree, rules: CopyRules) {
@@ -86,6 +87,7 @@ export class CopyTarget {
   copy(tree: Tree, real: TreePath, name: string, destination: string): void {
     const entry = real === "/" ? tree.top.entry : tree.get(real);
     if (entry === undefined) throw new Error(`Internal error: ${real} vanished from a tree`);
+    this.#inodes.clear();
     const slash = destination.lastIndexOf("/");
     const last = destination.slice(slash + 1);
     this.makeDirectories(last === "" || last === "." ? destination : destination.slice(0, slash) || "/");

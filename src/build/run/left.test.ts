@@ -41,7 +41,7 @@ describe("what a program changed", () => {
     ["time", file("text", 6)],
     ["mode", { ...file("text", 5), mode: 0o600 }],
     ["owner", { ...file("text", 5), uid: 7 }],
-    ["attributes", { ...file("text", 5), xattrs: new Map([["user.a", Buffer.from("b")]]) }],
+    ["capabilities", { ...file("text", 5), xattrs: new Map([["security.capability", Buffer.from("b")]]) }],
     ["type", { ...attributes(0o777), type: "symlink", target: "x" } as Entry],
   ])("is a file whose %s is another, with the directories above it", async (_what, entry) => {
     const tree = treeOf([
@@ -49,6 +49,13 @@ describe("what a program changed", () => {
       ["/d/file", entry],
     ]);
     expect(Object.keys(await added(left({ tree }), lower, []))).toEqual(["/d", "/d/file"]);
+  });
+
+  it("does not count attributes that come into no layer", async () => {
+    const tree = treeOf([
+      ["/d/file", { ...file("text", 5), xattrs: new Map([["user.a", Buffer.from("b")]]) }],
+    ]);
+    expect(await added(left({ tree }), lower, [])).toEqual({});
   });
 
   it("counts a file that got another name", async () => {

@@ -11,6 +11,7 @@ import {
   TreeBuilder,
   type TreePath,
 } from "../../tree/index.ts";
+import { layerAttributes } from "../layer-attributes.ts";
 
 /**
  * What a program changed, from what it left: what it touched without changing is left out, and so are the places
@@ -23,7 +24,7 @@ export async function changesLeft(
   lower: Tree,
   mounted: readonly TreePath[],
 ): Promise<Changes> {
-  const upper = withOwners(left, lower);
+  const upper = withOwners(left, lower).map((_path, entry) => layerAttributes(entry));
   const change = left.whole
     ? changes(lower, upper)
     : { added: upper, removed: removedFrom(lower, upper, left), opaque: [] };

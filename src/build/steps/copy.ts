@@ -1,6 +1,6 @@
 import { located, type SourceLocation, WhittleError } from "../../io/index.ts";
 import { treeOfMembers } from "../../tar/index.ts";
-import { changes, nameOf, Tree, treePath } from "../../tree/index.ts";
+import { changes, nameOf, Tree, TreeBuilder, treePath } from "../../tree/index.ts";
 import { findOwner } from "../copy/owner.ts";
 import { matchesParents } from "../copy/pattern.ts";
 import { findSources } from "../copy/sources.ts";
@@ -8,6 +8,7 @@ import { type CopyRules, CopyTarget } from "../copy/target.ts";
 import { archiveMembers } from "../copy/unpack.ts";
 import { type Executor, type ExecutorContext, type Input, inputOf } from "../executor.ts";
 import type { Step } from "../graph.ts";
+import { layerAttributes } from "../layer-attributes.ts";
 import { parseMode } from "../mode.ts";
 import { type LayeredValue, layered, layeredDigest } from "./layered-value.ts";
 import { treeOfInput } from "./tree-value.ts";
@@ -70,7 +71,7 @@ export function copyStep(
 
 export const copyExecutor: Executor = {
   kind: "copy",
-  version: 1,
+  version: 2,
   cached: true,
   async run(step, inputs, context) {
     const value = await copied(step, inputs, context).catch((error: unknown) => {
@@ -116,10 +117,13 @@ async function rulesOf(parameters: CopyParameters, local: CopyLocal, lower: Tree
   };
 }
 
-/** Directories that are made on the way get a mode in digits as well; symbols change modes that are there. */
+/**
+ * Directories that are made on the way get the permissions of a mode in digits as well, as far as docker's umask of
+ * 022 leaves them; symbols change modes that are there.
+ */
 function modeRules(text: string): Pick<CopyRules, "mode" | "madeMode"> {
   const mode = parseMode(text);
-  return /^[0-7]+$/.test(text) ? { mode, madeMode: mode(0o755, true) } : { mode };
+  return /^[0-7]+$/.test(text) ? { mode, madeMode: mode(0o755, true) & 0o755 } : { mode };
 }
 
 function includeRules(rules: CopyRules, include: string): CopyRules {
@@ -157,17 +161,22 @@ async function unpack(
   // The mode of the archive's members stays, and so does that of directories that are made for them.
   const directory = target.makeDirectories(treePath(parameters.destination), 0o755);
   const lower = target.builder.tree();
-  const prefix = directory === "/" ? "" : directory;
-  // The archive's own top changes nothing of the directory that it goes into.
-  const named = members.filter(({ name }) => treePath(name) !== "/");
-  const placed = named.map((member) => ({
-    ...member,
-    ...target.owner,
-    name: `${prefix}/${member.name}`,
-    ...(member.type === "hardlink" ? { linkName: `${prefix}/${member.linkName}` } : {}),
-  }));
-  if (lower.get(directory)?.type === "file") {
+  const node = lower.node(directory);
+  if (node?.children === undefined) {
     throw new WhittleError("STEP_FAILED", `Cannot unpack ${name} to ${directory}: a file is there`);
   }
-  return treeOfMembers(placed, { lower });
+  // The archive's own top changes nothing of the directory that it goes into.
+  const named = members.filter(({ name }) => treePath(name) !== "/");
+  // As in BuildKit, links on the way to a member lead nowhere outside the directory that it is unpacked to.
+  const inside = new Tree(node);
+  const unpacked = treeOfMembers(
+    named.map((member) => layerAttributes({ ...member, ...target.owner })),
+    { lower: inside },
+  );
+  if (directory === "/") return unpacked;
+  const builder = new TreeBuilder(undefined, lower);
+  for (const [path, entry] of unpacked.entries()) {
+    if (inside.get(path) !== entry) builder.set(`${directory}${path}`, entry);
+  }
+  return builder.tree();
 }

@@ -5,6 +5,7 @@ import { apply, type Changes, type TreePath, treePath } from "../../tree/index.t
 import { type Executor, type ExecutorContext, type Input, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
 import { changesLeft } from "../run/left.ts";
+import { linkedNames, withLinkedNames } from "../run/linked.ts";
 import type { RunLocal, RunParameters } from "../run/parameters.ts";
 import { PrintedLines } from "../run/printed-lines.ts";
 import { wantedLayer } from "./layer.ts";
@@ -29,7 +30,11 @@ export function runStep(
 }
 
 /** The layer that a run left, uncompressed, in the store. */
-type RunRecord = { readonly tar: { readonly digest: Digest; readonly size: number } };
+type RunRecord = {
+  readonly tar: { readonly digest: Digest; readonly size: number };
+  /** See {@link linkedNames}. */
+  readonly linked?: readonly (readonly TreePath[])[];
+};
 
 /**
  * Its outcome is what the command changed, kept as a tar in the store. Where nothing but a layer
@@ -38,7 +43,7 @@ type RunRecord = { readonly tar: { readonly digest: Digest; readonly size: numbe
 export function runExecutor(blobs: BlobSink & BlobSource): Executor {
   return {
     kind: "run",
-    version: 1,
+    version: 2,
     cached: true,
     lazy: true,
     async run(step, inputs, context) {
@@ -55,27 +60,28 @@ export function runExecutor(blobs: BlobSink & BlobSource): Executor {
           work: { progress: noProgress, signal: context.signal },
         });
         const tar = { digest: layer.diffId, size: layer.unpackedSize };
-        const record: RunRecord = { tar };
+        const linked = linkedNames(result.left.tree, changes.added);
+        const record: RunRecord = { tar, ...(linked.length === 0 ? {} : { linked }) };
         const key = sha256(`${lower.digest} ${tar.digest}`);
         await result.keep(key, changes);
         const outcome = { digest: key, record: record as unknown as Json, blobs: [tar.digest] };
         if (wanted === undefined) return outcome;
         const written = { parameters: wanted.parameters, layer };
-        return { ...outcome, value: { ...(await changed(tar, lower)), written } };
+        return { ...outcome, value: { ...(await changed(record, lower)), written } };
       } finally {
         await running.close();
       }
     },
     load(_step, outcome, inputs) {
-      const { tar } = outcome.record as unknown as RunRecord;
-      return changed(tar, inputOf(inputs, "lower"));
+      return changed(outcome.record as unknown as RunRecord, inputOf(inputs, "lower"));
     },
   };
 
-  async function changed(tar: RunRecord["tar"], lower: Input): Promise<LayeredValue> {
+  async function changed({ tar, linked = [] }: RunRecord, lower: Input): Promise<LayeredValue> {
     const { changesOfLayer, mediaTypes } = await import("../../image/index.ts");
     const content = await blobs.blob({ mediaType: mediaTypes.layer, ...tar });
-    return layered(await treeOfInput(lower), await changesOfLayer(content));
+    const value = layered(await treeOfInput(lower), await changesOfLayer(content));
+    return { ...value, tree: withLinkedNames(value.tree, linked) };
   }
 }
 
@@ -168,4 +174,4 @@ class Running {
  * Files that every container has something mounted at. Where a tree has no /dev, /proc or /sys, the first RUN leaves
  * them, as BuildKit does.
  */
-const machinePaths = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
+const machinePaths = ["/etc/hosts", "/etc/resolv.conf"];

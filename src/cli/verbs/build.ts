@@ -90,7 +90,7 @@ async function recipeOptions(flags: BuildFlags, context: VerbContext): Promise<B
     ...(flags.image.length === 0 ? {} : { images: flags.image }),
     ...(platforms === undefined ? {} : { platforms }),
     ...(flags.compression === undefined ? {} : { compression: parseCompression(flags.compression) }),
-    labels: pairs(flags.label, "--label"),
+    labels: pairs(flags.label, "--label", "alone too"),
     annotations: parseAnnotations(flags.annotation).manifest,
   };
 }

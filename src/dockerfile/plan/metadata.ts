@@ -115,7 +115,8 @@ export function planStopsignal(state: StageState, instruction: Of<"stopsignal">,
 }
 
 function isSignal(text: string): boolean {
-  if (/^\d+$/.test(text)) return Number(text) > 0 && Number(text) <= 64;
+  // BuildKit asks of a number only that it is not 0.
+  if (/^[-+]?\d+$/.test(text)) return Number(text) !== 0;
   const name = text.toUpperCase().replace(/^SIG/, "");
   return `SIG${name}` in constants.signals || /^RTM(?:IN|AX)(?:[+-]\d{1,2})?$/.test(name);
 }

@@ -1,4 +1,4 @@
-import { copyStep, inlineStep, type Step } from "../../build/index.ts";
+import { copyStep, inlineStep, patternExpression, type Step } from "../../build/index.ts";
 import type { Heredoc, Instruction } from "../instruction.ts";
 import { mistake, pointAt } from "../place.ts";
 import { expandWord } from "../words.ts";
@@ -109,6 +109,12 @@ function expandedParts(instruction: Copy, expand: Expand) {
 }
 
 function localSource(instruction: Copy, path: string): Sources[number] {
+  if (path.includes("[") && patternExpression(path) === undefined) {
+    throw mistake(instruction.place, `syntax error in pattern ${JSON.stringify(path)}`, {
+      part: path,
+      hint: "a [ that stands for itself is written [[]",
+    });
+  }
   const unpack = instruction.unpack ?? instruction.kind === "add";
   if (instruction.parents !== true) {
     return { input: "source", path: normalized("/", path, "no slash"), unpack };

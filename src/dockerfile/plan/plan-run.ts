@@ -50,6 +50,7 @@ export async function planRun(
     });
   }
   requireAllowed(instruction, options.allowed);
+  const hostname = options.buildArguments.get("BUILDKIT_SANDBOX_HOSTNAME");
   const step = runStep(
     state.tree,
     inputs,
@@ -61,6 +62,7 @@ export async function planRun(
       platform: state.platform,
       network: instruction.network ?? options.network,
       insecure: instruction.security === "insecure",
+      ...(hostname === undefined ? {} : { hostname }),
       ...(options.shmSize === undefined ? {} : { shmSize: options.shmSize }),
       ...(options.pidsLimit === undefined ? {} : { pidsLimit: options.pidsLimit }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),

@@ -29,7 +29,9 @@ export class Stages {
       const base = baseOf(stage);
       if (base === "") throw mistake(stage.place, `base name (${stage.base}) should not be blank`);
       // Only stages above count, and this one is not among them yet.
-      all.push({ stage, index, base, below: this.find(base) });
+      const below = this.find(base);
+      if (below !== undefined && base !== below.stage.name) refuseCapitals(stage, base, below);
+      all.push({ stage, index, base, below });
     }
     this.#refuseCircles();
   }
@@ -126,6 +128,14 @@ export class Stages {
       }
     }
   }
+}
+
+/** Unlike elsewhere, BuildKit takes a stage's name in FROM only as it keeps it: in small letters. */
+function refuseCapitals(stage: Stage, base: string, { stage: { name = "" } }: KnownStage): never {
+  throw mistake(stage.place, `failed to parse stage name "${base}": repository name must be lowercase`, {
+    part: base,
+    hint: `FROM takes stages in small letters: FROM ${name}`,
+  });
 }
 
 function fromsOf(instruction: Instruction): readonly string[] {

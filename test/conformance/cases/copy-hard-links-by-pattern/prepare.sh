@@ -1,0 +1,7 @@
+cd context
+mkdir d
+echo a > d/a
+ln d/a d/b
+ln d/a d/c
+mkdir d/s
+ln d/a d/s/e

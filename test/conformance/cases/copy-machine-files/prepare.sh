@@ -1,0 +1,2 @@
+cd context
+echo "9.9.9.9 nine" > hosts

@@ -1,0 +1,4 @@
+cd context
+mkdir a
+echo > a/b
+echo > c1

@@ -1,0 +1,2 @@
+cd context
+echo > f

@@ -1,0 +1,3 @@
+cd context
+echo 1 > file
+echo 2 > file2
