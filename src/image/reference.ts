@@ -1,7 +1,7 @@
 import { type Digest, isDigest, WhittleError } from "../io/index.ts";
 
 /** Transports that name an image by a registry's rules. */
-export type NameTransport = "store" | "docker" | "docker-daemon" | "containers-storage";
+export type NameTransport = "store" | "docker" | "docker-daemon" | "containers-storage" | "containerd";
 
 /** Transports that name a place on disk. `tar` and `rootfs` hold files only, neither config nor layers. */
 export type PathTransport = "oci" | "oci-archive" | "docker-archive" | "tar" | "rootfs";
@@ -33,7 +33,7 @@ export interface PathReference {
 /** What names an image. */
 export type Reference = NameReference | PathReference;
 
-const engineTransports = ["docker-daemon", "containers-storage"] as const;
+const engineTransports = ["docker-daemon", "containers-storage", "containerd"] as const;
 const pathTransports: readonly PathTransport[] = ["oci", "oci-archive", "docker-archive", "tar", "rootfs"];
 
 // The grammar of the distribution project's reference package.
@@ -56,7 +56,7 @@ export function isPathReference(reference: Reference): reference is PathReferenc
 }
 
 /**
- * Reads a reference: `name[:tag][@digest]`, a bare digest, `docker://name…`, `docker-daemon:name…`, `containers-storage:name…`,
+ * Reads a reference: `name[:tag][@digest]`, a bare digest, `docker://name…`, `docker-daemon:name…`, `containers-storage:name…`, `containerd:name…`,
  * `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `tar:FILE` or `rootfs:DIR`. Names follow the grammar of the
  * distribution project; a name without a registry belongs to `docker.io`.
  *

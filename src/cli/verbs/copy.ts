@@ -7,7 +7,7 @@ export const command: VerbModule = {
     transferOptions(command, "copy")
       .argument(
         "<source>",
-        "an image: in the store, docker://REGISTRY/…, oci:DIR[:TAG], docker-archive:FILE, docker-daemon:NAME, containers-storage:NAME, …",
+        "an image: in the store, docker://REGISTRY/…, oci:DIR[:TAG], docker-archive:FILE, docker-daemon:NAME, containers-storage:NAME, containerd:NAME, …",
       )
       .argument("<destination>", "where it goes, in the same forms; a bare name is the store")
       .addHelpText(

@@ -6,11 +6,13 @@ import {
   type BlobSource,
   type Descriptor,
   formatReference,
+  hostPlatform,
   type NameReference,
   type PathReference,
 } from "../../image/index.ts";
 import { type Environment, isSystemError, WhittleError, type Work } from "../../io/index.ts";
 import {
+  chosenPart,
   type OpenedImage,
   type ReadOptions,
   readFrom,
@@ -24,6 +26,8 @@ interface Engine {
   /** What the archive is. */
   readonly form: "docker-archive" | "oci-archive";
   save(name: string, archive: string): readonly string[];
+  /** The same where the engine has not all platforms of an image; the one of this machine is taken then. */
+  savePart?(name: string, archive: string): readonly string[];
   load(archive: string, name: string): readonly string[];
 }
 
@@ -38,6 +42,13 @@ const engines: Readonly<Record<string, Engine>> = {
     ...{ program: "skopeo", form: "oci-archive" },
     save: (name, archive) => ["copy", "--quiet", `containers-storage:${name}`, `oci-archive:${archive}`],
     load: (archive, name) => ["copy", "--quiet", `oci-archive:${archive}`, `containers-storage:${name}`],
+  },
+  // Which containerd, and which namespace of it: CONTAINERD_ADDRESS and CONTAINERD_NAMESPACE say.
+  containerd: {
+    ...{ program: "ctr", form: "oci-archive" },
+    save: (name, archive) => ["images", "export", "--all-platforms", archive, name],
+    savePart: (name, archive) => ["images", "export", archive, name],
+    load: (archive) => ["images", "import", "--local", "--all-platforms", "--no-unpack", archive],
   },
 };
 
@@ -61,15 +72,21 @@ export async function openFromEngine(
   const gone = (): Promise<void> => rm(directory, { recursive: true, force: true });
   try {
     const archive = join(directory, "image.tar");
-    await run(
-      engine,
-      engine.save(fullName(reference), archive),
-      `read ${formatReference(reference)}`,
-      work,
-      options,
+    const doing = `read ${formatReference(reference)}`;
+    const name = fullName(reference);
+    const whole = await run(engine, engine.save(name, archive), doing, work, options).then(
+      () => true,
+      async (error: unknown) => {
+        if (engine.savePart === undefined || work.signal.aborted) throw error;
+        await rm(archive, { force: true });
+        await run(engine, engine.savePart(name, archive), doing, work, options);
+        return false;
+      },
     );
     const opened = await readFrom({ transport: engine.form, path: archive }, work, options);
-    return { ...opened, close: () => opened.close().finally(gone) };
+    const part = whole ? {} : { platform: options.platform ?? hostPlatform() };
+    const descriptor = await chosenPart(opened.source, opened.descriptor, part);
+    return { ...opened, descriptor, close: () => opened.close().finally(gone) };
   } catch (error) {
     await gone();
     throw error;
