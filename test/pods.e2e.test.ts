@@ -37,7 +37,7 @@ const image = (): string => `rootfs:${machine.rootfs}`;
 
 /** Asks until the answer is as wanted, or the patience ends; the last answer is given. */
 async function eventually<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean): Promise<T> {
-  const end = performance.now() + 30_000;
+  const end = performance.now() + 300_000;
   for (;;) {
     const answer = await ask();
     if (wanted(answer) || performance.now() > end) return answer;

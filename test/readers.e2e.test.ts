@@ -108,7 +108,7 @@ function paths(text: string): string[] {
 /** Asks from inside a process's network, in which nothing else listens. */
 function curl(pid: string, path: string, ...words: string[]): string {
   const format = "\n%{http_code} %{content_type}";
-  const patience = ["--retry", "50", "--retry-connrefused", "--retry-delay", "0", "--retry-max-time", "20"];
+  const patience = ["--retry", "50", "--retry-connrefused", "--retry-delay", "0", "--retry-max-time", "200"];
   const address = `http://127.0.0.1:8080${path}`;
   return run("nsenter", "-t", pid.trim(), "-n", "curl", "-s", ...patience, "-w", format, ...words, address);
 }

@@ -211,7 +211,7 @@ describe("whittle run", () => {
       },
     );
     await once(child.stdout!, "data");
-    await delay(300);
+    while (!(await whittle("ps")).stdout.includes("orphan")) await delay(20);
     child.kill("SIGKILL");
     await once(child, "exit");
     child.stdout!.destroy();

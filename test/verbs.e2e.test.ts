@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Finished, program, run, startWhittle, temporary, whittle } from "./program.ts";
@@ -164,14 +166,25 @@ describe("exit status", () => {
 
   it("130 when interrupted", async () => {
     writeFileSync(join(directory, "app/whittle.yaml"), recipe);
+    const mirror = createServer().listen(0, "127.0.0.1");
+    const asked = once(mirror, "connection");
+    await once(mirror, "listening");
+    const { port } = mirror.address() as AddressInfo;
     const running = startWhittle(store, ["build", "app", "--no-cache"], {
       cwd: directory,
-      env: { DEBIAN_MIRROR: "http://192.0.2.1/debian", XDG_CACHE_HOME: join(directory, "no-cache") },
+      env: {
+        DEBIAN_MIRROR: `http://127.0.0.1:${port}/debian`,
+        XDG_CACHE_HOME: join(directory, "no-cache"),
+      },
     });
-    setTimeout(() => running.kill("SIGINT"), 1500);
+    // It never answers.
+    const [waiting] = (await asked) as [Socket];
+    running.kill("SIGINT");
     const { status, stderr } = await running.finished;
     expect(status, stderr).toBe(130);
     expect(stderr).toMatch(/Interrupted/);
+    waiting.destroy();
+    mirror.close();
   });
 });
 
