@@ -18,9 +18,11 @@ export const stateDirectories: Effect = {
       bySource.set(source, [...(bySource.get(source) ?? []), one]);
     }
     for (const family of bySource.values()) {
+      const owned = family.map((owner) => ({ owner, directories: stateDirectoriesOf(owner) }));
+      if (owned.every(({ directories }) => directories.length === 0)) continue;
       const programs = family.flatMap((one) => programsOf(one).map((path) => root.place(path)));
-      for (const owner of family) {
-        for (const path of stateDirectoriesOf(owner)) {
+      for (const { owner, directories } of owned) {
+        for (const path of directories) {
           for (const from of programs) {
             root.needs.push({ from, path, package: owner.name, what: "directory for its state" });
           }

@@ -1,5 +1,6 @@
 import { type DirectoryEntry, type Entry, impliedDirectory } from "./entry.ts";
-import { childOf, compareNames, partsOf, type TreePath } from "./path.ts";
+import { childOf, partsOf, type TreePath } from "./path.ts";
+import { sortedNames, walk } from "./walk-nodes.ts";
 
 /** A name in a tree with what it names and, for directories, what is inside. Never changed once shared. */
 export interface TreeNode {
@@ -182,37 +183,12 @@ export class Tree {
 /** Stands where nothing is while a path is followed. */
 const missing: TreeNode = { entry: impliedDirectory, children: new Map() };
 
-const surrogate = /[\ud800-\udfff]/;
-const sortedCache = new WeakMap<ReadonlyMap<string, TreeNode>, string[]>();
-
-function sortedNames(children: ReadonlyMap<string, TreeNode>): string[] {
-  let names = sortedCache.get(children);
-  if (names === undefined) {
-    // The order of UTF-16 is that of bytes unless there are surrogates, and the language itself sorts faster.
-    names = [...children.keys()].sort();
-    if (names.some((name) => surrogate.test(name))) names.sort(compareNames);
-    sortedCache.set(children, names);
-  }
-  return names;
-}
-
 function countNodes(node: TreeNode): number {
   let count = 1;
   for (const child of node.children?.values() ?? []) {
     count += child.children === undefined ? 1 : countNodes(child);
   }
   return count;
-}
-
-function* walk(node: TreeNode, path: TreePath): Generator<[TreePath, Entry], void, undefined> {
-  if (node.children === undefined) return;
-  for (const name of sortedNames(node.children)) {
-    const child = node.children.get(name);
-    if (child === undefined) continue;
-    const at = childOf(path, name);
-    yield [at, child.entry];
-    if (child.children !== undefined) yield* walk(child, at);
-  }
 }
 
 function overlayNode(lower: TreeNode | undefined, upper: TreeNode): TreeNode {
