@@ -48,7 +48,7 @@ function cacheMount(
   target: string,
   { input, source, namespace }: { input: string; source: string; namespace: string | undefined },
 ): RunMount {
-  const id = mount.id ?? posix.normalize(mount.target ?? "");
+  const id = mount.id ?? clean(mount.target ?? "");
   const { mode, uid, gid } = mount;
   const owned = [mode, uid, gid].some((part) => part !== undefined);
   // As in BuildKit: caches of different owners are different caches, unless a directory decides who owns it.
@@ -98,4 +98,10 @@ function absolute(state: StageState, path: string): string {
   return posix
     .normalize(path.startsWith("/") ? path : `/${state.config.WorkingDir ?? ""}/${path}`)
     .replace(/(.)\/+$/, "$1");
+}
+
+/** As Go's `path.Clean`: a slash at the end is gone as well. */
+function clean(path: string): string {
+  const normal = posix.normalize(path);
+  return normal.length > 1 ? normal.replace(/\/$/, "") : normal;
 }
