@@ -77,7 +77,7 @@ try {
   }
   const cases = [
     ...(elsewhere || only?.startsWith("full system") === true ? [] : await apiSimulatorCases(work, peers)),
-    ...(elsewhere ? [] : await bootstrapCases(work)),
+    ...(only === undefined || only.startsWith("full system") ? await bootstrapCases(work) : []),
     ...exampleCases(work, peers),
     ...(base === undefined || only?.startsWith("example") === true
       ? []
