@@ -3,7 +3,10 @@ import { join } from "node:path";
 import type { Descriptor, Index } from "../image/index.ts";
 import { explainSystemError, WhittleError, withLock } from "../io/index.ts";
 import type { BlobDirectory } from "./blobs.ts";
-import { indexLimits, layoutIndexText, readLayoutIndex, replaceFile } from "./layout.ts";
+import { layoutIndexText, readLayoutIndex, replaceFile } from "./layout.ts";
+
+// It is read whole for everything, and takes a dozen times its size in memory. Other tools may have written more.
+const mostWritten = 8 * 1024 * 1024;
 
 /** The `index.json` of a store: read when it is another one than before, changed by one process at a time. */
 export class IndexFile {
@@ -30,20 +33,21 @@ export class IndexFile {
   /**
    * Replaces the entries by what `change` makes of them; blobs are durable before a name of them is.
    *
-   * @throws WhittleError `STORE_FULL` when they would be more than are read again
+   * @throws WhittleError `STORE_FULL` when they would be more than can be read with ease
    */
   async change(change: (index: Index) => Promise<Descriptor[]>): Promise<void> {
     await this.locked(async () => {
+      const path = join(this.#directory, "index.json");
       const text = layoutIndexText(await change(await readLayoutIndex(this.#directory)));
-      if (text.length > indexLimits.bytes) {
+      if (text.length > mostWritten && text.length > (await stat(path)).size) {
         throw new WhittleError(
           "STORE_FULL",
-          `Cannot name another image in ${this.#directory}: its index.json would have ${text.length} bytes, at most ${indexLimits.bytes} are read`,
+          `Cannot name another image in ${this.#directory}: its index.json would have ${text.length} bytes, ${mostWritten} are enough for tens of thousands`,
           { hint: "take names away that are of no use any more: whittle rmi" },
         );
       }
       await this.#blobs.sync();
-      await replaceFile(join(this.#directory, "index.json"), text, join(this.#directory, "tmp"));
+      await replaceFile(path, text, join(this.#directory, "tmp"));
     });
   }
 

@@ -20,8 +20,8 @@ export const containerdNameAnnotation = "io.containerd.image.name";
 /** The file that says that a directory is an image layout, and its one version. */
 export const layoutMarker = { name: "oci-layout", text: '{"imageLayoutVersion":"1.0.0"}' } as const;
 
-/** What an `index.json` may have: a store with a hundred thousand tags is still read; a bomb is not. */
-export const indexLimits = { bytes: 64 * 1024 * 1024, depth: 32 };
+// A store with a hundred thousand tags is still read; a bomb is not.
+const indexLimits = { bytes: 64 * 1024 * 1024, depth: 32 };
 const mostMarkerBytes = 4096;
 
 /**

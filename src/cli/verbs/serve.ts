@@ -10,6 +10,8 @@ interface Flags {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly maxBlob?: string;
+  readonly maxConnections?: string;
+  readonly grace?: string;
 }
 
 export const command: VerbModule = {
@@ -26,6 +28,8 @@ export const command: VerbModule = {
       .option("--tls-cert <file>", "certificate in PEM form, with those between it and the authority")
       .option("--tls-key <file>", "its key")
       .option("--max-blob <bytes>", "largest blob that is taken (default: 100 GiB)")
+      .option("--max-connections <number>", "connections at a time (default: 4096)")
+      .option("--grace <seconds>", "for what is under way when it is told to stop (default: 10)")
       .addHelpText(
         "after",
         "\nEach request is told of on standard error, as one line of JSON. /metrics and /health answer as well.\n\nExamples:\n  whittle serve\n  whittle serve --listen 0.0.0.0:5000 --tls-cert cert.pem --tls-key key.pem --htpasswd users --anonymous-pull\n",
@@ -43,7 +47,11 @@ async function serveStore(flags: Flags, context: VerbContext): Promise<number> {
     readOnly: flags.readOnly === true,
     anonymousPull: flags.anonymousPull === true,
     ...(tls === undefined ? {} : { tls }),
-    ...(flags.maxBlob === undefined ? {} : { maxBlob: bytes(flags.maxBlob) }),
+    ...(flags.maxBlob === undefined ? {} : { maxBlob: count("--max-blob", flags.maxBlob) }),
+    ...(flags.maxConnections === undefined
+      ? {}
+      : { maxConnections: count("--max-connections", flags.maxConnections) }),
+    ...(flags.grace === undefined ? {} : { grace: count("--grace", flags.grace) * 1000 }),
     log: (line) => context.err(`${line}\n`),
   });
   const host = running.host.includes(":") ? `[${running.host}]` : running.host;
@@ -67,10 +75,10 @@ function address(text: string): { readonly host: string; readonly port: number }
   return { host: (host ?? "127.0.0.1").replace(/^\[(.*)\]$/, "$1"), port: Number(port) };
 }
 
-function bytes(text: string): number {
+function count(option: string, text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new WhittleError("USAGE", `Cannot use --max-blob "${text}": a number of bytes is wanted`);
+  throw new WhittleError("USAGE", `Cannot use ${option} "${text}": a whole number above 0 is wanted`);
 }
 
 async function certificate(

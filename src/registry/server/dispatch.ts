@@ -19,6 +19,7 @@ import { type UploadLimits, Uploads } from "./uploads.ts";
 
 // A manifest has at most 4 MiB, and an object of it several times that.
 const mostDocuments = 16;
+const mostWaiting = 64;
 
 /** Leads each request to what answers it. */
 export class Dispatch {
@@ -27,7 +28,7 @@ export class Dispatch {
   readonly #contents: Contents;
   readonly #pushes: Pushes;
   readonly #downloads = new Downloads();
-  readonly #documents = new Turns(mostDocuments);
+  readonly #documents = new Turns(mostDocuments, mostWaiting);
   readonly #metrics: Metrics;
 
   constructor(store: Store, limits: UploadLimits, metrics: Metrics) {
