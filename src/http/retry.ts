@@ -91,8 +91,12 @@ function ofTransfer(error: unknown): boolean {
 function passes(error: unknown): boolean {
   if (error instanceof Transient) return true;
   if (error instanceof HttpStatus) return error.status === 408 || error.status === 429 || error.status >= 500;
-  return isSystemError(error);
+  return isSystemError(error) && !untrusted.test(error.code ?? "");
 }
+
+// Codes of OpenSSL's verification and Node's own: DEPTH_ZERO_SELF_SIGNED_CERT, UNABLE_TO_VERIFY_LEAF_SIGNATURE,
+// ERR_TLS_CERT_ALTNAME_INVALID. Asking again makes no certificate better.
+const untrusted = /CERT|LEAF_SIGNATURE/;
 
 /** Says for a person why a request failed. */
 export function networkError({ doing, hint }: Attempt, error: unknown): WhittleError {
@@ -117,6 +121,9 @@ const explanations: Readonly<Record<string, string>> = {
 
 function explain(error: unknown): string {
   if (error instanceof HttpStatus) return `the server ${error.message}`;
+  if (isSystemError(error) && untrusted.test(error.code ?? "")) {
+    return `the server's certificate is not trusted (${error.message.split(";")[0]})`;
+  }
   if (isSystemError(error)) return explanations[error.code ?? ""] ?? error.message;
   return error instanceof Error ? error.message : String(error);
 }
