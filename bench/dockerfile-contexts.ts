@@ -52,6 +52,24 @@ export async function editLargeFile(directory: string, round: number): Promise<v
   await appendFile(join(directory, "large"), `${round} ${Date.now()}\n`);
 }
 
+/** A RUN that leaves 200 MB, of which each other file is noise. */
+export async function makeLargeRun(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  await writeFile(
+    join(directory, "Dockerfile"),
+    `FROM debian:trixie-slim
+COPY round /
+RUN mkdir /large && cd /large && for i in 1 2 3 4 5 6 7 8 9 10; do \\
+      head -c 10000000 /dev/urandom > noise$i; cat /usr/lib/*/lib*.so.* | head -c 10000000 > libraries$i; done
+`,
+  );
+}
+
+/** What makes the command run again. */
+export async function editLargeRun(directory: string, round: number): Promise<void> {
+  await writeFile(join(directory, "round"), `${round} ${Date.now()}\n`);
+}
+
 const smallFiles = 50_000;
 
 /** 50,000 small files in 500 directories, all of them copied. */

@@ -6,9 +6,11 @@ import type { Case, Contestant } from "./case.ts";
 import {
   editApplication,
   editLargeFile,
+  editLargeRun,
   editManyFiles,
   makeApplication,
   makeLargeFile,
+  makeLargeRun,
   makeManyFiles,
 } from "./dockerfile-contexts.ts";
 import { importBase, type Peers, peerBuilds } from "./peer.ts";
@@ -23,6 +25,7 @@ interface Subject {
 
 const application: Subject = { name: "application", make: makeApplication, edit: editApplication };
 const largeFile: Subject = { name: "large-file", make: makeLargeFile, edit: editLargeFile };
+const largeRun: Subject = { name: "large-run", make: makeLargeRun, edit: editLargeRun };
 const manyFiles: Subject = { name: "many-files", make: makeManyFiles, edit: editManyFiles };
 
 /**
@@ -60,6 +63,7 @@ export async function dockerfileCases(work: Workplace, peers: Peers, base: strin
     of("nothing changed", application, []),
     of("one source file changed", application, [], application.edit),
     of("layer of 200 MB", largeFile, [], largeFile.edit),
+    of("layer of 200 MB that a RUN makes", largeRun, [], largeRun.edit),
     of("one of 50,000 files changed", manyFiles, [], manyFiles.edit),
   ];
 }
