@@ -112,7 +112,6 @@ describe("run paths", () => {
     const files = {
       "/bin/x": "-> ../opt/app/bin/x",
       "/opt/app/bin/x": program({ needed: ["liba.so"], runpath: "$ORIGIN/../lib" }),
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: the loader's own token
       "/opt/app/lib/liba.so": library("liba.so", { needed: ["libb.so"], runpath: "${ORIGIN}/deep" }),
       "/opt/app/lib/deep/libb.so": library("libb.so"),
     };
