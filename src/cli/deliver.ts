@@ -38,10 +38,8 @@ async function deliverOne({ image, names, outputs, push }: Delivery, context: Ve
   const store = await context.store();
   const stored = outputs.filter((output) => output.type === "store" || output.type === "daemon");
   if (outputs.length === 0 || stored.length > 0) {
-    for (const referrer of image.referrers) await store.attach(referrer, { replace: true });
-    for (const name of [...names, ...stored.flatMap((output) => output.names)]) {
-      await store.tag(name, image.descriptor);
-    }
+    const all = [...names, ...stored.flatMap((output) => output.names)];
+    await store.publish(all, image.descriptor, image.referrers);
   }
   for (const output of outputs) await writeOutput(output, image, names, store, context, push);
 }

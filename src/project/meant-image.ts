@@ -62,8 +62,7 @@ async function projectReference(
   if (rebuild !== true && (await store.resolve(reference)) !== undefined) return reference;
   const platforms = [formatPlatform(hostPlatform())];
   for (const built of await buildProject(project, { ...options, images: [image], platforms })) {
-    for (const referrer of built.referrers) await store.attach(referrer, { replace: true });
-    await store.tag(reference, built.descriptor);
+    await store.publish([reference], built.descriptor, built.referrers);
   }
   return reference;
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Descriptor, type Reference, reachable, storeName } from "../image/index.ts";
+import { type Descriptor, type Index, type Reference, reachable, storeName } from "../image/index.ts";
 import { type Content, canonicalJson, type Digest, WhittleError, type Work } from "../io/index.ts";
 import { BlobDirectory, type BlobFile } from "./blobs.ts";
 import { type Collected, type CollectOptions, collect } from "./collect.ts";
@@ -10,13 +10,12 @@ import {
   type HeldManifest,
   heldEntry,
   heldManifests,
-  isHeld,
+  isAttached,
   type NamedImage,
   named,
-  nameless,
   names,
   plain,
-  subjectAnnotation,
+  withAttached,
   withName,
   withoutHeld,
   withoutName,
@@ -123,13 +122,31 @@ export class DiskStore implements Store {
     return find(await this.#index.now(), this.#blobs, reference);
   }
 
-  async tag(reference: string | Reference, descriptor: Descriptor): Promise<void> {
-    const name = storeName(reference);
-    const now = named(await this.#index.now(), name);
-    if (now !== undefined && canonicalJson(now) === canonicalJson(plain(descriptor))) return;
+  tag(reference: string | Reference, descriptor: Descriptor): Promise<void> {
+    return this.publish([reference], descriptor);
+  }
+
+  async publish(
+    references: readonly (string | Reference)[],
+    descriptor: Descriptor,
+    referrers: readonly Descriptor[] = [],
+  ): Promise<void> {
+    const wanted = references.map(storeName);
+    const entries = await Promise.all(referrers.map((referrer) => referrerEntry(this.#blobs, referrer)));
+    const isNamed = (index: Index, name: string): boolean => {
+      const now = named(index, name);
+      return now !== undefined && canonicalJson(now) === canonicalJson(plain(descriptor));
+    };
+    const before = await this.#index.now();
+    const fresh = wanted.filter((name) => !isNamed(before, name));
+    const added = entries.filter((entry) => !isAttached(before, entry, true));
+    if (fresh.length === 0 && added.length === 0) return;
     await this.#index.change(async (index) => {
-      await this.#mustBeWhole(descriptor);
-      return withName(index, name, descriptor);
+      await this.#mustBeWhole(...(fresh.length === 0 ? [] : [descriptor]), ...added);
+      let { manifests } = index;
+      for (const entry of added) manifests = withAttached({ ...index, manifests }, entry, true);
+      for (const name of fresh) manifests = withName({ ...index, manifests }, name, descriptor);
+      return [...manifests];
     });
   }
 
@@ -152,23 +169,12 @@ export class DiskStore implements Store {
     return referrersOf(await this.#index.now(), this.#blobs, digest, { artifactType, repository });
   }
 
-  async attach(descriptor: Descriptor, options: { readonly replace?: boolean } = {}): Promise<void> {
+  async attach(descriptor: Descriptor, { replace = false } = {}): Promise<void> {
     const entry = await referrerEntry(this.#blobs, descriptor);
-    const subject = entry.annotations?.[subjectAnnotation];
-    const superfluous = (other: Descriptor, of: string | undefined): boolean =>
-      !isHeld(other) &&
-      (other.digest === entry.digest ||
-        (options.replace === true && of === subject && other.artifactType === entry.artifactType));
-    const before = nameless(await this.#index.now()).filter((item) => superfluous(item.entry, item.subject));
-    if (before.length === 1 && canonicalJson(before[0]?.entry) === canonicalJson(entry)) return;
+    if (isAttached(await this.#index.now(), entry, replace)) return;
     await this.#index.change(async (index) => {
       await this.#mustBeWhole(descriptor);
-      const dropped = new Set(
-        nameless(index)
-          .filter((item) => superfluous(item.entry, item.subject))
-          .map((item) => item.entry),
-      );
-      return [...index.manifests.filter((item) => !dropped.has(item)), entry];
+      return withAttached(index, entry, replace);
     });
   }
 
@@ -189,11 +195,14 @@ export class DiskStore implements Store {
   }
 
   /** A name must never stand for something that is not there entirely. */
-  async #mustBeWhole(descriptor: Descriptor): Promise<void> {
-    await this.#mustBeThere(descriptor);
-    for await (const item of reachable(this.#blobs, descriptor)) {
-      // A layer that may not be handed on stays where its addresses say (image-spec, "Non-Distributable Layers").
-      if ((item.urls ?? []).length === 0) await this.#mustBeThere(item);
+  async #mustBeWhole(...descriptors: readonly Descriptor[]): Promise<void> {
+    const seen = new Set<string>();
+    for (const descriptor of descriptors) {
+      await this.#mustBeThere(descriptor);
+      for await (const item of reachable(this.#blobs, descriptor, seen)) {
+        // A layer that may not be handed on stays where its addresses say (image-spec, "Non-Distributable Layers").
+        if ((item.urls ?? []).length === 0) await this.#mustBeThere(item);
+      }
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Descriptor, Index } from "../image/index.ts";
-import type { Digest } from "../io/index.ts";
+import { canonicalJson, type Digest } from "../io/index.ts";
 import { containerdNameAnnotation, refNameAnnotation } from "./layout.ts";
 
 /**
@@ -59,6 +59,33 @@ export function withoutName(index: Index, name: string): Descriptor[] {
 /** An entry that has no name but a subject. */
 export function attachment(descriptor: Descriptor, subject: Digest): Descriptor {
   return { ...descriptor, annotations: { ...descriptor.annotations, [subjectAnnotation]: subject } };
+}
+
+/**
+ * The entries with an attachment in place of the same one; with `replace`, in place of all of its artifact type and
+ * subject as well. What repositories hold stays.
+ */
+export function withAttached(index: Index, entry: Descriptor, replace: boolean): Descriptor[] {
+  const dropped = new Set(supersededBy(index, entry, replace));
+  return [...index.manifests.filter((item) => !dropped.has(item)), entry];
+}
+
+/** Whether {@link withAttached} would change nothing but the order. */
+export function isAttached(index: Index, entry: Descriptor, replace: boolean): boolean {
+  const [same, ...others] = supersededBy(index, entry, replace);
+  return same !== undefined && others.length === 0 && canonicalJson(same) === canonicalJson(entry);
+}
+
+function supersededBy(index: Index, entry: Descriptor, replace: boolean): Descriptor[] {
+  const subject = entry.annotations?.[subjectAnnotation];
+  return nameless(index)
+    .filter(
+      ({ entry: other, subject: of }) =>
+        !isHeld(other) &&
+        (other.digest === entry.digest ||
+          (replace && of === subject && other.artifactType === entry.artifactType)),
+    )
+    .map(({ entry: other }) => other);
 }
 
 /** An entry that has no name and belongs to a repository; it notes its subject, if it has one. */

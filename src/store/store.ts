@@ -53,6 +53,18 @@ export interface Store extends BlobSink, BlobSource {
    * @throws WhittleError `STORE_INVALID` when a blob of the image is missing, `STORE_FULL`
    */
   tag(reference: string | Reference, descriptor: Descriptor): Promise<void>;
+  /**
+   * Gives all of these names to an image, and lists manifests among its referrers (each in place of the others of its
+   * artifact type), in one change of the store.
+   *
+   * @param referrers - manifests whose `subject` is the image, or one that it leads to
+   * @throws WhittleError `STORE_INVALID` when a blob is missing, `STORE_FULL`
+   */
+  publish(
+    references: readonly (string | Reference)[],
+    descriptor: Descriptor,
+    referrers?: readonly Descriptor[],
+  ): Promise<void>;
   /** Takes a name away; answers with what it stood for. */
   untag(reference: string | Reference): Promise<Descriptor | undefined>;
   /** All names, in order. */
