@@ -177,6 +177,79 @@ describe("an exported cache", () => {
   );
 });
 
+describe("the cache of a project", () => {
+  const files = {
+    "whittle.yaml":
+      "images:\n  base: { dockerfile: Dockerfile.base }\n" +
+      "  app: { dockerfile: Dockerfile, contexts: { below: { image: base } } }\n",
+    "Dockerfile.base": `FROM busybox\nRUN ${random} > /base\n`,
+    Dockerfile: `FROM below\nRUN ${random} > /app\n`,
+  };
+  const base = ["--build-context", "busybox=oci-layout://busybox"];
+  beforeAll(async () => {
+    await place.build(["-o", "type=oci,dest=busybox", "-t", "x", "-"], { input: "FROM busybox\n" });
+  });
+
+  it("spares another machine every step, also of images that others stand on", async () => {
+    const context = place.files("project-cache", files);
+    const here = await place.build([
+      context,
+      "--image",
+      "app",
+      "--cache-to",
+      "type=local,dest=project,mode=max",
+    ]);
+    const store = join(place.directory, "store-project");
+    await place.whittle(["copy", "oci:busybox", "busybox"], { store });
+    const words = [context, "--image", "app", "--cache-from", "type=local,src=project"];
+    const there = await place.build(words, { store });
+    expect(there.stdout).toBe(here.stdout);
+    expect(told(there.stderr).done).toEqual([]);
+    expect((await place.whittle(["store", "verify"], { store })).status).toBe(0);
+  });
+
+  it("is inside of the images of its Dockerfiles with type=inline", async () => {
+    const context = place.files("project-inline", {
+      ...{ Dockerfile: `FROM busybox\nRUN ${random} > /app\n` },
+      "whittle.yaml": "images:\n  app: { dockerfile: Dockerfile }\n",
+    });
+    const inline = ["--cache-to", "type=inline"];
+    const here = await place.build([context, ...base, ...inline, "-t", "inlined:1"]);
+    await place.whittle(["copy", "inlined:1", "oci:inlined:latest"]);
+    const store = join(place.directory, "store-project-inline");
+    const there = await place.build([context, ...base, ...inline, "--cache-from", "type=local,src=inlined"], {
+      store,
+    });
+    expect(there.stdout).toBe(here.stdout);
+    expect(told(there.stderr).done).toEqual([]);
+  });
+
+  it("spares what recipes come to as well, but does not fit inside of their images", async () => {
+    const context = place.files("recipe-cache", {
+      "whittle.yaml":
+        "images:\n  one:\n    from: { debian: bookworm, security: false, updates: false }\n" +
+        "    packages: [busybox]\n    roots: [/bin/busybox]\n",
+    });
+    const here = await place.build([context, "--cache-to", "type=local,dest=recipe"]);
+    const store = join(place.directory, "store-recipe");
+    const there = await place.build([context, "--cache-from", "type=local,src=recipe"], { store });
+    expect(there.stdout).toBe(here.stdout);
+    expect(there.stderr).toContain("carve cached");
+    expect((await place.whittle(["store", "verify"], { store })).status).toBe(0);
+    const refused = await place.tryBuild([context, "--cache-to", "type=inline"]);
+    expect([refused.status, refused.stderr]).toEqual([
+      2,
+      expect.stringContaining('Cannot use --cache-to type=inline for the image "one"'),
+    ]);
+  });
+
+  it.each(["--cache-from", "--cache-to"])("is refused where %s means nothing", async (option) => {
+    const context = place.files("refused-cache", files);
+    const finished = await place.tryBuild([context, option, "type=gha"]);
+    expect([finished.status, finished.stderr]).toEqual([2, expect.stringContaining(`Cannot use ${option}`)]);
+  });
+});
+
 describe("a cache in a registry", () => {
   const input =
     `FROM busybox AS made\nRUN ${random} > /made\nRUN ${random} > /unused\n` +

@@ -3,6 +3,7 @@ import {
   type ImageRecord,
   indexStep,
   type Json,
+  type LayerThread,
   type SimulationRecord,
   type Solver,
   type Step,
@@ -28,6 +29,13 @@ import {
   variablesIn,
 } from "../recipe/index.ts";
 import type { Store } from "../store/index.ts";
+import {
+  type BuildCaches,
+  exportCaches,
+  importedCaches,
+  requireInlineFits,
+  wantsInlineCache,
+} from "./build-caches.ts";
 import { Contexts } from "./contexts.ts";
 import type { DockerfileLock } from "./dockerfile-lock.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
@@ -40,7 +48,7 @@ import { recipeMistake } from "./recipe-mistake.ts";
 import { solverFor, withSolver } from "./solver.ts";
 
 /** How a project is to be built. */
-export interface BuildOptions extends Work {
+export interface BuildOptions extends Work, BuildCaches {
   readonly store: Store;
   readonly environment: Environment;
   /** Names of the images to build; all of them when absent. */
@@ -181,25 +189,38 @@ export async function planProject(
 /**
  * Builds images of a project into the store, without giving them names.
  *
- * @throws WhittleError whatever a step fails with; the store then holds finished blobs only
+ * @throws WhittleError whatever a step fails with; the store then holds finished blobs only. `USAGE` for a cache
+ *   inside of an image that no Dockerfile describes
  */
 export async function buildProject(project: Project, options: BuildOptions): Promise<BuiltImage[]> {
-  const built = await withSolver(options, async (solver, thread) => {
-    const planned = await planProject(project, options, undefined, solver);
+  requireInlineFits(project, options);
+  const imported = await importedCaches(options);
+  const contexts = Contexts.of(options, planProject, imported);
+  const build = async (solver: Solver, thread: LayerThread): Promise<BuiltImage[]> => {
+    const planned = await planProject(project, options, contexts, solver);
     if (planned.flatMap(({ platforms }) => platforms).length > 1) thread.expectSeveral();
-    return Promise.allSettled(
+    const built = await Promise.allSettled(
       planned.map((image) =>
         buildImage(solver, image).catch(async (error: unknown) => {
           throw await recipeMistake(error, project, image);
         }),
       ),
     );
-  });
-  const failed = built.find((result) => result.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
-  const images = built.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-  if (options.locked !== true && options.recordLock !== false) await updateLock(project, images, options);
-  return images;
+    const failed = built.find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+    const images = built.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    if (options.locked !== true && options.recordLock !== false) await updateLock(project, images, options);
+    await exportCaches([solver, contexts.solver ?? []].flat(), options);
+    if (!wantsInlineCache(options)) return images;
+    const { withInlineCache } = await import("./cache-inline.ts");
+    return Promise.all(
+      images.map((image, at) => {
+        const steps = planned[at]?.platforms.map((graph) => graph.image) ?? [];
+        return withInlineCache(image, steps, solver, options);
+      }),
+    );
+  };
+  return withSolver(options, build, imported);
 }
 
 async function buildImage(solver: Solver, planned: PlannedImage): Promise<BuiltImage> {

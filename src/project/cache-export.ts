@@ -1,5 +1,11 @@
 import type { Compression, Solver } from "../build/index.ts";
-import { type Descriptor, layerMediaType, mediaTypes, overlaySource } from "../image/index.ts";
+import {
+  type Descriptor,
+  documentLimits,
+  layerMediaType,
+  mediaTypes,
+  overlaySource,
+} from "../image/index.ts";
 import {
   bytesContent,
   type Content,
@@ -42,16 +48,23 @@ export interface CacheTarget {
  * Writes what a build's steps came to as a cache of BuildKit's form, so that another machine need not run them. A
  * cache that was there under the same name is replaced.
  *
- * @throws WhittleError `DISK_FULL`, `PERMISSION`, `STORE_INVALID`, `REGISTRY_DENIED`, `NETWORK`
+ * @param solvers - what the build was solved with
+ * @throws WhittleError `IMAGE_INVALID` for one that is too large to be read again, `DISK_FULL`, `PERMISSION`, `STORE_INVALID`, `REGISTRY_DENIED`, `NETWORK`
  */
-export async function exportCache(solver: Solver, target: CacheTarget, home: CacheHome): Promise<void> {
+export async function exportCache(
+  solvers: readonly Solver[],
+  target: CacheTarget,
+  home: CacheHome,
+): Promise<void> {
   const { place, mode } = target;
   if (place.kind === "inline") return;
   try {
-    const kept = await keptSteps(solver, mode);
+    const kept = await keptSteps(solvers, mode);
     const carried = await carriedBlobs(kept, target, home);
     const config = serializeCacheDocument(documentOf(kept, carried));
+    requireReadable(config, "its document", place);
     const { bytes, mediaType } = manifestOf(carried, config, target);
+    requireReadable(bytes, "its manifest", place);
     const documents = new Map<string, Content>();
     const added = (text: Buffer): Digest => {
       const digest = sha256(text);
@@ -66,6 +79,16 @@ export async function exportCache(solver: Solver, target: CacheTarget, home: Cac
     const text = `the cache ${placeName(place)} was not written: ${error.message}`;
     home.progress({ kind: "warning", text });
   }
+}
+
+/** Nobody reads documents beyond the limit, so none is written. */
+function requireReadable(document: Uint8Array, what: string, place: CachePlace): void {
+  if (document.length <= documentLimits.bytes) return;
+  throw new WhittleError(
+    "IMAGE_INVALID",
+    `Cannot write the cache ${placeName(place)}: ${what} has ${document.length} bytes, at most ${documentLimits.bytes} are read`,
+    { hint: "build fewer images or platforms at once, each with a cache of its own" },
+  );
 }
 
 /** The blobs that go with a cache, in the order of their digests; a blob that the store has not does not go. */

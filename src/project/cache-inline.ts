@@ -1,6 +1,7 @@
 import { type Solver, type Step, stepsOf } from "../build/index.ts";
 import {
   type Descriptor,
+  documentLimits,
   isIndexType,
   type Manifest,
   readConfig,
@@ -9,10 +10,10 @@ import {
   serializeDocument,
   writeBlob,
 } from "../image/index.ts";
-import type { Store } from "../store/index.ts";
 import type { BuiltImage } from "./build.ts";
 import { serializeCacheRecords } from "./cache-document.ts";
 import { inlineMember } from "./cache-open.ts";
+import type { CacheHome } from "./cache-place.ts";
 import { keptSteps } from "./cache-records.ts";
 
 /**
@@ -25,13 +26,14 @@ export async function withInlineCache(
   image: BuiltImage,
   steps: readonly Step[],
   solver: Solver,
-  store: Store,
+  home: CacheHome,
 ): Promise<BuiltImage> {
+  const { store } = home;
   const platforms = await Promise.all(
     image.platforms.map(async (built, at) => {
       const step = steps[at];
       if (step === undefined) return built;
-      return { ...built, descriptor: await withRecords(built.descriptor, step, solver, store) };
+      return { ...built, descriptor: await withRecords(built.descriptor, step, solver, home) };
     }),
   );
   const others = new Map(
@@ -54,11 +56,11 @@ async function withRecords(
   descriptor: Descriptor,
   step: Step,
   solver: Solver,
-  store: Store,
+  { store, progress }: CacheHome,
 ): Promise<Descriptor> {
   const manifest = await readManifest(store, descriptor);
   const places = new Map<string, number>(manifest.layers.map(({ digest }, at) => [digest, at]));
-  const { outcomes, layers } = await keptSteps(solver, "min", new Set(stepsOf([step])));
+  const { outcomes, layers } = await keptSteps([solver], "min", new Set(stepsOf([step])));
   const records = [...outcomes]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([digest, outcome]) => ({
@@ -67,11 +69,17 @@ async function withRecords(
         (blob) => places.get(blob) ?? places.get(layers.get(blob)?.packed ?? "") ?? [],
       ),
     }));
-  const config = {
+  const carrying = {
     ...(await readConfig(store, manifest.config)),
     [inlineMember]: serializeCacheRecords(records).toString("base64"),
   };
-  const about = await writeBlob(store, manifest.config.mediaType, serializeDocument(config));
+  const config = serializeDocument(carrying);
+  if (config.length > documentLimits.bytes) {
+    const text = `the cache is not in the image: its configuration would have ${config.length} bytes, at most ${documentLimits.bytes} are read`;
+    progress({ kind: "warning", text });
+    return descriptor;
+  }
+  const about = await writeBlob(store, manifest.config.mediaType, config);
   const changed: Manifest = { ...manifest, config: about };
   return {
     ...descriptor,

@@ -25,11 +25,12 @@ const notWorthIt: ReadonlySet<string> = new Set(["assemble", "image", "index", "
 /**
  * What the steps of a solved build came to.
  *
+ * @param solvers - what it was solved with
  * @param mode - `min`: the layers of the image; `max`: whatever any step came to. Both know of every step.
  * @param only - leaves other steps out
  */
 export async function keptSteps(
-  solver: Solver,
+  solvers: readonly Solver[],
   mode: "min" | "max",
   only?: ReadonlySet<Step>,
 ): Promise<KeptSteps> {
@@ -37,13 +38,15 @@ export async function keptSteps(
   const layers = new Map<Digest, KeptLayer>();
   const blobs = new Set<Digest>();
   const lazy = new Set<Digest>();
-  for await (const { executor, step, key, digest, record, blobs: named = [] } of solver.solved()) {
-    if (!executor.cached || notWorthIt.has(executor.kind) || only?.has(step) === false) continue;
-    const outcome = { digest, record, blobs: named };
-    outcomes.set(key, outcome);
-    for (const blob of named) (executor.lazy === true ? lazy : blobs).add(blob);
-    const layer = layerOf(outcome);
-    if (layer !== undefined) layers.set(layer.unpacked, layer);
+  for (const solver of solvers) {
+    for await (const { executor, step, key, digest, record, blobs: named = [] } of solver.solved()) {
+      if (!executor.cached || notWorthIt.has(executor.kind) || only?.has(step) === false) continue;
+      const outcome = { digest, record, blobs: named };
+      outcomes.set(key, outcome);
+      for (const blob of named) (executor.lazy === true ? lazy : blobs).add(blob);
+      const layer = layerOf(outcome);
+      if (layer !== undefined) layers.set(layer.unpacked, layer);
+    }
   }
   // What is there as a packed layer can be unpacked again.
   const unpacked = mode === "min" ? [] : [...lazy].filter((blob) => !layers.has(blob));

@@ -9,6 +9,7 @@ import type { BuildOptions, PlannedImage } from "./build.ts";
 import { contextMistake } from "./context-mistake.ts";
 import { ignoredContext } from "./ignored-context.ts";
 import { type ImageName, imageNamed, parseImageName } from "./image-name.ts";
+import type { ImportedCache } from "./outcomes.ts";
 import { endOf } from "./platforms.ts";
 import { type Project, readProject } from "./read.ts";
 import { solverFor } from "./solver.ts";
@@ -55,8 +56,14 @@ export class Contexts {
     return Contexts.#from(options, plan, () => undefined);
   }
 
-  static of(options: BuildOptions, plan: PlanImages): Contexts {
-    return Contexts.#from(options, plan, solverFor);
+  /** @param imported - caches of earlier builds that images are taken from as well */
+  static of(options: BuildOptions, plan: PlanImages, imported: readonly ImportedCache[] = []): Contexts {
+    return Contexts.#from(options, plan, (plain) => solverFor(plain, imported));
+  }
+
+  /** What the images of projects were built with. */
+  get solver(): Solver | undefined {
+    return this.#shared.solver;
   }
 
   static #from(

@@ -4,13 +4,12 @@ import type { Descriptor } from "../image/index.ts";
 import type { Environment, Work } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
 import type { AgentSource } from "./agents.ts";
-import type { CacheTarget } from "./cache-export.ts";
-import type { CachePlace } from "./cache-place.ts";
+import type { BuildCaches } from "./build-caches.ts";
 import type { FindContext } from "./contexts.ts";
 import type { DockerfileLock } from "./dockerfile-lock.ts";
 
 /** How a Dockerfile is to be built; what is left out is as `docker buildx build` has it. */
-export interface DockerfileOptions extends Work {
+export interface DockerfileOptions extends Work, BuildCaches {
   readonly store: Store;
   readonly environment: Environment;
   /**
@@ -61,12 +60,8 @@ export interface DockerfileOptions extends Work {
   readonly noCache?: boolean;
   /** Stages whose steps are run again, by name or number. */
   readonly noCacheFilter?: readonly string[];
-  /** Caches that earlier builds exported. */
-  readonly cacheFrom?: readonly CachePlace[];
   /** Is told of each layer that is written, as soon as the store has it. */
   readonly layerWritten?: (layer: Descriptor) => void;
-  /** Where this build's cache is exported to. */
-  readonly cacheTo?: readonly CacheTarget[];
   /** How the image is written (default: gzip, OCI media types). */
   readonly form?: ImageForm;
   /** What an earlier build recorded: the same bases and files are taken, or the build fails. */

@@ -3,6 +3,7 @@ import type { ImageForm, PlannedDockerfile, PlanWarning } from "../dockerfile/in
 import type { Descriptor } from "../image/index.ts";
 import { WhittleError } from "../io/index.ts";
 import type { BuiltImage } from "./build.ts";
+import { exportCaches, importedCaches, wantsInlineCache } from "./build-caches.ts";
 import { fetchedSources, requireLocked } from "./dockerfile-lock.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
 import { planBuild } from "./dockerfile-plan.ts";
@@ -27,12 +28,12 @@ export async function buildDockerfileForms(
   options: DockerfileOptions,
   forms: readonly ImageForm[],
 ): Promise<BuiltImage[]> {
-  const { cacheTo = [], locked, record } = options;
+  const { locked, record } = options;
   const { solver, platforms, ledger } = await planBuild(
     options,
     forms,
     "wanted",
-    await solverWithCaches(options),
+    solverFor(options, await importedCaches(options)),
   );
   const planned = forms.map((form, index) => plannedForm(platforms, form, index));
   const ends = planned.flatMap(({ images, index }) =>
@@ -46,29 +47,15 @@ export async function buildDockerfileForms(
     if (locked !== undefined) requireLocked(sources, locked);
     await record?.({ bases: ledger.bases, sources });
   }
-  for (const target of cacheTo) {
-    const { exportCache } = await import("./cache-export.ts");
-    await exportCache(solver, target, options);
-  }
+  await exportCaches([solver], options);
   const built = await Promise.all(planned.map((form) => builtImage(options.name, form, solver)));
-  if (!cacheTo.some(({ place }) => place.kind === "inline")) return built;
+  if (!wantsInlineCache(options)) return built;
   const { withInlineCache } = await import("./cache-inline.ts");
   return Promise.all(
     built.map((image, at) => {
       const steps = planned[at]?.images.map(({ step }) => step) ?? [];
-      return withInlineCache(image, steps, solver, options.store);
+      return withInlineCache(image, steps, solver, options);
     }),
-  );
-}
-
-async function solverWithCaches(options: DockerfileOptions): Promise<Solver> {
-  const { cacheFrom = [] } = options;
-  if (cacheFrom.length === 0) return solverFor(options);
-  const { importCache } = await import("./cache-import.ts");
-  const opened = await Promise.all(cacheFrom.map((place) => importCache(place, options)));
-  return solverFor(
-    options,
-    opened.filter((one) => one !== undefined),
   );
 }
 

@@ -46,13 +46,14 @@ export function solverFor(
 export async function withSolver<T>(
   options: SolverHome,
   use: (solver: Solver, thread: LayerThread) => Promise<T>,
+  imported: readonly ImportedCache[] = [],
 ): Promise<T> {
   const thread = layerThread(
     { store: options.store.directory, deflated: deflatedDirectory(options) },
     writerFor(options),
   );
   try {
-    return await use(solverFor(options, [], thread.write), thread);
+    return await use(solverFor(options, imported, thread.write), thread);
   } finally {
     await thread.end();
   }

@@ -90,8 +90,22 @@ async function recipeOptions(flags: BuildFlags, context: VerbContext): Promise<B
     ...(flags.image.length === 0 ? {} : { images: flags.image }),
     ...(platforms === undefined ? {} : { platforms }),
     ...(flags.compression === undefined ? {} : { compression: parseCompression(flags.compression) }),
+    ...(await cacheOptions(flags, context.currentDirectory)),
     labels: pairs(flags.label, "--label", "alone too"),
     annotations: parseAnnotations(flags.annotation).manifest,
+  };
+}
+
+/** Most builds name no caches, and need not wait for what reads their names. */
+async function cacheOptions(
+  flags: BuildFlags,
+  directory: string,
+): Promise<Pick<BuildOptions, "cacheFrom" | "cacheTo">> {
+  if (flags.cacheFrom.length + flags.cacheTo.length === 0) return {};
+  const { cacheSource, cacheTarget } = await import("../cache-options.ts");
+  return {
+    cacheFrom: flags.cacheFrom.map((text) => cacheSource(text, directory)),
+    cacheTo: flags.cacheTo.map((text) => cacheTarget(text, directory)),
   };
 }
 
