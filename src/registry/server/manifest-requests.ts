@@ -198,7 +198,13 @@ async function mustHaveAll(children: readonly Descriptor[], store: Store): Promi
   for (const child of children) {
     // What may not be handed on stays where its addresses say.
     if ((child.urls ?? []).length > 0 || (await store.has(child.digest))) continue;
-    throw new Refused("MANIFEST_BLOB_UNKNOWN", `the manifest names ${child.digest}, which is not here`);
+    const { digest } = child;
+    throw new Refused(
+      "MANIFEST_BLOB_UNKNOWN",
+      `the manifest names ${digest}, which is not here`,
+      {},
+      { digest },
+    );
   }
 }
 

@@ -25,11 +25,19 @@ export type RefusalCode = keyof typeof refusals;
 export class Refused extends Error {
   readonly code: RefusalCode;
   readonly headers: Readonly<Record<string, string>>;
+  readonly detail: Readonly<Record<string, string>> | undefined;
 
-  constructor(code: RefusalCode, message: string, headers: Readonly<Record<string, string>> = {}) {
+  /** @param detail - what a program may want to know of it, as the spec's `detail` */
+  constructor(
+    code: RefusalCode,
+    message: string,
+    headers: Readonly<Record<string, string>> = {},
+    detail?: Readonly<Record<string, string>>,
+  ) {
     super(message);
     this.code = code;
     this.headers = headers;
+    this.detail = detail;
   }
 
   get status(): number {
@@ -38,6 +46,6 @@ export class Refused extends Error {
 
   /** The body (distribution-spec, "Error Codes"). */
   get body(): string {
-    return `${JSON.stringify({ errors: [{ code: this.code, message: this.message }] })}\n`;
+    return `${JSON.stringify({ errors: [{ code: this.code, message: this.message, detail: this.detail }] })}\n`;
   }
 }

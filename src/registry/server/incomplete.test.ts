@@ -1,0 +1,74 @@
+import { createHash } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { mediaTypes } from "../../image/index.ts";
+import { type Digest, quietWork } from "../../io/index.ts";
+import { openStore } from "../../store/index.ts";
+import { served } from "./served.contract.ts";
+
+const digestOf = (bytes: string): Digest => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text);
+}
+const descriptor = (mediaType: string, bytes: string) => ({
+  ...{ mediaType, digest: digestOf(bytes) },
+  size: Buffer.byteLength(bytes),
+});
+
+async function push(origin: string, bytes: string): Promise<void> {
+  const path = `/v2/a/blobs/uploads/?digest=${digestOf(bytes)}`;
+  expect((await fetch(origin + path, { method: "POST", body: bytes })).status).toBe(201);
+}
+
+function put(origin: string, document: { readonly mediaType: string }): Promise<Response> {
+  const headers = { "content-type": document.mediaType };
+  return fetch(`${origin}/v2/a/manifests/1`, { method: "PUT", headers, body: JSON.stringify(document) });
+}
+
+describe("a manifest that names what is not here", () => {
+  const image = {
+    ...{ schemaVersion: 2, mediaType: mediaTypes.manifest },
+    config: descriptor("application/vnd.oci.image.config.v1+json", "{}"),
+    layers: [descriptor(mediaTypes.layer, "a layer")],
+  };
+  const index = {
+    ...{ schemaVersion: 2, mediaType: mediaTypes.index },
+    manifests: [descriptor(mediaTypes.manifest, "a manifest")],
+  };
+
+  it.each([
+    ["an image without a layer", image, "a layer"],
+    ["an index without an image", index, "a manifest"],
+  ])("is refused with the digest: %s", async (_what, document, missing) => {
+    const { origin } = await served();
+    await push(origin, "{}");
+    const response = await put(origin, document);
+    const digest = digestOf(missing);
+    expect([response.status, await response.json()]).toEqual([
+      404,
+      {
+        errors: [
+          {
+            code: "MANIFEST_BLOB_UNKNOWN",
+            message: `the manifest names ${digest}, which is not here`,
+            detail: { digest },
+          },
+        ],
+      },
+    ]);
+    expect((await fetch(`${origin}/v2/a/manifests/1`)).status).toBe(404);
+  });
+});
+
+describe("a push that a restart of the server interrupts", () => {
+  it("goes on with the blobs that came before, whatever collects in between", async () => {
+    const { store, registry, origin } = await served();
+    await push(origin, "a layer");
+    await registry.stop();
+    // As another process would, without what the server knew: age does not keep either of them.
+    const other = await openStore(store.directory);
+    const idle = await other.add(bytesOf("nobody wants this"));
+    await other.gc(quietWork, { keepYoungerThan: 0 });
+    expect(await other.has(idle.digest)).toBe(false);
+    expect(await other.has(digestOf("a layer"))).toBe(true);
+  });
+});
