@@ -129,7 +129,7 @@ it("tags without an end are refused before the store cannot be read any more", a
     ...{ digest: added.digest, mediaType: added.mediaType, size: added.size },
   });
   const length = JSON.stringify(entry(0)).length + 1;
-  const count = Math.floor((8 * 1024 * 1024 - 4000) / length);
+  const count = Math.floor((6 * 1024 * 1024 - 4000) / length);
   const index = {
     manifests: Array.from({ length: count }, (_, at) => entry(at)),
     mediaType: mediaTypes.index,
