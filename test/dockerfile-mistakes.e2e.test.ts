@@ -169,6 +169,21 @@ describe("a mistake in a Dockerfile is explained", () => {
     );
   });
 
+  it("build checks fail a build that wants them to, before anything runs", async () => {
+    const dockerfile = "# check=error=true\nFROM busybox as b\nRUN exit 7\nCMD x\n";
+    place.files("context", { Dockerfile: dockerfile });
+    const strict = await place.tryBuild([context]);
+    expect(strict.status).toBe(2);
+    expect(strict.stderr).toMatch(/warning: .*Dockerfile:2: FromAsCasing: /);
+    expect(strict.stderr).toMatch(/lint violation found for rules: FromAsCasing, JSONArgsRecommended/);
+    const checked = await place.tryBuild([context, "--check"]);
+    expect(checked.status).toBe(1);
+    expect(checked.stdout.match(/(?<=:\d: |:\d\d: )\w+/g)).toEqual(["FromAsCasing", "JSONArgsRecommended"]);
+    const skipped = ["--build-arg", "BUILDKIT_DOCKERFILE_CHECK=skip=all"];
+    expect((await place.tryBuild([context, ...skipped, "--check"])).status).toBe(0);
+    expect((await place.tryBuild([context, ...skipped])).stderr).toMatch(/exit status 7/);
+  });
+
   it("a context may have a socket in it; one that cannot be read is named", async () => {
     place.files("context", { Dockerfile: "FROM scratch\nCOPY . /in\n" });
     const server = createServer().listen(join(context, "socket"));

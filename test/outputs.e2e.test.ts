@@ -159,7 +159,9 @@ describe("what scripts read", () => {
     const questionable = "FROM nowhere AS Made\nENV a $B\n";
     const checked = await place.tryBuild(["-", "--check"], { input: questionable });
     expect(checked.status).toBe(1);
-    expect(checked.stdout).toMatch(/^Dockerfile:1:\d+: StageNameCasing: .*\nDockerfile:2:1: Legacy/);
+    expect(checked.stdout).toMatch(
+      /^Dockerfile:1:17: StageNameCasing: .*\n1 \| FROM nowhere AS Made\n {2}\| {17}\^\nDockerfile:2:1: Legacy/,
+    );
     expect((await place.tryBuild(["-", "--check"], { input: "FROM scratch\nLABEL a=b\n" })).status).toBe(0);
   });
 });

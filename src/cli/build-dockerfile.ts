@@ -20,6 +20,7 @@ import { pairs } from "./options.ts";
 import type { Output } from "./output.ts";
 import { platformNames } from "./platform-names.ts";
 import { pushFor } from "./push-for.ts";
+import { renderFinding } from "./report.ts";
 import type { VerbContext } from "./verb.ts";
 
 /** Builds, checks or shows the graph of a Dockerfile, as the flags say; answers with the exit status. */
@@ -56,16 +57,18 @@ export async function buildOneDockerfile(
 }
 
 async function check(options: DockerfileOptions, flags: BuildFlags, context: VerbContext): Promise<number> {
-  const warnings = await checkDockerfile(options);
+  const { warnings, error } = await checkDockerfile(options);
   if (flags.format === "json") {
     context.out(`${JSON.stringify({ warnings }, undefined, 2)}\n`);
   } else {
     for (const { rule, message, at } of warnings) {
-      context.out(`${at.file}:${at.line}:${at.column}: ${rule}: ${message}\n`);
+      context.out(renderFinding(rule, message, at, context.colour));
     }
+    if (error !== undefined) throw error;
     const found = warnings.length === 1 ? "1 warning has" : `${warnings.length || "no"} warnings have`;
     context.err(`Check complete, ${found} been found.\n`);
   }
+  if (error !== undefined) throw error;
   return warnings.length === 0 ? 0 : 1;
 }
 

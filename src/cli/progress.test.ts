@@ -8,6 +8,7 @@ const events: ProgressEvent[] = [
   { kind: "start", id: "2", label: "carve" },
   { kind: "done", id: "2", outcome: "cached" },
   { kind: "warning", text: "no security mirror" },
+  { kind: "warning", text: "small letters are wanted", advice: true },
   { kind: "log", id: "1", line: "said\u001b[2J", stream: "stdout" },
   { kind: "done", id: "1", outcome: "failed" },
 ];
@@ -26,8 +27,9 @@ describe("progressView", () => {
     const lines = shown("plain", false).split("\n");
     expect(lines[0]).toBe("= carve cached");
     expect(lines[1]).toBe("warning: no security mirror");
-    expect(lines[2]).toBe("said\\x1b[2J");
-    expect(lines[3]).toMatch(/^✗ linux\/arm64 download nginx 2\.00 kB \d+ ms$/);
+    expect(lines[2]).toBe("warning: small letters are wanted");
+    expect(lines[3]).toBe("said\\x1b[2J");
+    expect(lines[4]).toMatch(/^✗ linux\/arm64 download nginx 2\.00 kB \d+ ms$/);
   });
 
   it("plain: one line for many tasks alike, but a line for each that failed", () => {
@@ -84,7 +86,7 @@ describe("progressView", () => {
     expect(shown("auto", false)).toContain("= carve cached\n");
   });
 
-  it("quiet: warnings only", () => {
+  it("quiet: warnings only, without advice on how things are written", () => {
     expect(shown("quiet", true)).toBe("warning: no security mirror\n");
   });
 

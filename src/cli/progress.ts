@@ -38,7 +38,7 @@ export function progressView(mode: ProgressMode, output: Output, colour: boolean
 
 function warningsOnly(output: Output, colour: boolean): Progress {
   return (event) => {
-    if (event.kind === "warning") output.write(warningLine(event.text, colour));
+    if (event.kind === "warning" && event.advice !== true) output.write(warningLine(event.text, colour));
   };
 }
 

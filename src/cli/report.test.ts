@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { WhittleError } from "../io/index.ts";
-import { errorJson, exitStatus, renderError } from "./report.ts";
+import { errorJson, exitStatus, renderError, renderFinding } from "./report.ts";
 
 describe("renderError", () => {
   it("shows place, line, caret and hint", () => {
@@ -46,5 +46,12 @@ describe("errorJson", () => {
       hint: "h",
     });
     expect(errorJson("odd")).toEqual({ code: "INTERNAL", message: "odd" });
+  });
+
+  it("shows a finding with its place and the word", () => {
+    const at = { file: "D", line: 3, column: 3, text: "\tEXPOSE" };
+    expect(renderFinding("Rule", "is\u001b so", at, false)).toBe(
+      "D:3:3: Rule: is\\x1b so\n3 | \tEXPOSE\n  | \t ^\n",
+    );
   });
 });

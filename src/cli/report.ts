@@ -1,4 +1,4 @@
-import { isSystemError, redact, WhittleError } from "../io/index.ts";
+import { isSystemError, redact, type SourceLocation, WhittleError } from "../io/index.ts";
 import { type Paint, paint, printable } from "./paint.ts";
 
 /**
@@ -14,15 +14,27 @@ export function renderError(error: unknown, colour: boolean): string {
   const { at } = error;
   if (at !== undefined) lines.push(p.bold(printable(`${at.file}:${at.line}:${at.column}`)));
   lines.push(`${p.red("whittle:")} ${printable(error.message)}`);
-  if (at?.text !== undefined) {
-    const number = String(at.line);
-    const gutter = " ".repeat(number.length);
-    const { text, column } = excerpt(at.text, at.column);
-    const before = text.slice(0, column - 1).replace(/[^\t]/g, " ");
-    lines.push(`${p.dim(`${number} |`)} ${text}`, `${p.dim(`${gutter} |`)} ${before}${p.red("^")}`);
-  }
+  if (at !== undefined) lines.push(...pointed(at, p));
   if (error.hint !== undefined) lines.push(`${p.cyan("hint:")} ${printable(error.hint)}`);
   return `${lines.join("\n")}\n`;
+}
+
+/** A warning about a place in a file, as a person is to see it: what is said of which word. Ends in a newline. */
+export function renderFinding(rule: string, message: string, at: SourceLocation, colour: boolean): string {
+  const p = paint(colour);
+  const place = p.bold(printable(`${at.file}:${at.line}:${at.column}`));
+  const lines = [`${place}: ${p.yellow(rule)}: ${printable(message)}`, ...pointed(at, p)];
+  return `${lines.join("\n")}\n`;
+}
+
+/** The line of a place with a caret below; nothing where its text is not known. */
+function pointed(at: SourceLocation, p: Paint): string[] {
+  if (at.text === undefined) return [];
+  const number = String(at.line);
+  const gutter = " ".repeat(number.length);
+  const { text, column } = excerpt(at.text, at.column);
+  const before = text.slice(0, column - 1).replace(/[^\t]/g, " ");
+  return [`${p.dim(`${number} |`)} ${text}`, `${p.dim(`${gutter} |`)} ${before}${p.red("^")}`];
 }
 
 const longestExcerpt = 120;

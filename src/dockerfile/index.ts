@@ -1,3 +1,4 @@
+export { Violations } from "./checks/index.ts";
 export { csvFields } from "./csv.ts";
 export { formatGitReference, type GitReference, parseGitReference } from "./git-reference.ts";
 export { type HeredocMark, parseHeredoc, withoutLeadingTabs } from "./heredoc.ts";
@@ -35,6 +36,5 @@ export {
   expand,
   expandWord,
   expandWords,
-  undefinedVariable,
   type Variables,
 } from "./words.ts";

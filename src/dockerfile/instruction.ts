@@ -61,8 +61,18 @@ export type CopySource =
 export type Instruction = Common &
   (
     | { readonly kind: "arg"; readonly args: readonly { readonly name: string; readonly value?: string }[] }
-    | { readonly kind: "env"; readonly pairs: readonly (readonly [string, string])[] }
-    | { readonly kind: "label"; readonly pairs: readonly (readonly [string, string])[] }
+    | {
+        readonly kind: "env";
+        readonly pairs: readonly (readonly [string, string])[];
+        /** Written as `name value`. */
+        readonly legacy?: true;
+      }
+    | {
+        readonly kind: "label";
+        readonly pairs: readonly (readonly [string, string])[];
+        /** Written as `name value`. */
+        readonly legacy?: true;
+      }
     | {
         readonly kind: "copy" | "add";
         readonly sources: readonly CopySource[];

@@ -1,7 +1,7 @@
+import { checkWritten, rules } from "./checks/index.ts";
 import { readDirectives } from "./directives.ts";
 import type { Dockerfile, Instruction, Place, Stage } from "./instruction.ts";
 import { invalid, mistake } from "./place.ts";
-import { questionable } from "./questionable.ts";
 import { readFrom, type StageStart } from "./read-from.ts";
 import { readInstruction } from "./read-instruction.ts";
 import { readArg } from "./read-metadata.ts";
@@ -48,7 +48,10 @@ export function parseDockerfile(source: string, file: string): Dockerfile {
   if (stages.length === 0) {
     throw invalid(`Cannot build from ${file}: dockerfile contains no stages to build, FROM is wanted`);
   }
-  const warnings = [...reader.warnings, ...questionable(statements, stages as readonly Stage[])];
+  const warnings = [
+    ...reader.blanks.map((at) => rules.noEmptyContinuation(at)),
+    ...checkWritten(statements, stages as readonly Stage[]),
+  ];
   return { file, ...directives, globalArguments, stages, warnings };
 }
 

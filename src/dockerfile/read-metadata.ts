@@ -26,11 +26,17 @@ function singleArgument(statement: Statement): string {
   return argument;
 }
 
+/** The old form, `name value`, has white space between the two. */
+function legacy(statement: Statement): { legacy?: true } {
+  return statement.arguments.words[2] === "" ? { legacy: true } : {};
+}
+
 /** Reads ENV. */
 export const readEnv: Reader = (statement, common) => ({
   ...common,
   kind: "env",
   pairs: pairsOf(statement),
+  ...legacy(statement),
 });
 
 /** Reads LABEL. */
@@ -38,6 +44,7 @@ export const readLabel: Reader = (statement, common) => ({
   ...common,
   kind: "label",
   pairs: pairsOf(statement),
+  ...legacy(statement),
 });
 
 /** Reads ARG. */

@@ -23,6 +23,8 @@ export interface Statement {
   readonly original: string;
   readonly place: Place;
   readonly heredocs: readonly Heredoc[];
+  /** The last line of the comment right above it. */
+  readonly comment?: string;
   /** What ONBUILD holds. */
   readonly trigger?: Statement;
 }

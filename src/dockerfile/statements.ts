@@ -18,7 +18,8 @@ export interface Warning {
 
 /** Reads the physical lines of a Dockerfile as statements: comments, continuation lines and heredocs are dealt with. */
 export class StatementReader {
-  readonly warnings: Warning[] = [];
+  /** Blank lines inside of statements, the first of each. */
+  readonly blanks: SourceLocation[] = [];
   readonly #lines: readonly string[];
   readonly #file: string;
   readonly #token: string;
@@ -50,13 +51,18 @@ export class StatementReader {
   }
 
   #next(): Statement | undefined {
+    let comment: string | undefined;
     while (this.#position < this.#lines.length) {
       const start = this.#position;
-      const text = withoutComment(trimStart(this.#take()));
+      const text = trimStart(this.#take());
+      if (text === "" || text.startsWith("#")) {
+        comment = describing(text.slice(1).trim());
+        continue;
+      }
       const continued = beforeContinuation(text, this.#token);
-      if (continued === undefined && text === "") continue;
       const line = continued === undefined ? text : this.#continue(continued);
-      const statement = parseStatement(line, this.#placeFrom(start), this.#token);
+      const parsed = parseStatement(line, this.#placeFrom(start), this.#token);
+      const statement = comment === undefined ? parsed : { ...parsed, comment };
       if (!takesHeredocs(statement)) return statement;
       const heredocs = this.#heredocs(statement);
       if (heredocs.length === 0) return statement;
@@ -83,9 +89,7 @@ export class StatementReader {
     }
     const line = parts.join("");
     if (blank !== undefined) {
-      const message = `Empty continuation line found in: ${line}`;
-      const at = { file: this.#file, line: blank, column: 1, text: "" };
-      this.warnings.push({ rule: "NoEmptyContinuation", message, at });
+      this.blanks.push({ file: this.#file, line: blank, column: 1, text: "" });
     }
     return line;
   }
@@ -117,8 +121,9 @@ export class StatementReader {
   }
 }
 
-function withoutComment(text: string): string {
-  return text.startsWith("#") ? "" : text;
+/** What a comment says of the statement below it: nothing when it is empty or a directive. */
+function describing(comment: string): string | undefined {
+  return comment === "" || /^(?:syntax|escape|check)\s*=/i.test(comment) ? undefined : comment;
 }
 
 /**

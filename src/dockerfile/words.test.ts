@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ShellPattern } from "./shell-pattern.ts";
 import { describeWithTables, rowsOf, tableText } from "./tables-fixture.ts";
-import { expand, expandWord, expandWords, undefinedVariable } from "./words.ts";
+import { expand, expandWord, expandWords } from "./words.ts";
 
 const shell = "buildkit-shell-tables.json";
 
@@ -153,13 +153,6 @@ describe("words", () => {
     expect(expandWord(`\${LINES#*o}`, variables)).toBe("ne\ntwo");
     expect(expandWord(`\${LINES##*o}`, variables)).toBe("ne\ntwo");
     expect(expandWord(`\${LINES//o*/X}`, variables)).toBe("X\ntwX");
-  });
-
-  it("name the one that was meant", () => {
-    expect(undefinedVariable("VERSON", ["VERSION", "PATH"])).toBe(
-      "Usage of undefined variable '$VERSON' (did you mean $VERSION?)",
-    );
-    expect(undefinedVariable("ZZZZ", ["VERSION"])).toBe("Usage of undefined variable '$ZZZZ'");
   });
 
   it("point at the instruction that holds them when they fail", () => {

@@ -1,7 +1,6 @@
-import { nearest } from "../io/index.ts";
 import { ExpansionError } from "./expansion-error.ts";
 import type { Place } from "./instruction.ts";
-import { invalid, mistake, suggestionLimit } from "./place.ts";
+import { invalid, mistake } from "./place.ts";
 import { WordScanner } from "./word-scanner.ts";
 
 /** Where variables have their values; a `Map` is one. */
@@ -67,10 +66,4 @@ export function expandWords(
   options: ExpansionOptions = {},
 ): readonly string[] {
   return expand(text, variables, options).words;
-}
-
-/** What to say of a variable that is used and never set, with the one that was probably meant. */
-export function undefinedVariable(name: string, known: Iterable<string>): string {
-  const meant = nearest(name, known, suggestionLimit);
-  return `Usage of undefined variable '$${name}'${meant === undefined ? "" : ` (did you mean $${meant}?)`}`;
 }

@@ -23,7 +23,12 @@ export type ProgressEvent =
       readonly outcome: "done" | "cached" | "failed" | "cancelled";
       readonly detail?: string;
     }
-  | { readonly kind: "warning"; readonly text: string };
+  | {
+      readonly kind: "warning";
+      readonly text: string;
+      /** It is about how something is written; nothing went wrong. */
+      readonly advice?: true;
+    };
 
 /** Receives progress; must not throw and must be cheap. */
 export type Progress = (event: ProgressEvent) => void;

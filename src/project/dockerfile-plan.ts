@@ -9,6 +9,7 @@ import {
   type PlanWarning,
   parseDockerfile,
   planDockerfile,
+  Violations,
 } from "../dockerfile/index.ts";
 import {
   type Descriptor,
@@ -49,7 +50,8 @@ export async function planBuild(
   const cache = cacheDirectory(options.environment);
   const context = await openMainContext(options, solver, cache);
   const dockerfile = parseDockerfile(context.dockerfile.text, context.dockerfile.name);
-  const warn = tellOnce(options);
+  const violations = new Violations(dockerfile, options.buildArguments ?? new Map(), tellOnce(options));
+  const warn = (warning: PlanWarning): void => violations.add(warning);
   for (const warning of dockerfile.warnings) warn(warning);
   const names = options.platforms ?? [formatPlatform(hostPlatform())];
   const ledger = new BaseLedger(options.locked);
@@ -64,11 +66,9 @@ export async function planBuild(
     warn,
     several: names.length > 1,
   });
-  return {
-    solver,
-    ledger,
-    platforms: await Promise.all(names.map((name) => planner.plan(parsePlatform(name)))),
-  };
+  const platforms = await Promise.all(names.map((name) => planner.plan(parsePlatform(name))));
+  if (bases === "wanted") violations.requireNone();
+  return { solver, ledger, platforms };
 }
 
 interface Planning {
@@ -95,8 +95,8 @@ class PlatformPlanner {
   }
 
   plan(platform: Platform): Promise<PlannedDockerfile> {
-    const { dockerfile, context, options, forms, cache, warn, several } = this.#planning;
-    const { step, hidden } = context;
+    const { dockerfile, context, options, forms, bases, cache, warn, several } = this.#planning;
+    const { step, hidden, leftOut } = context;
     const buildArguments = withEpochArgument(options.buildArguments ?? new Map(), options.environment);
     const epoch = sourceDateEpoch(Object.fromEntries(buildArguments));
     return planDockerfile(dockerfile, {
@@ -108,6 +108,9 @@ class PlatformPlanner {
       buildPlatform: hostPlatform(),
       context: step,
       ...(hidden === undefined ? {} : { hidden }),
+      ...(leftOut === undefined ? {} : { leftOut }),
+      // Without a target all stages are checked, as docker does.
+      everyStage: bases === "optional" && !options.target,
       named: (name, wanted) => this.#stand(name, wanted),
       base: (name, wanted, asked) => this.#base(name, wanted, asked),
       ...(options.noCacheFilter === undefined ? {} : { fresh: options.noCacheFilter }),
@@ -186,6 +189,9 @@ function tellOnce(options: DockerfileOptions): (warning: PlanWarning) => void {
     if (told.has(key)) return;
     told.add(key);
     if (options.warn !== undefined) options.warn(warning);
-    else options.progress({ kind: "warning", text: `${at.file}:${at.line}: ${rule}: ${message}` });
+    else {
+      const text = `${at.file}:${at.line}: ${rule}: ${message}`;
+      options.progress({ kind: "warning", text, advice: true });
+    }
   };
 }

@@ -66,16 +66,21 @@ export async function planDockerfileBuild(options: DockerfileOptions): Promise<S
   return [...stepsOf(index === undefined ? images.map(({ step }) => step) : [index])];
 }
 
-/**
- * What is allowed in a Dockerfile and probably not meant. Bases need not be there.
- *
- * @throws WhittleError `DOCKERFILE_INVALID` for what is not allowed
- */
-export async function checkDockerfile(options: DockerfileOptions): Promise<PlanWarning[]> {
+/** What is allowed in a Dockerfile and probably not meant, and what is not allowed. */
+export interface CheckedDockerfile {
+  /** In the order of the file. */
+  readonly warnings: readonly PlanWarning[];
+  /** What a build would have failed with: a `WhittleError` `DOCKERFILE_INVALID`, mostly. */
+  readonly error?: unknown;
+}
+
+/** Checks a Dockerfile. Bases need not be there, and nothing is built. */
+export async function checkDockerfile(options: DockerfileOptions): Promise<CheckedDockerfile> {
   const warnings: PlanWarning[] = [];
   const warn = (warning: PlanWarning): void => void warnings.push(warning);
-  await planBuild({ ...options, warn }, [usualForm], "optional");
-  return warnings.sort((a, b) => a.at.line - b.at.line || a.at.column - b.at.column);
+  const [planned] = await Promise.allSettled([planBuild({ ...options, warn }, [usualForm], "optional")]);
+  warnings.sort((a, b) => a.at.line - b.at.line || a.at.column - b.at.column);
+  return { warnings, ...(planned.status === "rejected" ? { error: planned.reason as unknown } : {}) };
 }
 
 /** One form of an image: a step for each platform, and one that joins them. */

@@ -9,6 +9,8 @@ export interface IgnoredContext {
   readonly filtered: FilteredContext;
   /** The rule that leaves a path out, for a person. */
   readonly hidden?: (path: string) => string | undefined;
+  /** Whether a path is left out for sure; not told when some rule takes things back. */
+  readonly leftOut?: (path: string) => boolean;
 }
 
 /** The lock that builds write into a context is no part of it, unless its `.dockerignore` says `!whittle.lock`. */
@@ -41,6 +43,9 @@ export async function ignoredContext(
         entered: (path) => matcher.couldMatchBelow(path),
       },
       hidden: explain,
+      ...(matcher.patterns.some((pattern) => pattern.startsWith("!"))
+        ? {}
+        : { leftOut: (path: string) => matcher.matches(path) }),
     };
   }
   return { filtered: { ...filtered, ignored: (path) => path === lockName } };

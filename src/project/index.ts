@@ -1,8 +1,9 @@
 export type { AgentSource } from "./agents.ts";
 
 import type { Step } from "../build/index.ts";
-import type { ImageForm, PlanWarning } from "../dockerfile/index.ts";
+import type { ImageForm } from "../dockerfile/index.ts";
 import type { BuiltImage } from "./build.ts";
+import type { CheckedDockerfile } from "./dockerfile.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
 
 export type { ImageForm } from "../dockerfile/index.ts";
@@ -49,11 +50,7 @@ export async function planDockerfileBuild(options: DockerfileOptions): Promise<S
   return (await front()).planDockerfileBuild(options);
 }
 
-/**
- * What is allowed in a Dockerfile and probably not meant; its bases need not be there.
- *
- * @throws WhittleError `DOCKERFILE_INVALID` for what is not allowed
- */
-export async function checkDockerfile(options: DockerfileOptions): Promise<PlanWarning[]> {
+/** What is allowed in a Dockerfile and probably not meant, and what is wrong in it; its bases need not be there. */
+export async function checkDockerfile(options: DockerfileOptions): Promise<CheckedDockerfile> {
   return (await front()).checkDockerfile(options);
 }

@@ -32,6 +32,7 @@ import { ignoredContext } from "./ignored-context.ts";
 export interface MainContext {
   readonly step: Step;
   readonly hidden?: (path: string) => string | undefined;
+  readonly leftOut?: (path: string) => boolean;
   readonly dockerfile: { readonly text: string; readonly name: string };
 }
 
@@ -71,10 +72,11 @@ export async function openMainContext(
   const outside = file === "-" || (file !== undefined && isAddress(file));
   const local = outside || file === undefined ? join(context, "Dockerfile") : file;
   const beside = outside ? [] : [`${local}.dockerignore`];
-  const { filtered, hidden } = await ignoredContext(context, beside, cacheDirectory);
+  const { filtered, hidden, leftOut } = await ignoredContext(context, beside, cacheDirectory);
   return {
     step: contextStep("context", filtered),
     ...(hidden === undefined ? {} : { hidden }),
+    ...(leftOut === undefined ? {} : { leftOut }),
     dockerfile: await localDockerfile(local, options, solver),
   };
 }

@@ -1,12 +1,16 @@
-import { nearest } from "../../io/index.ts";
+import { WhittleError } from "../../io/index.ts";
+import type { FromArguments } from "../checks/index.ts";
 import type { Dockerfile } from "../instruction.ts";
-import { pointAt, suggestionLimit } from "../place.ts";
 import { expand } from "../words.ts";
 import type { PlanOptions } from "./options.ts";
 import { platformArguments } from "./variables.ts";
 
 /** The variables that FROM lines see: the platforms', and ARGs before the first FROM with what was given for them. */
-export function globalArguments(dockerfile: Dockerfile, options: PlanOptions): Map<string, string> {
+export function globalArguments(
+  dockerfile: Dockerfile,
+  options: PlanOptions,
+  given: ReadonlyMap<string, string> = options.buildArguments,
+): Map<string, string> {
   const target = options.target ?? dockerfile.stages.at(-1)?.name ?? "";
   const globals = platformArguments(options.buildPlatform, options.platform, target);
   for (const [name, value] of options.buildArguments) {
@@ -14,34 +18,21 @@ export function globalArguments(dockerfile: Dockerfile, options: PlanOptions): M
   }
   for (const { args, place } of dockerfile.globalArguments) {
     for (const { name, value } of args) {
-      const given =
-        options.buildArguments.get(name) ??
+      const known =
+        given.get(name) ??
         (value === undefined ? undefined : expand(value, globals, { escape: dockerfile.escape, place }).text);
-      if (given !== undefined) globals.set(name, given);
+      if (known !== undefined) globals.set(name, known);
     }
   }
   return globals;
 }
 
-/** Fills global arguments into a word of a FROM line; one that nobody declared is worth a warning. */
-export function expandFrom(
-  word: string,
-  stage: Dockerfile["stages"][number],
-  globals: ReadonlyMap<string, string>,
-  dockerfile: Dockerfile,
-  warn: PlanOptions["warn"],
-): string {
-  const { text, unset } = expand(word, globals, { escape: dockerfile.escape, place: stage.place });
-  const declared = new Set(dockerfile.globalArguments.flatMap(({ args }) => args.map(({ name }) => name)));
-  for (const name of unset) {
-    if (declared.has(name)) continue;
-    const meant = nearest(name, [...declared, ...globals.keys()], suggestionLimit);
-    const suggestion = meant === undefined ? "" : ` (did you mean ${meant}?)`;
-    warn?.({
-      rule: "UndefinedArgInFrom",
-      message: `FROM argument '${name}' is not declared${suggestion}`,
-      at: pointAt(stage.place, name),
-    });
+/** {@link globalArguments} as if none were given; undefined when the defaults alone cannot be expanded. */
+export function defaultArguments(dockerfile: Dockerfile, options: PlanOptions): FromArguments["defaults"] {
+  try {
+    return globalArguments(dockerfile, options, new Map());
+  } catch (error) {
+    if (!(error instanceof WhittleError)) throw error;
+    return undefined;
   }
-  return text;
 }

@@ -1,17 +1,19 @@
 import { constants } from "node:os";
 import type { Healthcheck } from "../../image/index.ts";
 import { located } from "../../io/index.ts";
+import { checkPort } from "../checks/index.ts";
 import type { CommandForm, Instruction } from "../instruction.ts";
 import { mistake, pointAt } from "../place.ts";
 import { parsePorts } from "../ports.ts";
 import { expandWords } from "../words.ts";
 import { duration, plainList, quoted, quotedCharacter, quotedList } from "./go-format.ts";
+import type { PlanOptions } from "./options.ts";
 import { commit, type StageState, setVariable } from "./stage-state.ts";
 
 type Of<Kind extends Instruction["kind"]> = Extract<Instruction, { kind: Kind }>;
 
-/** Fills the variables of a stage into a word. */
-export type Expand = (word: string) => string;
+/** Fills the variables of a stage into a word, or into the content of a heredoc, where quotes mean nothing. */
+export type Expand = (word: string, form?: "heredoc") => string;
 
 /** ENV: all values are made with the variables from before it. */
 export function planEnv(state: StageState, { pairs }: Of<"env">, expand: Expand): void {
@@ -71,15 +73,22 @@ export function planShell(state: StageState, { argv }: Of<"shell">): void {
 }
 
 /** EXPOSE. */
-export function planExpose(state: StageState, instruction: Of<"expose">, escapeWith: "\\" | "`"): void {
+export function planExpose(
+  state: StageState,
+  instruction: Of<"expose">,
+  escapeWith: "\\" | "`",
+  warn: PlanOptions["warn"],
+): void {
   const words = instruction.ports.flatMap((port) =>
     expandWords(port, state.variables, { escape: escapeWith }),
   );
   const ports = words.flatMap((word) => {
+    const at = pointAt(instruction.place, word);
+    for (const warning of checkPort(word, at)) warn?.(warning);
     try {
       return parsePorts(word);
     } catch (error) {
-      throw located(error, pointAt(instruction.place, word));
+      throw located(error, at);
     }
   });
   const exposed: Record<string, Record<string, never>> = { ...state.config.ExposedPorts };
@@ -96,7 +105,7 @@ export function planUser(state: StageState, { user }: Of<"user">, expand: Expand
 
 /** VOLUME. */
 export function planVolume(state: StageState, { paths, place }: Of<"volume">, expand: Expand): void {
-  const made = paths.map(expand);
+  const made = paths.map((path) => expand(path));
   const volumes: Record<string, Record<string, never>> = { ...state.config.Volumes };
   for (const path of made) {
     if (path === "") throw mistake(place, "VOLUME specified can not be an empty string");

@@ -48,6 +48,8 @@ export interface PlanOptions {
   readonly context: Step;
   /** The rule that leaves a path out of the context, with its place, as words for a person. */
   readonly hidden?: (path: string) => string | undefined;
+  /** Whether a path is left out of the context for sure: no rule could take it back. */
+  readonly leftOut?: (path: string) => boolean;
   /** What was given in place of the stage or image of a name; undefined when nothing was. */
   readonly named: (name: string, platform: Platform) => Promise<NamedContext | undefined>;
   /** Finds an image by the name that FROM or `--from` gives it. */
@@ -55,6 +57,8 @@ export interface PlanOptions {
   /** Stages that are built again whatever is known of them: all, or those of some names. */
   readonly fresh?: "all" | readonly string[];
   readonly warn?: (warning: PlanWarning) => void;
+  /** Plans stages that the target does not need, too, to check them. */
+  readonly everyStage?: boolean;
   readonly network: "default" | "none" | "host";
   readonly extraHosts: readonly (readonly [string, string])[];
   /** What RUN may ask for beyond the usual. */

@@ -1,7 +1,6 @@
 import { copyStep, inlineStep, patternExpression, type Step } from "../../build/index.ts";
-import type { Heredoc, Instruction } from "../instruction.ts";
+import type { Instruction } from "../instruction.ts";
 import { mistake, pointAt } from "../place.ts";
-import { expandWord } from "../words.ts";
 import type { Expand } from "./metadata.ts";
 import type { PlanOptions } from "./options.ts";
 import { destinationPath, normalized } from "./paths.ts";
@@ -48,7 +47,11 @@ export function planCopy(
   const files = instruction.sources.flatMap((one) => (one.kind === "heredoc" ? [one.heredoc] : []));
   if (files.length > 0) {
     inputs["inline"] = inlineStep(
-      files.map((file) => ({ name: file.name, content: heredocContent(file, state), mode: 0o644 })),
+      files.map((file) => ({
+        name: file.name,
+        content: file.expand ? expand(file.content, "heredoc") : file.content,
+        mode: 0o644,
+      })),
       options.epoch ?? 0,
     );
     sources.push(
@@ -153,9 +156,4 @@ function requireNumbers(instruction: Copy, owner: string): void {
       hint: "give numbers, or leave out --link",
     },
   );
-}
-
-function heredocContent(heredoc: Heredoc, state: StageState): string {
-  if (!heredoc.expand) return heredoc.content;
-  return expandWord(heredoc.content, state.variables, { ignoreQuotes: true });
 }

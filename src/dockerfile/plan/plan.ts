@@ -1,11 +1,13 @@
 import { type Step, scratchStep } from "../../build/index.ts";
 import { formatPlatform, type Platform, parsePlatform } from "../../image/index.ts";
+import { nearest } from "../../io/index.ts";
+import { checkBase, checkFroms, rules } from "../checks/index.ts";
 import type { Dockerfile, Instruction, Stage } from "../instruction.ts";
 import { parseTrigger } from "../parse.ts";
-import { mistake, pointAt } from "../place.ts";
-import { expand, undefinedVariable } from "../words.ts";
+import { mistake, pointAt, suggestionLimit } from "../place.ts";
+import { expand, expandWord } from "../words.ts";
 import { finishedImage } from "./finish.ts";
-import { expandFrom, globalArguments } from "./global-arguments.ts";
+import { defaultArguments, globalArguments } from "./global-arguments.ts";
 import * as metadata from "./metadata.ts";
 import type { BaseImage, NamedContext, PlannedDockerfile, PlanOptions } from "./options.ts";
 import { planCopy } from "./plan-copy.ts";
@@ -46,12 +48,15 @@ class Planner {
     this.#dockerfile = dockerfile;
     this.#options = options;
     this.#globals = globalArguments(dockerfile, options);
+    const defaults = defaultArguments(dockerfile, options);
+    for (const warning of checkFroms(dockerfile, { given: this.#globals, defaults })) options.warn?.(warning);
     this.#stages = new Stages(dockerfile, (stage) => this.#expandFrom(stage.base, stage));
   }
 
   async plan(): Promise<PlannedDockerfile> {
     const options = this.#options;
     const state = await this.#stage(this.#stages.target(options.target));
+    if (options.everyStage === true) for (const stage of this.#stages.all) await this.#stage(stage);
     return {
       platform: options.platform,
       images: options.forms.map((form) => finishedImage(state, form, options)),
@@ -60,7 +65,7 @@ class Planner {
   }
 
   #expandFrom(word: string, stage: Stage): string {
-    return expandFrom(word, stage, this.#globals, this.#dockerfile, this.#options.warn);
+    return expandWord(word, this.#globals, { escape: this.#dockerfile.escape, place: stage.place });
   }
 
   #stage(known: KnownStage): Promise<StageState> {
@@ -94,6 +99,7 @@ class Planner {
     // What a base says of its directory is brought into the usual form.
     if (state.config.WorkingDir) setWorkingDirectory(state, state.config.WorkingDir);
     for (const instruction of instructions) {
+      this.#check(state, instruction);
       await this.#instruction(state, known, instruction);
       requireFewLayers(state, instruction);
     }
@@ -122,8 +128,12 @@ class Planner {
     }
     const named = await this.#options.named(base, state.platform);
     if (named !== undefined) startFromNamed(state, named, base);
-    else if (base !== "scratch") startFromImage(state, await this.#image(base, state.platform, known, stage));
-    else return [];
+    else if (base !== "scratch") {
+      const image = await this.#image(base, state.platform, known, stage);
+      const found = checkBase(base, state.platform, image.config, stage.place);
+      for (const warning of found) this.#options.warn?.(warning);
+      startFromImage(state, image);
+    } else return [];
     // The image itself is the first step of its stage.
     state.announced = 1;
     state.total = 1;
@@ -159,7 +169,7 @@ class Planner {
   async #instruction(state: StageState, known: KnownStage, instruction: Instruction): Promise<void> {
     const options = this.#options;
     const { escape: escapeWith } = this.#dockerfile;
-    const fill = (word: string): string => this.#expand(word, state, instruction);
+    const fill: metadata.Expand = (word, form) => this.#expand(word, state, instruction, form);
     switch (instruction.kind) {
       case "arg":
         return metadata.planArg(state, instruction, options.buildArguments, this.#globals, fill);
@@ -174,7 +184,7 @@ class Planner {
       case "shell":
         return metadata.planShell(state, instruction);
       case "expose":
-        return metadata.planExpose(state, instruction, escapeWith);
+        return metadata.planExpose(state, instruction, escapeWith, options.warn);
       case "user":
         return metadata.planUser(state, instruction, fill);
       case "volume":
@@ -201,17 +211,32 @@ class Planner {
     }
   }
 
+  #check(state: StageState, instruction: Instruction): void {
+    const { warn, leftOut } = this.#options;
+    if (warn === undefined) return;
+    const { escape: escapeWith } = this.#dockerfile;
+    const surroundings = {
+      expand: (word: string) =>
+        expandWord(word, state.variables, { escape: escapeWith, place: instruction.place }),
+      hasShell: (state.config.Shell ?? []).length > 0,
+      ...(leftOut === undefined ? {} : { leftOut }),
+    };
+    for (const warning of state.checks.check(instruction, surroundings)) warn(warning);
+  }
+
   /** Fills a stage's variables into a word; one that has no value is worth a warning. */
-  #expand(word: string, state: StageState, instruction: Instruction): string {
-    const { text, unset } = expand(word, state.variables, {
-      escape: this.#dockerfile.escape,
-      place: instruction.place,
-    });
+  #expand(word: string, state: StageState, instruction: Instruction, form?: "heredoc"): string {
+    const { place } = instruction;
+    const { text, unset } = expand(
+      word,
+      state.variables,
+      form === "heredoc" ? { ignoreQuotes: true } : { escape: this.#dockerfile.escape, place },
+    );
     const declared = new Set(state.declared.map(({ name }) => name));
     for (const name of unset) {
       if (declared.has(name)) continue;
-      const message = undefinedVariable(name, [...state.variables.keys(), ...declared]);
-      this.#options.warn?.({ rule: "UndefinedVar", message, at: pointAt(instruction.place, `$${name}`) });
+      const meant = nearest(name, state.variables.keys(), suggestionLimit);
+      this.#options.warn?.(rules.undefinedVar(pointAt(place, variableIn(place, name)), name, meant));
     }
     return text;
   }
@@ -232,6 +257,11 @@ class Planner {
     if (named?.kind === "scratch" || name === "scratch") return scratchStep;
     return (await this.#image(name, state.platform, known, instruction)).step;
   }
+}
+
+/** How a variable stands in an instruction: `$name` or `${name`. */
+function variableIn({ lines }: Instruction["place"], name: string): string {
+  return lines.some((line) => line.includes(`$${name}`)) ? `$${name}` : `\${${name}`;
 }
 
 /** What does work; the others only say something. */

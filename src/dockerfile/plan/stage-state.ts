@@ -1,6 +1,7 @@
 import type { BaseLayer, Step } from "../../build/index.ts";
 import { scratchStep } from "../../build/index.ts";
 import type { ContainerConfig, History, Platform } from "../../image/index.ts";
+import { StageChecks } from "../checks/index.ts";
 import type { Instruction, Stage } from "../instruction.ts";
 import type { BaseImage } from "./options.ts";
 
@@ -28,6 +29,7 @@ export interface StageState {
   /** ONBUILD triggers that were met, for stages on top of this one. */
   readonly triggers: string[];
   cmdSet: boolean;
+  checks: StageChecks;
   /** Whether its steps are run again whatever is known of them. */
   readonly fresh: boolean;
   /** How many of its steps have been announced, and how many there are. */
@@ -62,6 +64,7 @@ export function emptyStage(
     declared: [],
     triggers: [],
     cmdSet: false,
+    checks: new StageChecks(),
     ...how,
     announced: 0,
     total: 0,
@@ -91,6 +94,7 @@ export function startFromStage(state: StageState, below: StageState): void {
   state.tree = below.tree;
   state.variables = new Map(below.variables);
   state.declared.push(...below.declared);
+  state.checks = new StageChecks(below.checks);
 }
 
 /** Starts a stage from files that are no image: they are its first layer. */

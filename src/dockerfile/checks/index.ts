@@ -1,0 +1,6 @@
+export { checkPort } from "./expose.ts";
+export { checkBase, checkFroms, type FromArguments } from "./from.ts";
+export { StageChecks } from "./in-stage.ts";
+export { rules } from "./rules.ts";
+export { Violations } from "./violations.ts";
+export { checkWritten } from "./written.ts";
