@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -201,6 +201,24 @@ describe("output", () => {
     }
   });
 
+  it("of help may be closed at any time, of every verb", async () => {
+    const listed = (await call("--help")).stdout.split("Commands:\n")[1] ?? "";
+    const names = [...listed.matchAll(/^ {2}([a-z]+) /gm)].flatMap(([, name = "help"]) =>
+      name === "help" ? [] : name,
+    );
+    expect(names).toEqual(expect.arrayContaining([...verbs, "push", "serve"]));
+    // Nobody reads any more when the program starts to write.
+    const each = names.map((name) => `$W ${name} --help | true || echo "${name}: $?"`);
+    const { status, stdout, stderr } = await shell(
+      `set -o pipefail; $W --help | true; $W --help | head -1; ${each.join("; ")}`,
+    );
+    expect({ status, stdout, stderr }).toEqual({
+      status: 0,
+      stdout: expect.stringMatching(/^Usage: .*\n$/),
+      stderr: "",
+    });
+  });
+
   it("that cannot be written is an error", async () => {
     const { status, stderr } = await shell("$W tree one:1 >/dev/full");
     expect(status).toBe(3);
@@ -221,6 +239,30 @@ describe("output", () => {
       expect(finished.status).toBe(2);
       expect(finished.stderr).toContain(`Cannot write ${place}: it is a d`);
     }
+  });
+
+  it("completes names of images where they are wanted, and never makes a store", async () => {
+    const script = join(directory, "names.bash");
+    writeFileSync(script, (await call("completion", "bash")).stdout);
+    for (const name of ["api:1", "api:2"]) await call("tag", "one:1", name);
+    const completed = async (line: string): Promise<string[]> => {
+      const { stdout, stderr } = await shell(
+        `whittle() { $W "$@"; }; source ${script}; COMP_LINE='${line}' COMP_POINT=${line.length}; _whittle; printf '%s\\n' "\${COMPREPLY[@]}"`,
+      );
+      expect(stderr).toBe("");
+      return stdout.trimEnd().split("\n");
+    };
+    // Readline puts in place what follows the last colon.
+    expect(await completed("whittle run --rm -p 80:80 api:")).toEqual(["1", "2"]);
+    expect(await completed("whittle diff one:1 ap")).toEqual(["api:1", "api:2"]);
+    expect(await completed(`whittle --store ${store} tree o`)).toEqual(["one:1"]);
+    expect(await completed("whittle tag --for")).toEqual(["--format"]);
+    // The second word of run is a command, that of -p a port.
+    for (const line of ["whittle run one:1 ap", "whittle run -p ap"])
+      expect(await completed(line)).toEqual([""]);
+    expect(await completed(`whittle --store ${directory}/absent rmi ap`)).toEqual([""]);
+    expect(existsSync(join(directory, "absent"))).toBe(false);
+    await call("rmi", "api:1", "api:2");
   });
 
   it("has completions that are valid and complete", async () => {
