@@ -55,8 +55,9 @@ class Planner {
 
   async plan(): Promise<PlannedDockerfile> {
     const options = this.#options;
-    const state = await this.#stage(this.#stages.target(options.target));
+    const target = this.#stages.target(options.target);
     if (options.everyStage === true) for (const stage of this.#stages.all) await this.#stage(stage);
+    const state = await this.#stage(target);
     return {
       platform: options.platform,
       images: options.forms.map((form) => finishedImage(state, form, options)),
