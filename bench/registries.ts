@@ -2,7 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createCipheriv, createHash } from "node:crypto";
 import { once } from "node:events";
 import { createWriteStream, writeFileSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import type { Case, Contestant } from "./case.ts";
@@ -19,6 +19,7 @@ interface Server {
 
 /** A registry that is started anew, empty, as often as a case wants. */
 class Registry {
+  readonly name: string;
   readonly host: string;
   readonly #server: Server;
   readonly #directory: string;
@@ -26,6 +27,7 @@ class Registry {
 
   constructor(server: Server, directory: string, port: number) {
     this.host = `127.0.0.1:${port}`;
+    this.name = server.name;
     this.#server = server;
     this.#directory = directory;
   }
@@ -50,7 +52,8 @@ class Registry {
 
 /**
  * Images between registries, and to and from one, on the loopback interface: a gigabyte in 12 layers by copy, against
- * skopeo; a layer of 210 MB pushed and pulled, and an image pushed that is there already, against crane.
+ * skopeo; a layer of 210 MB pushed and pulled, and an image pushed that is there already, against crane. The servers
+ * against each other take and give that layer by curl.
  */
 export async function registryCases(work: Workplace): Promise<{ cases: Case[]; stop: () => Promise<void> }> {
   const place = (name: string): string => join(work.directory, name);
@@ -73,6 +76,7 @@ export async function registryCases(work: Workplace): Promise<{ cases: Case[]; s
     ({ name }) => name !== "docker-registry" || has("docker-registry"),
   );
   const registries: Registry[] = [];
+  const receivers: Registry[] = [];
   const cases: Case[] = [];
   for (const [at, server] of servers.entries()) {
     const [from, to] = [0, 1].map((number) => {
@@ -80,6 +84,8 @@ export async function registryCases(work: Workplace): Promise<{ cases: Case[]; s
       registries.push(registry);
       return registry;
     }) as [Registry, Registry];
+    // Ours comes first where servers are compared.
+    receivers.unshift(to);
     const source = `${from.host}/large:1`;
     cases.push({
       name: `registries: copy 1 GB in 12 layers, ${server.name}`,
@@ -126,12 +132,70 @@ export async function registryCases(work: Workplace): Promise<{ cases: Case[]; s
       },
     );
   }
+  cases.push(...serverCases(receivers, await layerOf(small)));
   return {
     cases,
     stop: async () => {
       for (const registry of registries) await registry.stop();
     },
   };
+}
+
+/** A blob as a file, with its digest. */
+interface BlobFile {
+  readonly path: string;
+  readonly digest: string;
+}
+
+/** What a server takes and gives, the client being the same. */
+function serverCases(registries: readonly Registry[], blob: BlobFile): Case[] {
+  const push = ({ host }: Registry): Command => ({
+    words: ["sh", "-ec", pushByCurl, "push", `http://${host}`, blob.path, blob.digest],
+  });
+  const pull = ({ host }: Registry): Command => ({
+    words: ["sh", "-ec", 'curl -sSf "$1" >/dev/null', "pull", `http://${host}/v2/blobs/blobs/${blob.digest}`],
+  });
+  return [
+    {
+      name: "registries: a server takes 210 MB from curl",
+      contestants: registries.map((registry) => ({
+        ...{ name: registry.name, prepare: () => registry.empty() },
+        command: () => push(registry),
+      })),
+    },
+    {
+      name: "registries: a server gives 210 MB to curl",
+      make: async () => {
+        for (const registry of registries) {
+          await registry.empty();
+          await measure(push(registry));
+        }
+      },
+      contestants: registries.map((registry) => ({ name: registry.name, command: () => pull(registry) })),
+    },
+  ];
+}
+
+/** Opens an upload, sends all bytes in one PATCH, and closes it; where it goes on may be said without a host. */
+const pushByCurl = `
+at() { case $1 in /*) echo "$origin$1" ;; *) echo "$1" ;; esac }
+origin=$1
+say='%header{location}'
+next=$(curl -sSf -X POST -w "$say" "$origin/v2/blobs/blobs/uploads/")
+next=$(curl -sSf -X PATCH -T "$2" -H 'content-type: application/octet-stream' -w "$say" "$(at "$next")")
+next=$(at "$next")
+case $next in *\\?*) next="$next&digest=$3" ;; *) next="$next?digest=$3" ;; esac
+curl -sSf -X PUT -H 'content-length: 0' "$next"
+`;
+
+/** The only layer of an image layout with one image. */
+async function layerOf(directory: string): Promise<BlobFile> {
+  const read = async (path: string) => JSON.parse(await readFile(join(directory, path), "utf8")) as unknown;
+  const blob = (digest: string): string => join("blobs", digest.replace(":", "/"));
+  const { manifests } = (await read("index.json")) as { manifests: [{ digest: string }] };
+  const { layers } = (await read(blob(manifests[0].digest))) as { layers: [{ digest: string }] };
+  const [{ digest }] = layers;
+  return { digest, path: join(directory, blob(digest)) };
 }
 
 /** A contestant, where the machine has its program. */
