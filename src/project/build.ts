@@ -7,7 +7,6 @@ import {
   type SimulationRecord,
   type Solver,
   type Step,
-  stepsOf,
 } from "../build/index.ts";
 import type { Resolution } from "../debian/index.ts";
 import {
@@ -42,10 +41,10 @@ import type { DockerfileOptions } from "./dockerfile-options.ts";
 import { sourceDateEpoch } from "./epoch.ts";
 import { updateLock } from "./lock.ts";
 import { wantedDockerfile, wantedLock, wantedResolution } from "./locked.ts";
-import { endOf, solvePlatforms } from "./platforms.ts";
+import { solvePlatforms } from "./platforms.ts";
 import type { Project } from "./read.ts";
 import { recipeMistake } from "./recipe-mistake.ts";
-import { solverFor, withSolver } from "./solver.ts";
+import { withSolver } from "./solver.ts";
 
 /** How a project is to be built. */
 export interface BuildOptions extends Work, BuildCaches {
@@ -285,27 +284,4 @@ async function variablesFor(
     ? await gitVariables(project.directory)
     : {};
   return { name: project.name, ...git };
-}
-
-/** The steps of planned images, inputs first, for showing. */
-export function plannedSteps(images: readonly PlannedImage[]): Step[] {
-  return [...stepsOf(images.flatMap((image) => image.platforms.map(endOf)))];
-}
-
-/** Solves the simulations of planned images, which needs nothing but their files. */
-export async function plannedSimulations(
-  images: readonly PlannedImage[],
-  options: BuildOptions,
-): Promise<{ readonly image: string; readonly simulation: SimulationRecord }[]> {
-  const solver = solverFor(options);
-  const found = images.flatMap(({ name, platforms }) => {
-    const step = platforms[0]?.simulation;
-    return step === undefined ? [] : [{ name, step }];
-  });
-  return Promise.all(
-    found.map(async ({ name, step }) => ({
-      image: name,
-      simulation: await recordOf<SimulationRecord>(solver, step),
-    })),
-  );
 }
