@@ -235,7 +235,15 @@ describe.concurrent.each(cases)("a container run by $driver as $identity", ({ id
     );
     expect(started.stdout).toMatch(/^[0-9a-f]{64}\n$/);
     const [, port] = /127\.0\.0\.1:(\d+)->8080\/tcp/.exec(started.stderr) ?? [];
-    expect(await (await fetch(`http://127.0.0.1:${port}/index.html`)).text()).toBe("served\n");
+    const address = `http://127.0.0.1:${port}/index.html`;
+    // On a busy machine the server may take longer to listen than a connection waits for it.
+    let served: string | undefined;
+    while (served === undefined) {
+      served = await fetch(address)
+        .then((response) => response.text())
+        .catch(() => undefined);
+    }
+    expect(served).toBe("served\n");
 
     expect(await shown("ps")).toMatchObject({
       name,

@@ -244,7 +244,7 @@ describe("output", () => {
   it("completes names of images where they are wanted, and never makes a store", async () => {
     const script = join(directory, "names.bash");
     writeFileSync(script, (await call("completion", "bash")).stdout);
-    for (const name of ["api:1", "api:2"]) await call("tag", "one:1", name);
+    for (const name of ["web:1", "web:2"]) await call("tag", "one:1", name);
     const completed = async (line: string): Promise<string[]> => {
       const { stdout, stderr } = await shell(
         `whittle() { $W "$@"; }; source ${script}; COMP_LINE='${line}' COMP_POINT=${line.length}; _whittle; printf '%s\\n' "\${COMPREPLY[@]}"`,
@@ -253,16 +253,16 @@ describe("output", () => {
       return stdout.trimEnd().split("\n");
     };
     // Readline puts in place what follows the last colon.
-    expect(await completed("whittle run --rm -p 80:80 api:")).toEqual(["1", "2"]);
-    expect(await completed("whittle diff one:1 ap")).toEqual(["api:1", "api:2"]);
-    expect(await completed(`whittle --store ${store} tree o`)).toEqual(["one:1"]);
+    expect(await completed("whittle run --rm -p 80:80 web:")).toEqual(["1", "2"]);
+    expect(await completed("whittle diff one:1 we")).toEqual(["web:1", "web:2"]);
+    expect(await completed(`whittle --store ${store} tree on`)).toEqual(["one:1"]);
     expect(await completed("whittle tag --for")).toEqual(["--format"]);
     // The second word of run is a command, that of -p a port.
-    for (const line of ["whittle run one:1 ap", "whittle run -p ap"])
+    for (const line of ["whittle run one:1 we", "whittle run -p we"])
       expect(await completed(line)).toEqual([""]);
-    expect(await completed(`whittle --store ${directory}/absent rmi ap`)).toEqual([""]);
+    expect(await completed(`whittle --store ${directory}/absent rmi we`)).toEqual([""]);
     expect(existsSync(join(directory, "absent"))).toBe(false);
-    await call("rmi", "api:1", "api:2");
+    await call("rmi", "web:1", "web:2");
   });
 
   it("has completions that are valid and complete", async () => {
