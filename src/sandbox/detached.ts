@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { type Environment, type ErrorCode, WhittleError, type Work } from "../io/index.ts";
 import { entryFile } from "./entries.ts";
 import type { RunnableImage, RunOptions } from "./options.ts";
@@ -40,7 +40,7 @@ export async function startDetached(
     env: environment as NodeJS.ProcessEnv,
     cwd: "/",
   });
-  const ended = new Promise<void>((resolve) => child.once("exit", resolve).once("error", resolve));
+  const ended = endOf(child);
   const abort = (): void => void child.kill("SIGTERM");
   work.signal.addEventListener("abort", abort);
   try {
@@ -69,4 +69,15 @@ export async function startDetached(
     if (child.connected) child.disconnect();
     child.unref();
   }
+}
+
+/** Resolves when a process has ended and all that it said was heard, which may be later. */
+function endOf(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    child.once("error", () => resolve());
+    child.once("exit", () => {
+      if (child.connected) child.once("disconnect", resolve);
+      else resolve();
+    });
+  });
 }

@@ -119,13 +119,18 @@ export async function writeState(state: ContainerState, environment: Environment
 
 /** Reads a container's state, corrected where its supervisor died without a word. */
 export async function readState(id: string, environment: Environment): Promise<ContainerState | undefined> {
-  const text = await readFile(join(containerDirectory(id, environment), "state.json"), "utf8").catch(
-    () => "",
-  );
-  const state = parseState(text);
-  if (state === undefined || state.status === "exited" || isAlive(state.supervisor)) return state;
+  const before = await recordedState(id, environment);
+  if (before === undefined || before.status === "exited" || isAlive(before.supervisor)) return before;
+  // Nobody writes any more; what its supervisor wrote last may have come after that was read.
+  const state = await recordedState(id, environment);
+  if (state === undefined || state.status === "exited") return state;
   const running = state.process !== undefined && isAlive(state.process);
   return running ? state : { ...state, status: "exited", exitCode: state.exitCode ?? 137 };
+}
+
+async function recordedState(id: string, environment: Environment): Promise<ContainerState | undefined> {
+  const path = join(containerDirectory(id, environment), "state.json");
+  return parseState(await readFile(path, "utf8").catch(() => ""));
 }
 
 /**

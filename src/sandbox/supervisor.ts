@@ -27,7 +27,7 @@ async function supervise({ image, options }: SupervisorRequest): Promise<void> {
       },
       work: {
         progress: (event) => {
-          if (event.kind === "warning") reply({ kind: "warning", text: event.text });
+          if (event.kind === "warning") void reply({ kind: "warning", text: event.text });
         },
         signal: unwanted.signal,
       },
@@ -44,18 +44,23 @@ async function supervise({ image, options }: SupervisorRequest): Promise<void> {
     }
     process.off("SIGTERM", giveUp);
     process.on("SIGTERM", () => void container.stop());
-    reply({ kind: "started", id: container.id });
+    await reply({ kind: "started", id: container.id });
     if (process.connected) process.disconnect();
     await container.exited;
     log?.close();
   } catch (error) {
-    reply(failure(error));
+    await reply(failure(error));
     process.exit(1);
   }
 }
 
-function reply(message: SupervisorReply): void {
-  if (process.connected) process.send?.(message);
+/** Resolves when the answer is on its way, or nobody listens. */
+function reply(message: SupervisorReply): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected && process.send !== undefined) {
+      process.send(message, undefined, undefined, () => resolve());
+    } else resolve();
+  });
 }
 
 function failure(error: unknown): SupervisorReply {
