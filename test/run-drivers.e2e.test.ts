@@ -7,6 +7,7 @@ import { driverNames } from "../src/sandbox/index.ts";
 import { type Ended, identities, SandboxMachine } from "./sandbox-machine.ts";
 
 let machine: SandboxMachine;
+let tries = 0;
 
 beforeAll(async () => {
   machine = await SandboxMachine.make();
@@ -215,7 +216,8 @@ describe.concurrent.each(cases)("a container run by $driver as $identity", ({ id
   });
 
   it("goes on alone, answers its port, takes commands, stops and is gone", async () => {
-    const name = `web-${identity}-${driver}`;
+    // Another one when it is tried again, because the first may be there still.
+    const name = `web-${identity}-${driver}-${tries++}`;
     const flags = ["run", "--progress", "quiet", "-d", "--name", name, "--driver", driver];
     const serve = ["/bin/httpd", "-f", "-v", "-p", "8080", "-h", "/srv"];
     const shown = async (...words: string[]): Promise<unknown> => {

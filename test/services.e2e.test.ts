@@ -41,7 +41,14 @@ describe.concurrent.each(["root", "subordinate"] as const)("services of %s", (id
       .sort();
   };
 
+  /** What a first try left must not be there when it is tried again. */
+  const forget = async (pod: string): Promise<void> => {
+    await whittle("rm", "-f", "-v", "--pod", pod);
+  };
+
   it("start before the image, are found by name, and end with it", async () => {
+    await forget(`shop-${identity}`);
+    await whittle("volume", "rm", `table-${identity}`);
     const db = await project(`db-${identity}`, {
       images: {
         server: {
@@ -98,6 +105,7 @@ describe.concurrent.each(["root", "subordinate"] as const)("services of %s", (id
 
   it("are taken down together when one fails, with its last words", async () => {
     const image = { files, config: { command: ["/bin/true"] } };
+    await forget(`failing-${identity}`);
     const failing = await project(`failing-${identity}`, {
       images: { web: image },
       services: {
@@ -141,6 +149,7 @@ describe.concurrent.each(["root", "subordinate"] as const)("services of %s", (id
   });
 
   it("are taken down when the person does not want to wait", async () => {
+    await forget(`slow-${identity}`);
     const slow = await project(`slow-${identity}`, {
       images: { web: { files, config: { command: ["/bin/true"] } } },
       services: {
