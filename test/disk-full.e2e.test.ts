@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { copyExample, type Finished, run, temporary, whittle } from "./program.ts";
+import { whittleServe } from "./registry-servers.ts";
 
 // Small file systems are mounted for one place after another, which takes root.
 
@@ -116,6 +117,24 @@ describe("a full disk", () => {
     );
     expect(existsSync(dest)).toBe(false);
     expect(readdirSync(small)).toEqual([]);
+  });
+
+  it("of a server is told to who pushes, and leaves its store whole", async () => {
+    const store = join(directory, "store");
+    expect((await build(store, ["-t", "pushed:1"])).status).toBe(0);
+    mount("size=1000k");
+    const served = join(small, "store");
+    const server = await whittleServe(served);
+    try {
+      const pushed = await whittle(store, ["push", "pushed:1", `${server.host}/pushed:1`]);
+      expect(pushed.status).toBe(3);
+      expect(pushed.stderr).toMatch(/^whittle: Cannot push .*: the registry's disk is full\)$/m);
+      expect(pushed.stderr).toMatch(/^hint: its log tells why/m);
+    } finally {
+      await server.stop();
+    }
+    const verified = await whittle(served, ["store", "verify"]);
+    expect(verified.status, verified.stdout).toBe(0);
   });
 
   it("of file names, not bytes, is as full", async () => {

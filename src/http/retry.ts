@@ -101,9 +101,15 @@ const untrusted = /CERT|LEAF_SIGNATURE/;
 /** Says for a person why a request failed. */
 export function networkError({ doing, hint }: Attempt, error: unknown): WhittleError {
   return new WhittleError("NETWORK", `Cannot ${doing}: ${explain(error)}`, {
-    hint: hint ?? "check the connection and the proxy variables",
+    hint: hint ?? hintFor(error),
     cause: error,
   });
+}
+
+function hintFor(error: unknown): string {
+  if (error instanceof HttpStatus && error.status >= 500)
+    return "its log tells why; it may be well again later";
+  return "check the connection and the proxy variables";
 }
 
 const explanations: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { WhittleError } from "../../io/index.ts";
+import { explainSystemError, WhittleError } from "../../io/index.ts";
 import type { Access } from "./access.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { Metrics } from "./metrics.ts";
@@ -99,7 +99,8 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: unkno
 }
 
 function whatFailed(error: unknown): string {
-  const full = error instanceof WhittleError && error.code === "DISK_FULL";
+  const explained = explainSystemError(error, "answer");
+  const full = explained instanceof WhittleError && explained.code === "DISK_FULL";
   return full ? "the registry's disk is full" : "the registry could not do that";
 }
 
