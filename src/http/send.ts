@@ -52,7 +52,11 @@ export async function openSender(
   stall: number,
   tls: TlsOptions = {},
 ): Promise<Send> {
-  const { Agent, EnvHttpProxyAgent, request: send } = await import("undici");
+  const [{ default: Agent }, { default: EnvHttpProxyAgent }, { default: send }] = await Promise.all([
+    import("undici/lib/dispatcher/agent.js"),
+    import("undici/lib/dispatcher/env-http-proxy-agent.js"),
+    import("undici/lib/api/api-request.js"),
+  ]);
   const { ca, cert, key, insecure } = tls;
   const { rootCertificates } = ca === undefined ? { rootCertificates: [] } : await import("node:tls");
   const trust = {
@@ -80,8 +84,10 @@ export async function openSender(
     let url = new URL(start);
     let { authorization, ...headers } = request.headers ?? {};
     for (let hop = 0; hop <= mostRedirects; hop++) {
-      const answer = await send(`${url.origin}${url.pathname}${url.search}`, {
-        dispatcher: url.protocol === "https:" && httpsProxy === "" ? direct : proxied,
+      const dispatcher = url.protocol === "https:" && httpsProxy === "" ? direct : proxied;
+      const answer = await send.call(dispatcher, {
+        origin: url.origin,
+        path: `${url.pathname}${url.search}`,
         method: request.method ?? "GET",
         signal: request.signal,
         headers: {

@@ -16,6 +16,7 @@ export type { PushedImage, PushResult, PushTarget } from "./push.ts";
 export { pushImage, RepositoryPush } from "./push.ts";
 export type { FetchedManifest } from "./repository.ts";
 export { Repository } from "./repository.ts";
+export { serve } from "./serve.ts";
 export type { RunningRegistry, ServeOptions } from "./server/serve.ts";
-export { serve } from "./server/serve.ts";
+
 export type { Session } from "./session.ts";
