@@ -16,13 +16,17 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs the program in a directory (default: the repository) and keeps what it prints. */
+/**
+ * Runs the program in a directory (default: the repository) and keeps what it prints. A build takes minutes, so its
+ * progress is shown where there is a terminal.
+ */
 export function attempt(words: readonly string[], directory = root, input?: string): Ended {
+  const told = words[0] === "build" && process.stderr.isTTY ? "inherit" : "pipe";
   const done = spawnSync(process.execPath, [program, ...words], {
     cwd: directory,
     encoding: "utf8",
     maxBuffer: 1 << 28,
-    ...(input === undefined ? { stdio: ["ignore", "pipe", "pipe"] as const } : { input }),
+    ...(input === undefined ? { stdio: ["ignore", "pipe", told] as const } : { input }),
   });
   return { status: done.status ?? 4, stdout: done.stdout ?? "", stderr: done.stderr ?? "" };
 }

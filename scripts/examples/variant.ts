@@ -46,6 +46,7 @@ export function referenceOf(example: string, name: string): string {
 /** Builds one image of an example, for all its platforms, and measures the native one. */
 export function build(example: string, name: string): Variant {
   const reference = referenceOf(example, name);
+  say(`  building ${reference}`);
   const since = performance.now();
   whittle(["build", directoryOf(example), "--image", name, "-t", reference]);
   const seconds = (performance.now() - since) / 1000;
@@ -72,6 +73,7 @@ export function build(example: string, name: string): Variant {
 
 /** Builds a stage that is a check: that it can be built is the answer. */
 export function check(example: string, name: string): void {
+  say(`  building ${name} of ${example}`);
   const since = performance.now();
   whittle(["build", directoryOf(example), "--image", name]);
   say(`  ✓ ${name} of ${example} passes (${((performance.now() - since) / 1000).toFixed(1)} s)`);
@@ -81,7 +83,7 @@ function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-/** The variants side by side, smallest first within each example. */
+/** The variants side by side, largest first within each example. */
 export function table(variants: readonly Variant[]): string {
   const head = [
     "example",
