@@ -34,6 +34,7 @@ const wanted: Readonly<Record<string, string>> = {
   bzip2: "bzip2",
   nsenter: "util-linux",
   newuidmap: "uidmap",
+  slirp4netns: "slirp4netns",
 };
 
 /**
