@@ -100,7 +100,8 @@ export async function* nssNeeds(
   { imports, libc }: LibcUser,
   { tree }: EvidenceContext,
 ): AsyncGenerator<Need> {
-  const names = [...imports];
+  // Few of hundreds of functions can be meant, and each is tried by all databases.
+  const names = [...imports].filter((name) => /^(?:get|set|end|in|ether_)/.test(name));
   const asked = databases.filter(({ functions }) => names.some((name) => functions.test(name)));
   if (asked.length === 0) return;
   const how = { kind: "libc", what: "nss" } as const;

@@ -41,15 +41,23 @@ const read = new WeakMap<Content, Promise<ReadonlyMap<string, TreePath> | undefi
 async function argumentsOf(content: Content): Promise<ReadonlyMap<string, TreePath> | undefined> {
   // What `nginx -V` prints is in a fifth of the program, where it can be told apart.
   const elf = await readElf(content).catch(() => undefined);
-  const pieces = elf === undefined ? [await readContent(content)] : await elf.readOnlyData(largest);
-  const bytes = pieces.find((piece) => piece.includes("configure arguments:"));
-  if (bytes === undefined || !pieces.some((piece) => piece.includes("nginx version:"))) return undefined;
-  const start = bytes.indexOf("configure arguments:");
-  const end = bytes.indexOf(0, start);
-  const text = bytes.subarray(start, end < 0 ? start + 16_384 : end).toString("latin1");
+  const text =
+    elf === undefined
+      ? configureArguments([await readContent(content)])
+      : await elf.derive("nginx -V", async () => configureArguments(await elf.readOnlyData(largest)));
+  if (text === null) return undefined;
   const paths = new Map<string, TreePath>();
   for (const [, name, path] of text.matchAll(/--([a-z-]+)=(\/[^\s']*)/g)) paths.set(name ?? "", path ?? "");
   return paths;
+}
+
+/** The arguments as one text; null when it is no nginx. */
+function configureArguments(pieces: readonly Buffer[]): string | null {
+  const bytes = pieces.find((piece) => piece.includes("configure arguments:"));
+  if (bytes === undefined || !pieces.some((piece) => piece.includes("nginx version:"))) return null;
+  const start = bytes.indexOf("configure arguments:");
+  const end = bytes.indexOf(0, start);
+  return bytes.subarray(start, end < 0 ? start + 16_384 : end).toString("latin1");
 }
 
 /** The nginx of a tree, where it is in one of the usual places; else one with the places of Debian's. */

@@ -1,6 +1,7 @@
 import type { Content } from "../io/index.ts";
 import type { ElfBytes } from "./bytes.ts";
 import { type Dynamic, readDynamic } from "./dynamic.ts";
+import type { ElfFacts } from "./facts.ts";
 import { type ElfHeader, readHeader, segmentTypes } from "./header.ts";
 import { type ElfMachine, machineOf } from "./machine.ts";
 import { type DlopenNote, readDlopenNotes } from "./notes.ts";
@@ -23,39 +24,66 @@ const noDefaultLibraries = 0x800;
 const positionIndependent = 0x08000000;
 const longestPath = 4096;
 
+/** What a file is read from, when something is asked that is not known of it yet. */
+export interface ElfParts {
+  readonly header: ElfHeader;
+  readonly dynamic: Dynamic | undefined;
+}
+
 /**
- * An ELF file as its dynamic loader sees it. What every file is asked for has been read when it is made; the
- * rest is read when it is asked for, and once.
+ * An ELF file as its dynamic loader sees it. What every file is asked for is known when it is made; the rest is
+ * read when it is asked for, and once. All that is known can be taken along as {@link ElfFacts}.
  */
 export class ElfFile implements ElfMachine {
-  readonly #header: ElfHeader;
-  readonly #dynamic: Dynamic | undefined;
-  readonly #memory = new Map<string, Promise<unknown>>();
+  readonly #base: Omit<ElfFacts, "more">;
+  readonly #more: Record<string, unknown>;
+  readonly #readings = new Map<string, Promise<unknown>>();
+  readonly #parts: () => Promise<ElfParts>;
+  #imports: ReadonlySet<string> | undefined;
+  #isFresh: boolean;
   /** `PT_INTERP`: the path of the dynamic loader that the program asks for. */
   readonly interpreter?: string;
 
-  constructor(header: ElfHeader, dynamic: Dynamic | undefined, interpreter: string | undefined) {
-    this.#header = header;
-    this.#dynamic = dynamic;
-    if (interpreter !== undefined) this.interpreter = interpreter;
+  /**
+   * @param facts - what is known of it
+   * @param parts - reads the file
+   * @param isFresh - whether the facts come from the file, and not from somebody who took them along
+   */
+  constructor(facts: ElfFacts, parts: () => Promise<ElfParts>, isFresh: boolean) {
+    const { more, ...base } = facts;
+    this.#base = base;
+    this.#more = { ...more };
+    this.#parts = parts;
+    this.#isFresh = isFresh;
+    if (base.interpreter !== undefined) this.interpreter = base.interpreter;
+  }
+
+  /** All that is known of it by now. */
+  get facts(): ElfFacts {
+    return { ...this.#base, more: this.#more };
+  }
+
+  /** Whether more is known of it than it was made with. */
+  get isFresh(): boolean {
+    return this.#isFresh;
   }
 
   get bits(): 32 | 64 {
-    return this.#header.machine.bits;
+    return this.#base.machine.bits;
   }
 
   get order(): "little" | "big" {
-    return this.#header.machine.order;
+    return this.#base.machine.order;
   }
 
   /** `e_machine`. */
   get machine(): number {
-    return this.#header.machine.machine;
+    return this.#base.machine.machine;
   }
 
   /** `e_flags`. */
   get flags(): number {
-    return this.#header.machine.flags;
+    return this.#base.machine.flags;
   }
 
   /** GOARCH name of the machine; `undefined` where it is none of Debian's. */
@@ -64,52 +92,52 @@ export class ElfFile implements ElfMachine {
   }
 
   get type(): ElfType {
-    return types[this.#header.type] ?? "other";
+    return types[this.#base.type] ?? "other";
   }
 
   /** Whether there is anything for a dynamic loader to do. */
   get hasDynamic(): boolean {
-    return this.#dynamic !== undefined;
+    return this.#base.dynamic !== undefined;
   }
 
   /** Whether it is a program that is started without a dynamic loader. */
   get isStatic(): boolean {
     if (this.interpreter !== undefined || this.needed.length > 0) return false;
-    return this.type === "executable" || ((this.#dynamic?.flags1 ?? 0) & positionIndependent) !== 0;
+    return this.type === "executable" || ((this.#base.dynamic?.flags1 ?? 0) & positionIndependent) !== 0;
   }
 
   get soname(): string | undefined {
-    return this.#dynamic?.soname;
+    return this.#base.dynamic?.soname;
   }
 
   /** `DT_NEEDED`, in order. */
   get needed(): readonly string[] {
-    return this.#dynamic?.needed ?? [];
+    return this.#base.dynamic?.needed ?? [];
   }
 
   /** `DT_AUXILIARY`: objects that are loaded before this one where they exist. */
   get auxiliary(): readonly string[] {
-    return this.#dynamic?.auxiliary ?? [];
+    return this.#base.dynamic?.auxiliary ?? [];
   }
 
   /** `DT_FILTER`: objects that are loaded before this one. */
   get filters(): readonly string[] {
-    return this.#dynamic?.filters ?? [];
+    return this.#base.dynamic?.filters ?? [];
   }
 
   /** `DT_RPATH` in its parts, not expanded. */
   get rpath(): readonly string[] | undefined {
-    return this.#dynamic?.rpath;
+    return this.#base.dynamic?.rpath;
   }
 
   /** `DT_RUNPATH` in its parts, not expanded. */
   get runpath(): readonly string[] | undefined {
-    return this.#dynamic?.runpath;
+    return this.#base.dynamic?.runpath;
   }
 
   /** `DF_1_NODEFLIB`: the default directories are not searched for what this file needs. */
   get noDefaultLibraries(): boolean {
-    return ((this.#dynamic?.flags1 ?? 0) & noDefaultLibraries) !== 0;
+    return ((this.#base.dynamic?.flags1 ?? 0) & noDefaultLibraries) !== 0;
   }
 
   /**
@@ -117,8 +145,11 @@ export class ElfFile implements ElfMachine {
    *
    * @throws WhittleError `ELF_INVALID`
    */
-  imports(): Promise<ReadonlySet<string>> {
-    return this.#once("imports", new Set<string>(), (dynamic) => readImports(this.#header, dynamic));
+  async imports(): Promise<ReadonlySet<string>> {
+    this.#imports ??= new Set(
+      await this.#table("imports", async (...file) => [...(await readImports(...file))]),
+    );
+    return this.#imports;
   }
 
   /** Whether it can open libraries while it runs: it imports `dlopen` or `dlmopen`. */
@@ -129,22 +160,22 @@ export class ElfFile implements ElfMachine {
 
   /** Symbol versions that it wants of other objects. */
   versionsNeeded(): Promise<readonly VersionNeed[]> {
-    return this.#once("needs", [], (dynamic) => readVersionNeeds(this.#header, dynamic));
+    return this.#table("needs", readVersionNeeds);
   }
 
   /** Symbol versions that it has. */
   versionsDefined(): Promise<readonly string[]> {
-    return this.#once("definitions", [], (dynamic) => readVersionDefinitions(this.#header, dynamic));
+    return this.#table("definitions", readVersionDefinitions);
   }
 
   /** What its `.note.dlopen` section says. */
   dlopenNotes(): Promise<readonly DlopenNote[]> {
-    return this.#once("notes", [], () => readDlopenNotes(this.#header));
+    return this.#table("notes", readDlopenNotes);
   }
 
   /** The strings of its read-only data that are names of shared libraries. */
   rodataSonames(): Promise<readonly string[]> {
-    return this.#once("strings", [], () => readSonameStrings(this.#header));
+    return this.#table("strings", readSonameStrings);
   }
 
   /**
@@ -153,21 +184,49 @@ export class ElfFile implements ElfMachine {
    * @throws WhittleError `ELF_INVALID` when it is longer
    */
   async readOnlyData(limit: number): Promise<Buffer[]> {
+    const { header } = await this.#parts();
     const pieces: ElfBytes[] = [];
-    for (const { offset, size } of await readOnlyExtents(this.#header)) {
-      pieces.push(await this.#header.source.read(offset, size, limit));
+    for (const { offset, size } of await readOnlyExtents(header)) {
+      pieces.push(await header.source.read(offset, size, limit));
     }
     return pieces.map(({ bytes }) => bytes);
   }
 
-  #once<T>(what: string, without: T, read: (dynamic: Dynamic) => Promise<T>): Promise<T> {
-    if (this.#dynamic === undefined) return Promise.resolve(without);
-    let promise = this.#memory.get(what) as Promise<T> | undefined;
-    if (promise === undefined) {
-      promise = read(this.#dynamic);
-      this.#memory.set(what, promise);
+  /**
+   * Something that follows from the file's bytes alone, worked out when it is first asked for; it is known among its
+   * facts then.
+   *
+   * @param what - names it, and the version of how it is worked out
+   * @param work - comes to what JSON can hold
+   */
+  derive<T>(what: string, work: () => Promise<T>): Promise<T> {
+    let reading = this.#readings.get(what) as Promise<T> | undefined;
+    if (reading === undefined) {
+      reading = Object.hasOwn(this.#more, what)
+        ? Promise.resolve(this.#more[what] as T)
+        : this.#add(what, work);
+      this.#readings.set(what, reading);
     }
-    return promise;
+    return reading;
+  }
+
+  async #add<T>(what: string, work: () => Promise<T>): Promise<T> {
+    const value = await work();
+    this.#more[what] = value;
+    this.#isFresh = true;
+    return value;
+  }
+
+  /** One of the tables that the dynamic section leads to; without such a section there are none. */
+  #table<T>(
+    what: string,
+    read: (header: ElfHeader, dynamic: Dynamic) => Promise<readonly T[]>,
+  ): Promise<readonly T[]> {
+    if (this.#base.dynamic === undefined) return Promise.resolve([]);
+    return this.derive(what, async () => {
+      const { header, dynamic } = await this.#parts();
+      return dynamic === undefined ? [] : read(header, dynamic);
+    });
   }
 }
 
@@ -191,10 +250,62 @@ export function readElf(content: Content, what = "the file"): Promise<ElfFile | 
 /** Files that were read: the loader, the evidence and the check of machines ask for the same ones. */
 const read = new WeakMap<Content, Promise<ElfFile | undefined>>();
 
+/**
+ * Has {@link readElf} answer from facts that somebody took along, without reading the file; what they do not tell is
+ * read from it when it is asked for. A file that was read already stays as it is.
+ *
+ * @param facts - of these very bytes; `null` says that they are no ELF file
+ * @param what - the file's name in an error
+ */
+export function recallElf(content: Content, facts: ElfFacts | null, what: string): void {
+  if (read.has(content)) return;
+  const parts = once(async () => partsOf(await readHeader(content, what)));
+  read.set(content, Promise.resolve(facts === null ? undefined : new ElfFile(facts, parts, false)));
+}
+
+/** What was read of a file, or recalled; `undefined` when nobody has asked for it, or it is malformed. */
+export async function elfIfRead(
+  content: Content,
+): Promise<{ readonly elf: ElfFile | undefined } | undefined> {
+  const reading = read.get(content);
+  return reading?.then(
+    (elf) => ({ elf }),
+    () => undefined,
+  );
+}
+
 async function parseElf(content: Content, what: string): Promise<ElfFile | undefined> {
   const header = await readHeader(content, what);
   if (header === undefined) return undefined;
-  return new ElfFile(header, await readDynamic(header), await readInterpreter(header));
+  const parts = await partsOf(header);
+  const interpreter = await readInterpreter(header);
+  const { machine, type } = header;
+  const facts: ElfFacts = {
+    machine,
+    type,
+    ...(parts.dynamic === undefined ? {} : { dynamic: namesIn(parts.dynamic) }),
+    ...(interpreter === undefined ? {} : { interpreter }),
+    more: {},
+  };
+  return new ElfFile(facts, async () => parts, true);
+}
+
+async function partsOf(header: ElfHeader | undefined): Promise<ElfParts> {
+  if (header === undefined)
+    throw new Error("Internal error: the facts of an ELF file are those of another file");
+  return { header, dynamic: await readDynamic(header) };
+}
+
+function namesIn({ tables: _, ...names }: Dynamic): Omit<Dynamic, "tables"> {
+  return names;
+}
+
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => {
+    result ??= work();
+    return result;
+  };
 }
 
 async function readInterpreter(header: ElfHeader): Promise<string | undefined> {

@@ -1,3 +1,5 @@
+export type { ElfFacts, TreeFacts } from "./facts.ts";
+export { elfFactsOf, elfFactsVersion, recallElfFacts } from "./facts.ts";
 export type { ElfType } from "./file.ts";
 export { ElfFile, readElf } from "./file.ts";
 export { configuredDirectories } from "./ld-so-conf.ts";

@@ -99,10 +99,11 @@ async function systemDirectories(
   const { entry } = tree.resolve(loader);
   try {
     const elf = entry?.type === "file" ? await readElf(entry.content, loader) : undefined;
-    for (const piece of (await elf?.readOnlyData(mostLoaderData)) ?? []) {
-      const found = builtInDirectories(piece);
-      if (found.length > 0) return found;
-    }
+    const found = await elf?.derive("built-in directories", async () => {
+      const pieces = await elf.readOnlyData(mostLoaderData);
+      return pieces.map(builtInDirectories).find(({ length }) => length > 0) ?? [];
+    });
+    if (found !== undefined && found.length > 0) return found;
   } catch {
     // A loader that cannot be read cannot say anything about itself.
   }

@@ -66,15 +66,19 @@ export function carveExecutor(sink: BlobSink): Executor {
     cached: true,
     async run(step, inputs, context) {
       const { refuseMissing } = await import("../../carve/index.ts");
-      const carved = await carveInputs(step, inputs, context.signal);
+      const { known, ...carved } = await carveInputs(step, inputs, context.signal);
       refuseMissing(carved.missing);
       await checkMachine(carved.tree, step.parameters as CarveParameters);
+      await known.keep(carved.tree);
       const bytes = Buffer.from(JSON.stringify(carved.reasons.toJSON()), "utf8");
       const { digest, size } = await sink.add(one(bytes));
       const record: CarveRecord = { reasons: { digest, size } };
       return { digest: context.key, record, blobs: [digest], value: carved };
     },
-    load: (step, _outcome, inputs, context) => carveInputs(step, inputs, context.signal),
+    async load(step, _outcome, inputs, context): Promise<Carved> {
+      const { known: _, ...carved } = await carveInputs(step, inputs, context.signal);
+      return carved;
+    },
   };
 }
 
@@ -86,15 +90,16 @@ async function carveInputs(
   step: Step,
   inputs: Readonly<Record<string, Input>>,
   signal: AbortSignal,
-): Promise<Carved> {
+): Promise<Carved & { readonly known: KnownFiles }> {
   const { carve, standardEvidence } = await import("../../carve/index.ts");
   const parameters = step.parameters as CarveParameters;
   const simulation = inputs["simulation"]?.record as unknown as SimulationRootsRecord | undefined;
-  const { tree, packages } = await inputOf(inputs, "packages").value<PackagesValue>();
+  const { tree, packages, memory } = await inputOf(inputs, "packages").value<PackagesValue>();
   const surface = await inputOf(inputs, "surface").value<Surface>();
   const roots = [...(parameters.roots as unknown as Root[]), ...(simulation?.roots ?? [])];
   const { withLoaderCache } = await import("../../elf/index.ts");
   return computing(signal, async () => {
+    const known = await recallFiles(tree, memory);
     const configured = await withLoaderCache(tree, surface.tree);
     const carved = await carve(configured, roots, standardEvidence(), {
       surface,
@@ -102,8 +107,26 @@ async function carveInputs(
       environment: parameters.environment,
       signal,
     });
-    return { ...carved, tree: await withKeptRecords(carved.tree, packages) };
+    return { ...carved, tree: await withKeptRecords(carved.tree, packages), known };
   });
+}
+
+/** What is known of the ELF files of packages, which takes some hundred small reads to find out. */
+interface KnownFiles {
+  /** Keeps what was found out of the files of a tree for the next carve of these packages. */
+  keep(tree: Tree): Promise<void>;
+}
+
+async function recallFiles(tree: Tree, memory: PackagesValue["memory"]): Promise<KnownFiles> {
+  const { elfFactsOf, elfFactsVersion, recallElfFacts } = await import("../../elf/index.ts");
+  const place = memory(`elf-facts-v${elfFactsVersion}`);
+  const before = recallElfFacts(tree, place.value);
+  return {
+    async keep(carved) {
+      const facts = await elfFactsOf(carved, before);
+      if (facts !== undefined) await place.set(facts);
+    },
+  };
 }
 
 /** Refuses an image that holds a program of another machine. */

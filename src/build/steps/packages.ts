@@ -26,6 +26,19 @@ import type { TreeValue } from "./tree-value.ts";
 /** Unpacked packages with what their maintainer scripts would have done. */
 export interface PackagesValue extends TreeValue {
   readonly packages: readonly DebianPackage[];
+  /**
+   * Where what follows from these packages is remembered: under this key, which stands for them.
+   *
+   * @param kind - what it is, with the version of how it is worked out
+   */
+  readonly memory: (kind: string) => PackagesMemory;
+}
+
+/** Something that follows from chosen packages, in the cache directory. */
+export interface PackagesMemory {
+  /** As JSON gives it back; nothing when it is not known or damaged. */
+  readonly value: unknown;
+  set(value: unknown): Promise<void>;
 }
 
 /** What a packages step is told. */
@@ -57,12 +70,20 @@ export const packagesExecutor: Executor = {
   cached: false,
   run: async (_step, _inputs, { key }) => ({ digest: key, record: null }),
   async load(step, _outcome, inputs, context): Promise<PackagesValue> {
-    const { packageEffects, statusPaths, unpack } = await import("../../debian/index.ts");
-    const resolution = inputOf(inputs, "resolution").record as unknown as Resolution;
+    const { derived, packageEffects, statusPaths, unpack } = await import("../../debian/index.ts");
+    const resolutionInput = inputOf(inputs, "resolution");
+    const resolution = resolutionInput.record as unknown as Resolution;
     const archiveInput = inputOf(inputs, "archive");
     const { cacheDirectory } = archiveOptions(archiveInput.step);
     const archive = await archiveInput.value<Archive>();
     const packages = await openPackages(resolution.packages, archive, cacheDirectory, context);
+    const memory = (kind: string): PackagesMemory => {
+      const values = derived(cacheDirectory, kind);
+      return {
+        value: values.get(resolutionInput.digest),
+        set: (value) => values.set(resolutionInput.digest, value),
+      };
+    };
     const { accounts, carved } = step.parameters as unknown as PackagesParameters;
     return computing(context.signal, async () => {
       const unpacked = packages.length === 0 ? Tree.empty : await unpack(packages, context);
@@ -70,7 +91,7 @@ export const packagesExecutor: Executor = {
       const recorded = carved
         ? withRecordPlaces(effects.tree, packages, statusPaths(packages))
         : await withRecords(effects.tree, packages);
-      return { tree: await addAccounts(recorded, accounts), packages };
+      return { tree: await addAccounts(recorded, accounts), packages, memory };
     });
   },
 };
