@@ -9,7 +9,7 @@ import {
   type ReleaseParts,
   releaseText,
   sha256Hex,
-  type TestMirror,
+  TestMirror,
 } from "../../test/debian-fixture.ts";
 import { type ProgressEvent, quietWork, type Work } from "../io/index.ts";
 import { type ArchiveOptions, openArchive } from "./index.ts";
@@ -83,6 +83,18 @@ describe("updates and security", () => {
       kind: "warning",
       text: expect.stringContaining("sample-updates/main is left out"),
     });
+    // The mirror is not asked again at once, another one is.
+    mirror.files.set(path, newerPacked);
+    expect((await archive.indexes("amd64")).map(({ suite }) => suite)).toEqual(["sample"]);
+    const other = new TestMirror();
+    for (const [name, bytes] of mirror.files) other.files.set(name, bytes);
+    try {
+      const elsewhere = await openArchive({ ...options, mirror: await other.listen() }, quietWork);
+      const found = (await elsewhere.indexes("amd64")).map(({ suite }) => suite);
+      expect(found).toEqual(["sample", "sample-updates"]);
+    } finally {
+      await other.close();
+    }
   });
 });
 

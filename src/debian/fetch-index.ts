@@ -95,7 +95,7 @@ export async function fetchIndex(
  * out with a warning: mirrors lag behind for some architectures. Nothing unverified is ever used, and an index
  * whose length is right and whose bytes are wrong is an error as always.
  *
- * @param now - milliseconds since the epoch; the mirror is asked again after an hour
+ * @param now - milliseconds since the epoch; the mirror is asked again after an hour, another mirror at once
  */
 export async function fetchIndexIfServed(
   wanted: WantedIndex,
@@ -111,13 +111,14 @@ export async function fetchIndexIfServed(
     work.progress({ kind: "warning", text });
     return [];
   };
-  const asked = Number(await readFile(note, "utf8").catch(() => "0"));
+  const [when, whom] = (await readFile(note, "utf8").catch(() => "")).split(" ");
+  const asked = whom === loaded.plan.mirror ? Number(when) : 0;
   if (options.refresh !== true && asked <= now && now - asked < hour) return leaveOut();
   try {
     return [await fetchIndex(wanted, options.cacheDirectory, client, work)];
   } catch (error) {
     if (!isNotServed(error)) throw error;
-    await writeFileAtomically(note, `${now}`);
+    await writeFileAtomically(note, `${now} ${loaded.plan.mirror}`);
     return leaveOut();
   }
 }
