@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { accessSync, constants, existsSync } from "node:fs";
+import { delimiter, isAbsolute, join } from "node:path";
 
-/** Debian packages that the end-to-end tests use, each with a program that shows whether it is there. */
+/** Debian packages that the end-to-end tests use, each with a program or file that shows whether it is there. */
 const wanted: Readonly<Record<string, string>> = {
   runc: "runc",
   crun: "crun",
@@ -29,6 +29,7 @@ const wanted: Readonly<Record<string, string>> = {
   setcap: "libcap2-bin",
   jq: "jq",
   gpg: "gpg",
+  "gpg-agent": "gpg-agent",
   gpgv: "gpgv",
   readelf: "binutils",
   xz: "xz-utils",
@@ -37,6 +38,8 @@ const wanted: Readonly<Record<string, string>> = {
   nsenter: "util-linux",
   newuidmap: "uidmap",
   slirp4netns: "slirp4netns",
+  ip: "iproute2",
+  "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 };
 
 /**
@@ -66,6 +69,7 @@ export async function ensurePackages(): Promise<void> {
 }
 
 function found(program: string): boolean {
+  if (isAbsolute(program)) return existsSync(program);
   const directories = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
   return directories.some((directory) => {
     try {
