@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { ensurePackages } from "./system-packages.ts";
 
 // Everything that has to hold, in one run: types, lint and format, floors, the generated schema, the bundle, unit
-// tests, end-to-end tests, recorded builds of others. What is independent runs side by side; the first failure of a group ends the run after
-// the group.
+// tests, end-to-end tests, recorded builds of others. What is independent runs side by side; the first failure of a
+// group ends the run after the group.
 const root = join(import.meta.dirname, "..");
 const options: SpawnOptions = { cwd: root, stdio: ["ignore", "pipe", "pipe"] };
 

@@ -42,8 +42,8 @@ export interface ContextFiles {
 }
 
 /**
- * Reads a file or directory of a context into a tree. Modes and owners are those on disk; contents are lazy and carry their digests. Reading a
- * content to its end proves that it is still what was digested.
+ * Reads a file or directory of a context into a tree. Modes and owners are those on disk; contents are lazy and carry
+ * their digests. Reading a content to its end proves that it is still what was digested.
  *
  * @param path - relative to the context
  * @param filter - what is left out

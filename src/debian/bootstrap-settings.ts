@@ -48,8 +48,8 @@ const downloads = "/var/cache/apt/archives/*.deb /var/cache/apt/archives/partial
 
 /**
  * What makes a system fit for containers, under the names that Debian's own images use, which Dockerfiles know: no
- * downloads are kept, lists stay compressed, no translations are fetched, nothing is flushed to disk package by package,
- * no service is started when its package is installed.
+ * downloads are kept, lists stay compressed, no translations are fetched, nothing is flushed to disk package by
+ * package, no service is started when its package is installed.
  */
 export const containerSettings: readonly SettingsFile[] = [
   {

@@ -1,6 +1,6 @@
 /**
- * The compact form of one `Packages` file, made once and kept in the cache. The numbers of the header are little-endian, the
- * tables are in the byte order of the machine, whose cache it is:
+ * The compact form of one `Packages` file, made once and kept in the cache. The numbers of the header are
+ * little-endian, the tables are in the byte order of the machine, whose cache it is:
  *
  *     magic (8 bytes, the last is the format's version)
  *     SHA-256 of the Packages file (32 bytes)

@@ -54,7 +54,8 @@ export const opaqueName = ".wh..wh..opq";
 
 /**
  * Writes changes, a whole tree, or the members that {@link layerEntries} made of one, as a layer: tar, its digest,
- * compression and the blob's digest (the sink's) in one pass. The top directory's own attributes are not written: they belong to whoever mounts the image.
+ * compression and the blob's digest (the sink's) in one pass. The top directory's own attributes are not written: they
+ * belong to whoever mounts the image.
  */
 export async function writeLayer(
   from: Changes | Tree | readonly (readonly [TreePath, Entry])[],

@@ -56,9 +56,10 @@ export function isPathReference(reference: Reference): reference is PathReferenc
 }
 
 /**
- * Reads a reference: `name[:tag][@digest]`, a bare digest, `docker://name…`, `docker-daemon:name…`, `containers-storage:name…`, `containerd:name…`,
- * `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `tar:FILE` or `rootfs:DIR`. Names follow the grammar of the
- * distribution project; a name without a registry belongs to `docker.io`.
+ * Reads a reference: `name[:tag][@digest]`, a bare digest, `docker://name…`, `docker-daemon:name…`,
+ * `containers-storage:name…`, `containerd:name…`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`,
+ * `docker-archive:FILE[:NAME]`, `tar:FILE` or `rootfs:DIR`. Names follow the grammar of the distribution project; a
+ * name without a registry belongs to `docker.io`.
  *
  * @throws WhittleError `REFERENCE_INVALID`
  */

@@ -16,7 +16,8 @@ export interface AtomicWriteOptions {
  * fsynced (rename(2), fsync(2)). Missing directories above are made.
  *
  * @returns the number of bytes written
- * @throws WhittleError `NOT_FOUND` where the name is a directory's or a device's, `DISK_FULL`, `PERMISSION`, `ENVIRONMENT`; the temporary file is gone then
+ * @throws WhittleError `NOT_FOUND` where the name is a directory's or a device's, `DISK_FULL`, `PERMISSION`,
+ *   `ENVIRONMENT`; the temporary file is gone then
  */
 export async function writeFileAtomically(
   path: string,

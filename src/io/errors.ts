@@ -82,8 +82,8 @@ export class WhittleError extends Error {
 }
 
 /**
- * The same error, pointing at a place of what the person wrote. An error that has a place keeps it; without a place, and
- * for errors of other kinds, it comes back unchanged.
+ * The same error, pointing at a place of what the person wrote. An error that has a place keeps it; without a place,
+ * and for errors of other kinds, it comes back unchanged.
  */
 export function located(error: unknown, at: SourceLocation | undefined): unknown {
   if (!(error instanceof WhittleError) || error.at !== undefined || at === undefined) return error;

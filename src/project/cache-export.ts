@@ -49,7 +49,8 @@ export interface CacheTarget {
  * cache that was there under the same name is replaced.
  *
  * @param solvers - what the build was solved with
- * @throws WhittleError `IMAGE_INVALID` for one that is too large to be read again, `DISK_FULL`, `PERMISSION`, `STORE_INVALID`, `REGISTRY_DENIED`, `NETWORK`
+ * @throws WhittleError `IMAGE_INVALID` for one that is too large to be read again, `DISK_FULL`, `PERMISSION`,
+ *   `STORE_INVALID`, `REGISTRY_DENIED`, `NETWORK`
  */
 export async function exportCache(
   solvers: readonly Solver[],

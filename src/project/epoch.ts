@@ -1,8 +1,8 @@
 import { type Environment, WhittleError } from "../io/index.ts";
 
 /**
- * A Dockerfile's build arguments with `SOURCE_DATE_EPOCH`, which is one of its own accord where the environment sets it,
- * as with docker buildx; one that was given goes before.
+ * A Dockerfile's build arguments with `SOURCE_DATE_EPOCH`, which is one of its own accord where the environment sets
+ * it, as with docker buildx; one that was given goes before.
  */
 export function withEpochArgument(
   given: ReadonlyMap<string, string>,

@@ -55,8 +55,8 @@ export async function findCredential(
 export type SavedIn = { readonly helper: string } | { readonly path: string };
 
 /**
- * Keeps a name and a password for a registry, or for a part of one (`HOST/team`): by the helper that the file names, else in the file itself, which its owner
- * only may read.
+ * Keeps a name and a password for a registry, or for a part of one (`HOST/team`): by the helper that the file names,
+ * else in the file itself, which its owner only may read.
  */
 export async function saveCredential(
   host: string,

@@ -26,8 +26,8 @@ export type WrittenPlace = (typeof writtenPlaces)[number];
  * is in memory. Where the kernel allows no overlay at all nothing is started, unless there is a tree to copy.
  *
  * Where the tree has none of the directories that every container has something mounted at, they are made here, so that
- * they look the same whoever runs the container. Tells in `written` where the program wrote to and in `status` how it ended; where whoever asked cannot read
- * what is left, it is put into a tar.
+ * they look the same whoever runs the container. Tells in `written` where the program wrote to and in `status` how it
+ * ended; where whoever asked cannot read what is left, it is put into a tar.
  */
 const stepScript = `
 set -e

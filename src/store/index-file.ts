@@ -5,7 +5,8 @@ import { explainSystemError, WhittleError, withLock } from "../io/index.ts";
 import type { BlobDirectory } from "./blobs.ts";
 import { layoutIndexText, readLayoutIndex, replaceFile } from "./layout.ts";
 
-// It is read whole for everything, and takes some forty times its size in memory while it changes. Other tools may have written more.
+// It is read whole for everything, and takes some forty times its size in memory while it changes. Other tools may have
+// written more.
 const mostWritten = 6 * 1024 * 1024;
 
 /** The `index.json` of a store: read when it is another one than before, changed by one process at a time. */

@@ -59,7 +59,8 @@ export async function referrerEntry(blobs: BlobSource, descriptor: Descriptor): 
 }
 
 /**
- * How an index or a referrers list shows an artifact; one without a subject is in no list, so nothing is repeated of it.
+ * How an index or a referrers list shows an artifact; one without a subject is in no list, so nothing is repeated of
+ * it.
  */
 export function shown(descriptor: Descriptor, document: Manifest | Index): Descriptor {
   const { mediaType, digest, size } = descriptor;

@@ -16,8 +16,8 @@ export function isKnown(exchange: Exchange, digest: string): boolean {
 }
 
 /**
- * The part of the bytes that a client wants, see {@link rangeOf}. With `If-Range` it wants a part only of the bytes that
- * it knows (RFC 9110, section 13.1.5), and all of any others.
+ * The part of the bytes that a client wants, see {@link rangeOf}. With `If-Range` it wants a part only of the bytes
+ * that it knows (RFC 9110, section 13.1.5), and all of any others.
  */
 export function wantedRange(
   exchange: Exchange,
