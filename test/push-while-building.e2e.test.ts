@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { DockerfilePlace } from "./dockerfile-place.ts";
@@ -56,6 +58,31 @@ it("sends a layer to the registry while a later step still runs, and asks for no
   // The registry had none of the blobs: each was asked for once, and sent once.
   const begun = before.filter(({ method }) => method === "POST");
   expect(begun.length).toBe(looks.filter((path) => path.includes("/blobs/")).length);
+});
+
+it.each([
+  ["a COPY", "FROM busybox\nCOPY data /\n"],
+  ["the last RUN", "FROM busybox\nRUN --mount=type=bind,target=/mnt cp /mnt/data /\n"],
+])("sends the layer of %s while it is being compressed", async (what, dockerfile) => {
+  watchUploads();
+  // Half a minute of a slow machine's compression at least, and a second of a fast one's.
+  const data = randomBytes(48 * 1024 * 1024).toString("hex");
+  const context = place.files("growing", { Dockerfile: dockerfile, data });
+  const name = `${proxy.host}/team/growing:${what.replace(/\W+/g, "-")}`;
+  const files: string[][] = [];
+  const { fault } = proxy;
+  proxy.fault = (passed) => {
+    if (passed.method === "PATCH") files.push(readdirSync(join(place.directory, "store/tmp")));
+    return fault(passed);
+  };
+  const { stdout } = await place.build([context, "--no-cache", "-t", name, "--push"]);
+  // The blob had no name of its own yet.
+  expect(files[0]).toEqual(expect.arrayContaining([expect.stringMatching(/^blob-/)]));
+  const sent = proxy.passed.filter(({ method }) => method === "PATCH");
+  expect(sent.map(({ length }) => length)).toEqual([undefined]);
+  expect(proxy.passed.filter(({ method }) => method === "DELETE")).toEqual([]);
+  const copied = await place.whittle(["copy", `docker://${name}`, "oci:growing-pulled"]);
+  expect(copied.stdout).toBe(stdout);
 });
 
 it("stops what is on its way when the build fails", async () => {

@@ -1,5 +1,11 @@
 import { once } from "node:events";
-import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
+import {
+  type ClientRequest,
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 
 /** What becomes of one request: nothing said, it goes through. */
@@ -11,6 +17,9 @@ export type Fault =
   | { readonly kind: "stall"; readonly at: number }
   /** The request's connection breaks after so many bytes went on. */
   | { readonly kind: "cut-request"; readonly at: number }
+  /** Of the request no more than so many bytes go on until then. */
+  | { readonly kind: "hold-request"; readonly at: number; readonly until: Promise<void> }
+  | { readonly kind: "flip-request"; readonly at: number }
   /** The answer claims another length. */
   | { readonly kind: "length"; readonly by: number }
   | { readonly kind: "flip"; readonly at: number }
@@ -23,6 +32,10 @@ export interface Passed {
   readonly path: string;
   readonly authorization: string | undefined;
   readonly range: string | undefined;
+  /** Of the request. */
+  readonly length: string | undefined;
+  /** Of the request's body that went on. */
+  bytes: number;
 }
 
 /** A registry seen through a connection that spoils some requests. */
@@ -34,15 +47,25 @@ export interface FaultProxy {
 }
 
 export async function faultProxy(upstream: number): Promise<FaultProxy> {
-  const proxy: { host: string; passed: Passed[]; fault: FaultProxy["fault"]; stop: FaultProxy["stop"] } = {
-    ...{ host: "", passed: [], fault: () => undefined, stop: async () => undefined },
+  const proxy: { -readonly [Name in keyof FaultProxy]: FaultProxy[Name] } = {
+    ...{
+      host: "",
+      passed: [],
+      fault: () => undefined,
+
+      stop: async () => undefined,
+    },
   };
   const server = createServer((request, response) => {
     const passed: Passed = {
       ...{ method: request.method ?? "", path: request.url ?? "" },
       ...{ authorization: request.headers.authorization, range: request.headers.range },
+      ...{ length: request.headers["content-length"], bytes: 0 },
     };
     proxy.passed.push(passed);
+    request.on("data", (chunk: Buffer) => {
+      passed.bytes += chunk.length;
+    });
     forward(request, response, upstream, proxy.fault(passed));
   });
   server.listen(0, "127.0.0.1");
@@ -75,6 +98,10 @@ function forward(
     void spoil(answer, response, fault);
   });
   onward.on("error", () => response.destroy());
+  if (fault?.kind === "flip-request" || fault?.kind === "hold-request") {
+    void spoilRequest(request, onward, fault);
+    return;
+  }
   if (fault?.kind !== "cut-request") {
     request.pipe(onward);
     return;
@@ -92,6 +119,28 @@ function forward(
     }, 100);
   });
   request.on("end", () => onward.end());
+}
+
+async function spoilRequest(
+  request: IncomingMessage,
+  onward: ClientRequest,
+  fault: Extract<Fault, { kind: "flip-request" | "hold-request" }>,
+): Promise<void> {
+  let seen = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      const at = fault.at - seen;
+      if (0 <= at && at < chunk.length) {
+        if (fault.kind === "hold-request") await fault.until;
+        else chunk[at] = (chunk[at] ?? 0) ^ 1;
+      }
+      seen += chunk.length;
+      onward.write(chunk);
+    }
+    onward.end();
+  } catch {
+    onward.destroy();
+  }
 }
 
 async function spoil(

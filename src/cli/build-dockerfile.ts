@@ -41,8 +41,8 @@ export async function buildOneDockerfile(
     return 0;
   }
   const names = flags.tag.length > 0 ? flags.tag : [`${chosen.name}:latest`];
-  const { push, layerWritten } = await pushFor(outputs, flags.tag, options.store, context);
-  const told = layerWritten === undefined ? options : { ...options, layerWritten };
+  const { push, layers } = await pushFor(outputs, flags.tag, options.store, context);
+  const told = layers === undefined ? options : { ...options, layers };
   const forms = wanted.map(({ form }) => form);
   const make = () => buildDockerfileForms(told, forms);
   const built = await (push === undefined ? make() : push.during(make));

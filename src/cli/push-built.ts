@@ -1,4 +1,4 @@
-import type { Descriptor } from "../image/index.ts";
+import type { LayerListener } from "../build/index.ts";
 import { WhittleError, type Work } from "../io/index.ts";
 import type { BuiltImage } from "../project/index.ts";
 import { openClient, RepositoryPush, remoteReference } from "../registry/index.ts";
@@ -33,14 +33,22 @@ export class BuildPush {
     }
   }
 
-  /** Sends a layer ahead of its image. Its failure is told when the image is pushed. */
-  layer(layer: Descriptor, names: readonly string[]): void {
-    for (const name of names) {
-      const { registry, repository } = remoteReference(name);
-      this.#repository(registry, repository)
-        .then((push) => push.ensure(layer))
-        .catch(() => undefined);
-    }
+  /**
+   * What sends layers ahead of their image: while they are written, or else as soon as they are. A failure is told when
+   * the image is pushed.
+   */
+  layers(names: readonly string[]): LayerListener {
+    const each = (act: (push: RepositoryPush) => void | Promise<void>): void => {
+      const places = names.map((name) => {
+        const { registry, repository } = remoteReference(name);
+        return this.#repository(registry, repository);
+      });
+      for (const place of new Set(places)) place.then(act).catch(() => undefined);
+    };
+    return {
+      grows: (file, written) => each((push) => push.ahead(file, written)),
+      written: (layer) => each((push) => push.ensure(layer)),
+    };
   }
 
   /**
@@ -69,7 +77,7 @@ export class BuildPush {
 }
 
 /**
- * The push that some of the outputs want, if any does, and what is to be told of each layer. Layers go ahead where
+ * The push that some of the outputs want, if any does, and what hears of each layer. Layers go ahead where
  * every output has the image in the same form: else nobody knows yet which of them are to be pushed.
  */
 export function pushOf(
@@ -77,7 +85,7 @@ export function pushOf(
   tags: readonly string[],
   store: Store,
   context: VerbContext,
-): { readonly push?: BuildPush; readonly layerWritten?: (layer: Descriptor) => void } {
+): { readonly push?: BuildPush; readonly layers?: LayerListener } {
   const pushed = outputs.filter((output) => output.push);
   if (pushed.length === 0) return {};
   const names = pushed.flatMap((output) => [...tags, ...output.names]);
@@ -92,5 +100,5 @@ export function pushOf(
   for (const name of names) remoteReference(name);
   const push = new BuildPush(tags, store, context);
   if (outputs.some(({ form }) => Object.keys(form).length > 0)) return { push };
-  return { push, layerWritten: (layer) => push.layer(layer, [...new Set(names)]) };
+  return { push, layers: push.layers(names) };
 }

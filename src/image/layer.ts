@@ -40,6 +40,8 @@ export interface WriteLayerOptions {
   readonly keepPlain?: boolean;
   /** Write it as Windows takes layers apart; what the layer itself has is of this time, in seconds. */
   readonly windows?: { readonly mtime: number };
+  /** Told of the file that the layer grows in, where the sink has one. */
+  readonly growing?: ((file: string) => void) | undefined;
   readonly work: Work;
 }
 
@@ -95,7 +97,9 @@ export async function writeLayer(
     }
   }
   try {
-    const { digest, size } = await sink.add(compressed(tar(), compression, options));
+    const { digest, size } = await sink.add(compressed(tar(), compression, options), {
+      growing: options.growing,
+    });
     const plain = isPlain ? digest : (await kept?.end())?.digest;
     const diffId: Digest = plain ?? `sha256:${hash?.digest("hex")}`;
     progress({ kind: "done", id, outcome: "done" });

@@ -118,10 +118,17 @@ export interface BlobSink {
   /**
    * Takes a stream in and answers with what it was. With `expected`, a mismatch is an error and nothing stays.
    * A blob that is there already is not written again.
+   *
+   * @param expected - `growing`: told of the file that the bytes are appended to, where there is one; it has that name
+   *   until it is whole or given up
    */
   add(
     stream: AsyncIterable<Uint8Array>,
-    expected?: { readonly digest?: Digest; readonly size?: number },
+    expected?: {
+      readonly digest?: Digest;
+      readonly size?: number;
+      readonly growing?: ((file: string) => void) | undefined;
+    },
   ): Promise<{ readonly digest: Digest; readonly size: number }>;
 }
 

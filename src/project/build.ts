@@ -3,6 +3,7 @@ import {
   type ImageRecord,
   indexStep,
   type Json,
+  type LayerListener,
   type LayerThread,
   type SimulationRecord,
   type Solver,
@@ -57,8 +58,8 @@ export interface BuildOptions extends Work, BuildCaches {
   readonly noCache?: boolean;
   /** Ask the archive for news even when it was asked a short time ago. */
   readonly pull?: boolean;
-  /** Is told of each layer that is written, as soon as the store has it. */
-  readonly layerWritten?: (layer: Descriptor) => void;
+  /** Hears of layers while they are written. */
+  readonly layers?: LayerListener;
   /** Take exactly what `whittle.lock` records. */
   readonly locked?: boolean;
   /** Whether `whittle.lock` is written; by default it is. */

@@ -1,6 +1,5 @@
-import type { FailedRun, ResourceLimit } from "../build/index.ts";
+import type { FailedRun, LayerListener, ResourceLimit } from "../build/index.ts";
 import type { Entitlement, ImageForm, PlanWarning } from "../dockerfile/index.ts";
-import type { Descriptor } from "../image/index.ts";
 import type { Environment, Work } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
 import type { AgentSource } from "./agents.ts";
@@ -60,8 +59,8 @@ export interface DockerfileOptions extends Work, BuildCaches {
   readonly noCache?: boolean;
   /** Stages whose steps are run again, by name or number. */
   readonly noCacheFilter?: readonly string[];
-  /** Is told of each layer that is written, as soon as the store has it. */
-  readonly layerWritten?: (layer: Descriptor) => void;
+  /** Hears of layers while they are written. */
+  readonly layers?: LayerListener;
   /** How the image is written (default: gzip, OCI media types). */
   readonly form?: ImageForm;
   /** What an earlier build recorded: the same bases and files are taken, or the build fails. */

@@ -1,5 +1,7 @@
 import { join } from "node:path";
 import {
+  heard,
+  type LayerListener,
   type LayerThread,
   type LayerWriter,
   layerThread,
@@ -7,7 +9,6 @@ import {
   Solver,
   standardExecutors,
 } from "../build/index.ts";
-import type { Descriptor } from "../image/index.ts";
 import { cacheDirectory, deflatedBlocks, type Environment, type Work } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
 import { type ImportedCache, outcomeCache } from "./outcomes.ts";
@@ -17,8 +18,8 @@ export interface SolverHome extends Work {
   readonly store: Store;
   readonly environment: Environment;
   readonly noCache?: boolean;
-  /** Is told of each layer that is written, as soon as the store has it; not of those that it had. */
-  readonly layerWritten?: (layer: Descriptor) => void;
+  /** Hears of layers while they are written. */
+  readonly layers?: LayerListener;
 }
 
 /** The solver of a build: all executors over its store, with what earlier builds left in the cache. */
@@ -27,14 +28,11 @@ export function solverFor(
   imported: readonly ImportedCache[] = [],
   writeLayer: LayerWriter = writerFor(options),
 ): Solver {
-  const { layerWritten } = options;
-  const writer: LayerWriter = async (...layer) => {
-    const written = await writeLayer(...layer);
-    layerWritten?.(written.descriptor);
-    return written;
-  };
+  const { layers } = options;
+  const writer: LayerWriter = (from, compression, work, windows) =>
+    heard(layers, (growing) => writeLayer(from, compression, work, windows, growing));
   return new Solver({
-    executors: standardExecutors(options.store, cacheDirectory(options.environment), writer),
+    executors: standardExecutors(options.store, cacheDirectory(options.environment), writer, layers),
     cache: outcomeCache(options.store, imported),
     progress: options.progress,
     signal: options.signal,

@@ -9,6 +9,7 @@ import {
   readManifest,
 } from "../image/index.ts";
 import { canonicalJson, readContent, sha256, type Work } from "../io/index.ts";
+import { uploadAhead } from "./ahead.ts";
 import { Repository, referrersTag } from "./repository.ts";
 import type { Session } from "./session.ts";
 import { type Pushed, uploadBlob } from "./upload.ts";
@@ -67,8 +68,34 @@ export class RepositoryPush {
     if (known !== undefined) return known;
     const isDocument = isIndexType(item.mediaType) || isManifestType(item.mediaType);
     const made = isDocument ? this.#document(item) : this.#blob(item);
-    this.#pending.set(item.digest, made);
+    this.#remember(item.digest, made);
     return made;
+  }
+
+  /**
+   * Pushes a blob while it is being written, as far as that goes; an image that names it later waits for this.
+   *
+   * @param file - where it grows
+   * @param written - what it comes to, once the source has it; rejected when it comes to nothing
+   */
+  ahead(file: string, written: Promise<Descriptor>): void {
+    const { session, repository, work } = this.#target;
+    const twice = new AbortController();
+    const signal = AbortSignal.any([work.signal, twice.signal]);
+    const sent = uploadAhead({ session, repository, file, written, work: { ...work, signal } });
+    written.then(
+      (blob) => {
+        if (this.#pending.has(blob.digest)) twice.abort();
+        else this.#remember(blob.digest, this.#ended(sent, blob));
+      },
+      () => undefined,
+    );
+  }
+
+  async #ended(sent: Promise<Pushed | undefined>, blob: Descriptor): Promise<void> {
+    const pushed = await sent;
+    if (pushed === undefined) await this.#blob(blob);
+    else this.#counts[pushed] += 1;
   }
 
   /** Pushes an image and gives it its tag. Throws as {@link pushImage}. */
@@ -78,6 +105,12 @@ export class RepositoryPush {
     else await this.#send(descriptor, named);
     for (const item of referrers) await this.ensure(item);
     return { descriptor, counts: { ...this.#counts } };
+  }
+
+  /** What fails is told to whoever waits for it, and may be before anybody does. */
+  #remember(digest: string, pushed: Promise<void>): void {
+    this.#pending.set(digest, pushed);
+    pushed.catch(() => undefined);
   }
 
   async #blob(item: Descriptor): Promise<void> {

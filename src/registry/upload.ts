@@ -20,8 +20,8 @@ export interface Upload {
   readonly work: Work;
 }
 
-// A small blob travels in one request, which is made again when it fails.
-const monolithic = 1024 * 1024;
+/** Bytes up to which a blob travels in one request, which is made again when it fails. */
+export const monolithic = 1024 * 1024;
 
 /**
  * Makes sure that a repository has a blob: by asking, by mounting it from another repository, by sending it. A broken
@@ -35,11 +35,7 @@ export async function uploadBlob(upload: Upload): Promise<Pushed> {
   const scopes = pushing(upload);
   const doing = `push the blob ${digest} to ${session.host}/${repository}`;
   const common = { scopes, doing, signal: work.signal };
-  const found = await session.request({
-    ...{ ...common, method: "HEAD", path: `${repository}/blobs/${digest}`, expected: [200, 404] },
-  });
-  await found.answer.body.dump();
-  if (found.answer.statusCode === 200) return "there";
+  if (await hasBlob(upload)) return "there";
   const mount = from === undefined ? "" : `?mount=${digest}&from=${encodeURIComponent(from)}`;
   const begun = await session.request({
     ...{ ...common, method: "POST", path: `${repository}/blobs/uploads/${mount}`, expected: [201, 202] },
@@ -51,7 +47,19 @@ export async function uploadBlob(upload: Upload): Promise<Pushed> {
   return "uploaded";
 }
 
-function pushing({ repository, from }: Upload): readonly string[] {
+/** Whether a repository has a blob. */
+export async function hasBlob(upload: Omit<Upload, "content">): Promise<boolean> {
+  const { session, repository, descriptor, work } = upload;
+  const { answer } = await session.request({
+    ...{ method: "HEAD", path: `${repository}/blobs/${descriptor.digest}`, expected: [200, 404] },
+    ...{ scopes: pushing(upload), signal: work.signal },
+    doing: `push the blob ${descriptor.digest} to ${session.host}/${repository}`,
+  });
+  await answer.body.dump();
+  return answer.statusCode === 200;
+}
+
+function pushing({ repository, from }: Omit<Upload, "content">): readonly string[] {
   const own = `repository:${repository}:pull,push`;
   return from === undefined || from === repository ? [own] : [own, `repository:${from}:pull`];
 }
@@ -170,7 +178,8 @@ async function resumption(
   return { location: locationOf(begun.answer, begun.address, doing), at: 0 };
 }
 
-function finished(location: string, { digest }: Descriptor): string {
+/** The address that closes an upload (`PUT`). */
+export function finished(location: string, { digest }: Descriptor): string {
   const url = new URL(location);
   url.searchParams.set("digest", digest);
   return url.href;

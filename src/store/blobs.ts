@@ -105,7 +105,7 @@ export class BlobDirectory implements BlobSink, BlobSource {
 
   async add(
     stream: AsyncIterable<Uint8Array>,
-    expected: { readonly digest?: Digest; readonly size?: number } = {},
+    { growing, ...expected }: NonNullable<Parameters<BlobSink["add"]>[1]> = {},
   ): Promise<{ readonly digest: Digest; readonly size: number }> {
     const { digest } = expected;
     if (digest !== undefined) {
@@ -117,7 +117,7 @@ export class BlobDirectory implements BlobSink, BlobSource {
     }
     const what = digest === undefined ? "the blob" : `the blob ${digest}`;
     try {
-      return await this.#write(verified(stream, { what, ...expected }), digest);
+      return await this.#write(verified(stream, { what, ...expected }), digest, growing);
     } catch (error) {
       throw explainSystemError(error, `write a blob to ${this.#blobs}`);
     }
@@ -172,9 +172,11 @@ export class BlobDirectory implements BlobSink, BlobSource {
   async #write(
     stream: AsyncIterable<Uint8Array>,
     expected: Digest | undefined,
+    growing: ((file: string) => void) | undefined,
   ): Promise<{ digest: Digest; size: number }> {
     const [file, path] = await this.#openTemporary();
     const writer = new WriteBehind(file);
+    growing?.(path);
     let open = true;
     const close = (): void => {
       open = false;

@@ -46,7 +46,7 @@ export class DiskStore implements Store {
 
   add(
     stream: AsyncIterable<Uint8Array>,
-    expected?: { readonly digest?: Digest; readonly size?: number },
+    expected?: Parameters<BlobDirectory["add"]>[1],
   ): Promise<{ readonly digest: Digest; readonly size: number }> {
     return this.#blobs.add(stream, expected);
   }

@@ -87,6 +87,24 @@ describe("blobs", () => {
     expect(await store.content(sha256("other"))).toBeUndefined();
   });
 
+  it("grow in a file that is told of, and gone with its name when they are whole or given up", async () => {
+    const store = await newStore();
+    const told: string[] = [];
+    const growing = (file: string): void => void told.push(file);
+    const seen: string[] = [];
+    async function* stream(text: string): AsyncGenerator<Uint8Array> {
+      yield Buffer.from(text.slice(0, 3));
+      seen.push(readFileSync(told.at(-1) ?? "", "utf8"));
+      yield Buffer.from(text.slice(3));
+    }
+    // The second time it is there already, the third time it is not what was promised.
+    await store.add(stream("hello"), { growing });
+    await store.add(stream("hello"), { growing });
+    await expect(store.add(stream("hello"), { size: 9, growing })).rejects.toThrow();
+    expect(seen).toEqual(["hel", "hel", "hel"]);
+    expect(told.filter((file) => existsSync(file))).toEqual([]);
+  });
+
   it("leave nothing when they are not what was promised", async () => {
     const store = await newStore();
     const wrong = [

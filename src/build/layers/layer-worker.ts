@@ -24,7 +24,10 @@ async function write({ id, entries, compression }: LayerOrder & { kind: "write" 
   };
   try {
     const work = { progress, signal: controller.signal };
-    const layer = await writeLayer(received(entries), store, { compression, deflated, work });
+    const layer = await writeLayer(received(entries), store, {
+      ...{ compression, deflated, work },
+      growing: (file) => tell({ kind: "grows", id, file }),
+    });
     tell({ kind: "written", id, layer });
   } catch {
     // Why is found out by the one who asked: it does the work then.

@@ -22,6 +22,7 @@ export type LayerOrder =
 
 /** What the thread tells of an order. */
 export type LayerReport =
+  | { readonly kind: "grows"; readonly id: number; readonly file: string }
   | { readonly kind: "bytes"; readonly id: number; readonly bytes: number; readonly totalBytes: number }
   | { readonly kind: "written"; readonly id: number; readonly layer: LayerRecord }
   /** Why is not said: whoever asked does the work, and finds out. */

@@ -34,8 +34,8 @@ export function layerThread(data: LayerThreadData, here: LayerWriter): LayerThre
     expectSeveral: () => {
       several = true;
     },
-    async write(from, compression, work, windows) {
-      if (!several || windows !== undefined) return here(from, compression, work, windows);
+    async write(from, compression, work, windows, growing) {
+      if (!several || windows !== undefined) return here(from, compression, work, windows, growing);
       const { layerEntries } = await import("../../image/index.ts");
       const entries = layerEntries(from);
       const size = entries.reduce(
@@ -44,11 +44,11 @@ export function layerThread(data: LayerThreadData, here: LayerWriter): LayerThre
       );
       if (size >= worthIt && (thread?.waiting ?? 0) < mostAtOnce) {
         thread ??= new Thread(data);
-        const layer = await thread.write(entries, compression, work);
+        const layer = await thread.write(entries, compression, work, growing);
         if (layer !== undefined) return layer;
         work.signal.throwIfAborted();
       }
-      return here(from, compression, work);
+      return here(from, compression, work, windows, growing);
     },
     end: async () => thread?.end(),
   };
@@ -56,6 +56,7 @@ export function layerThread(data: LayerThreadData, here: LayerWriter): LayerThre
 
 interface Pending {
   readonly work: Work;
+  readonly growing: ((file: string) => void) | undefined;
   readonly answer: (layer: LayerRecord | undefined) => void;
 }
 
@@ -92,9 +93,12 @@ class Thread {
     entries: readonly (readonly [TreePath, Entry])[],
     compression: Compression,
     work: Work,
+    growing?: (file: string) => void,
   ): Promise<LayerRecord | undefined> {
     const id = this.#last++;
-    const written = new Promise<LayerRecord | undefined>((answer) => this.#pending.set(id, { work, answer }));
+    const written = new Promise<LayerRecord | undefined>((answer) =>
+      this.#pending.set(id, { work, growing, answer }),
+    );
     const stop = (): void => this.#tell({ kind: "end" });
     work.signal.addEventListener("abort", stop, { once: true });
     try {
@@ -119,7 +123,8 @@ class Thread {
 
   #hear(report: LayerReport): void {
     const pending = this.#pending.get(report.id);
-    if (report.kind === "bytes") pending?.work.progress({ ...report, id: "layer" });
+    if (report.kind === "grows") pending?.growing?.(report.file);
+    else if (report.kind === "bytes") pending?.work.progress({ ...report, id: "layer" });
     else pending?.answer(report.kind === "written" ? report.layer : undefined);
   }
 }

@@ -12,13 +12,15 @@ export type LayerWriter = (
   work: Work,
   /** As Windows takes layers apart; what the layer itself has is of this time. */
   windows?: { readonly mtime: number },
+  /** Told of the file that the layer grows in. */
+  growing?: (file: string) => void,
 ) => Promise<LayerRecord>;
 
 /** Writes layers in this thread. Deflated files of packages are taken from and put into `deflated`. */
 export function layerWriter(sink: BlobSink, deflated: DeflatedBlocks): LayerWriter {
-  return async (from, compression, work, windows) => {
+  return async (from, compression, work, windows, growing) => {
     const { writeLayer } = await import("../../image/index.ts");
     const form = windows === undefined ? {} : { windows };
-    return writeLayer(from, sink, { compression, deflated, work, ...form });
+    return writeLayer(from, sink, { compression, deflated, work, growing, ...form });
   };
 }

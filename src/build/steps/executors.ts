@@ -1,6 +1,6 @@
 import type { BlobSink, BlobSource } from "../../image/index.ts";
 import type { Executor } from "../executor.ts";
-import type { LayerWriter } from "../layers/index.ts";
+import type { LayerListener, LayerWriter } from "../layers/index.ts";
 import { archiveExecutor } from "./archive.ts";
 import { archiveTreeExecutor } from "./archive-tree.ts";
 import { assembleExecutor } from "./assemble.ts";
@@ -29,11 +29,13 @@ import { workdirExecutor } from "./workdir.ts";
  *
  * @param cacheDirectory - where what packages and addresses come to is kept for other stores
  * @param writeLayer - writes layers into `blobs`
+ * @param listener - hears of layers that are written in another way
  */
 export function standardExecutors(
   blobs: BlobSink & BlobSource,
   cacheDirectory: string,
   writeLayer: LayerWriter,
+  listener?: LayerListener,
 ): Executor[] {
   return [
     archiveExecutor,
@@ -56,7 +58,7 @@ export function standardExecutors(
     workdirExecutor,
     copyExecutor,
     gitExecutor,
-    runExecutor(blobs),
+    runExecutor(blobs, listener),
     ...httpExecutors(blobs, cacheDirectory),
     recompressExecutor(blobs),
     assembleExecutor(blobs),

@@ -4,6 +4,7 @@ import type { BuildStepResult } from "../../sandbox/index.ts";
 import { apply, type Changes, type TreePath, treePath } from "../../tree/index.ts";
 import { type Executor, type ExecutorContext, type Input, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
+import { heard, type LayerListener } from "../layers/index.ts";
 import { changesLeft } from "../run/left.ts";
 import { linkedNames, withLinkedNames } from "../run/linked.ts";
 import type { RunLocal, RunParameters } from "../run/parameters.ts";
@@ -40,7 +41,7 @@ type RunRecord = {
  * Its outcome is what the command changed, kept as a tar in the store. Where nothing but a layer
  * of that is wanted, the layer is compressed in the same pass.
  */
-export function runExecutor(blobs: BlobSink & BlobSource): Executor {
+export function runExecutor(blobs: BlobSink & BlobSource, listener?: LayerListener): Executor {
   return {
     kind: "run",
     version: 2,
@@ -54,11 +55,14 @@ export function runExecutor(blobs: BlobSink & BlobSource): Executor {
         const result = await running.end();
         const changes = await running.changes(result);
         const wanted = wantedLayer(context.dependents);
-        const layer = await writeLayer(changes, blobs, {
-          compression: wanted?.compression ?? { type: "none" },
-          keepPlain: wanted !== undefined && wanted.compression.type !== "none",
-          work: { progress: noProgress, signal: context.signal },
-        });
+        const write = (growing?: (file: string) => void) =>
+          writeLayer(changes, blobs, {
+            compression: wanted?.compression ?? { type: "none" },
+            keepPlain: wanted !== undefined && wanted.compression.type !== "none",
+            work: { progress: noProgress, signal: context.signal },
+            growing,
+          });
+        const layer = await (wanted === undefined ? write() : heard(listener, write));
         const tar = { digest: layer.diffId, size: layer.unpackedSize };
         const linked = linkedNames(result.left.tree, changes.added);
         const record: RunRecord = { tar, ...(linked.length === 0 ? {} : { linked }) };

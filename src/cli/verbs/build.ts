@@ -63,8 +63,8 @@ async function buildRecipe(
     return 0;
   }
   const { input: _, ...given } = dockerfileOptions(flags, context.currentDirectory, context.environment);
-  const { push, layerWritten } = await pushFor(outputs, flags.tag, options.store, context);
-  const told = layerWritten === undefined ? {} : { layerWritten };
+  const { push, layers } = await pushFor(outputs, flags.tag, options.store, context);
+  const told = layers === undefined ? {} : { layers };
   const make = () => buildProject(project, { ...options, ...told, dockerfile: given });
   const built = await (push === undefined ? make() : push.during(make));
   const deliveries = built.map((image) => ({
