@@ -5,6 +5,7 @@ import type { Evidence, How, Need } from "./need.ts";
 import { type NginxBuild, nginxBuild, nginxPath, readNginxBuild } from "./nginx-build.ts";
 import { type Place, placesOf } from "./nginx-directives.ts";
 import { allDirectives, type Directive, parseNginx } from "./nginx-syntax.ts";
+import { perContent } from "./per-content.ts";
 import { perTree } from "./per-tree.ts";
 
 const longest = 4 * 1024 * 1024;
@@ -168,9 +169,11 @@ async function readConfiguration(tree: Tree, main: TreePath): Promise<Configurat
 async function readFile(tree: Tree, path: TreePath): Promise<ConfigurationFile | undefined> {
   const entry = tree.get(path);
   if (entry?.type !== "file" || entry.content.size > longest) return undefined;
-  const directives = parseNginx(await readText(entry.content, longest));
+  const directives = await directivesOf(entry.content);
   return directives === undefined ? undefined : { path, directives };
 }
+
+const directivesOf = perContent(async (content) => parseNginx(await readText(content, longest)));
 
 const allConfigurationFiles = perTree(async (tree): Promise<ReadonlySet<TreePath>> => {
   const paths = new Set<TreePath>();

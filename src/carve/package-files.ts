@@ -1,6 +1,7 @@
 import { readText } from "../io/index.ts";
 import type { TreePath } from "../tree/index.ts";
 import type { Evidence, How, Need } from "./need.ts";
+import { perContent } from "./per-content.ts";
 
 const statusDirectory = "/var/lib/dpkg/status.d";
 const licences = "/usr/share/common-licenses";
@@ -24,7 +25,7 @@ export function packageFilesEvidence(): Evidence {
       if (entry.origin?.kind === "package") yield* needsOfPackage(entry.origin.name);
       if (entry.type === "file" && /^\/usr\/share\/doc\/[^/]+\/copyright$/.test(path)) {
         const name = path.split("/")[4] ?? "";
-        for (const licence of referredLicences(await readText(entry.content, longestCopyright))) {
+        for (const licence of await licencesOf(entry.content)) {
           yield optional(`${licences}/${licence}`, { kind: "package", package: name, what: "licence text" });
         }
       }
@@ -38,6 +39,8 @@ function* needsOfPackage(name: string): Generator<Need, void, undefined> {
   yield optional(`${statusDirectory}/${name}`, how("status"));
   yield optional(`${statusDirectory}/${name}.md5sums`, how("status"));
 }
+
+const licencesOf = perContent(async (content) => referredLicences(await readText(content, longestCopyright)));
 
 /** The names that a copyright file refers to below `/usr/share/common-licenses`, in byte order. */
 export function referredLicences(text: string): string[] {

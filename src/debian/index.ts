@@ -16,6 +16,7 @@ export { type Derived, derived } from "./derived.ts";
 export type { EffectNeed } from "./effect.ts";
 export { packageEffects } from "./effects.ts";
 export type { HttpOptions } from "./http.ts";
+export { keepTree, recallTree } from "./kept-tree.ts";
 export { chooseMirrors } from "./mirrors.ts";
 export type { DebianPackage } from "./open-package.ts";
 export { openPackage, openUnpacked } from "./open-package.ts";

@@ -83,7 +83,8 @@ export function openUnpacked(record: PackageRecord, cacheDirectory: string): Deb
   return table === undefined ? undefined : new Unpacked(table, unpacked, record);
 }
 
-function unpackedPath({ sha256 }: PackageRecord, cacheDirectory: string): string {
+/** Where a package is, or would be, unpacked to. */
+export function unpackedPath({ sha256 }: PackageRecord, cacheDirectory: string): string {
   return join(cacheDirectory, "debian", "unpacked", sha256.slice(0, 2), `${sha256}.unpacked`);
 }
 

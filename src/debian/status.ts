@@ -32,7 +32,7 @@ export async function statusEntries(
 }
 
 /** Where the control paragraphs of packages go, in their order; the sums go beside, with `.md5sums` behind. */
-export function statusPaths(packages: readonly DebianPackage[]): TreePath[] {
+export function statusPaths(packages: readonly Pick<DebianPackage, "name" | "architecture">[]): TreePath[] {
   const names = new Set<string>();
   return packages.map((one) => {
     // Several architectures of one package may be there together.

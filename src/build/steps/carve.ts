@@ -94,12 +94,13 @@ async function carveInputs(
   const { carve, standardEvidence } = await import("../../carve/index.ts");
   const parameters = step.parameters as CarveParameters;
   const simulation = inputs["simulation"]?.record as unknown as SimulationRootsRecord | undefined;
-  const { tree, packages, memory } = await inputOf(inputs, "packages").value<PackagesValue>();
+  const packages = await inputOf(inputs, "packages").value<PackagesValue>();
+  const { tree } = packages;
   const surface = await inputOf(inputs, "surface").value<Surface>();
   const roots = [...(parameters.roots as unknown as Root[]), ...(simulation?.roots ?? [])];
   const { withLoaderCache } = await import("../../elf/index.ts");
   return computing(signal, async () => {
-    const known = await recallFiles(tree, memory);
+    const known = await recallFiles(packages);
     const configured = await withLoaderCache(tree, surface.tree);
     const carved = await carve(configured, roots, standardEvidence(), {
       surface,
@@ -117,10 +118,10 @@ interface KnownFiles {
   keep(tree: Tree): Promise<void>;
 }
 
-async function recallFiles(tree: Tree, memory: PackagesValue["memory"]): Promise<KnownFiles> {
+async function recallFiles({ tree, memory }: PackagesValue): Promise<KnownFiles> {
   const { elfFactsOf, elfFactsVersion, recallElfFacts } = await import("../../elf/index.ts");
   const place = memory(`elf-facts-v${elfFactsVersion}`);
-  const before = recallElfFacts(tree, place.value);
+  const before = recallElfFacts(tree, place.get());
   return {
     async keep(carved) {
       const facts = await elfFactsOf(carved, before);

@@ -25,7 +25,9 @@ import type { TreeValue } from "./tree-value.ts";
 
 /** Unpacked packages with what their maintainer scripts would have done. */
 export interface PackagesValue extends TreeValue {
-  readonly packages: readonly DebianPackage[];
+  readonly packages: readonly PackageRecord[];
+  /** Opens some of them. */
+  readonly open: (chosen: readonly PackageRecord[]) => Promise<DebianPackage[]>;
   /**
    * Where what follows from these packages is remembered: under this key, which stands for them.
    *
@@ -37,7 +39,7 @@ export interface PackagesValue extends TreeValue {
 /** Something that follows from chosen packages, in the cache directory. */
 export interface PackagesMemory {
   /** As JSON gives it back; nothing when it is not known or damaged. */
-  readonly value: unknown;
+  get(): unknown;
   set(value: unknown): Promise<void>;
 }
 
@@ -66,32 +68,47 @@ export function packagesStep(
 /** Unpacking is put off until somebody looks into the tree: its key says already what it will be. */
 export const packagesExecutor: Executor = {
   kind: "debian-packages",
+  // Raised as well when unpacking or an effect comes to something else: trees are remembered under it.
   version: 1,
   cached: false,
   run: async (_step, _inputs, { key }) => ({ digest: key, record: null }),
   async load(step, _outcome, inputs, context): Promise<PackagesValue> {
-    const { derived, packageEffects, statusPaths, unpack } = await import("../../debian/index.ts");
-    const resolutionInput = inputOf(inputs, "resolution");
-    const resolution = resolutionInput.record as unknown as Resolution;
-    const archiveInput = inputOf(inputs, "archive");
-    const { cacheDirectory } = archiveOptions(archiveInput.step);
-    const archive = await archiveInput.value<Archive>();
-    const packages = await openPackages(resolution.packages, archive, cacheDirectory, context);
+    const resolution = inputOf(inputs, "resolution");
+    const { packages } = resolution.record as unknown as Resolution;
+    const archive = inputOf(inputs, "archive");
+    const { cacheDirectory } = archiveOptions(archive.step);
+    const open: PackagesValue["open"] = async (chosen) =>
+      openPackages(chosen, await archive.value<Archive>(), cacheDirectory, context);
+    const { derived, keepTree, packageEffects, recallTree, statusPaths, unpack } = await import(
+      "../../debian/index.ts"
+    );
     const memory = (kind: string): PackagesMemory => {
       const values = derived(cacheDirectory, kind);
       return {
-        value: values.get(resolutionInput.digest),
-        set: (value) => values.set(resolutionInput.digest, value),
+        get: () => values.get(resolution.digest),
+        set: (value) => values.set(resolution.digest, value),
       };
     };
     const { accounts, carved } = step.parameters as unknown as PackagesParameters;
-    return computing(context.signal, async () => {
-      const unpacked = packages.length === 0 ? Tree.empty : await unpack(packages, context);
-      const effects = await packageEffects(unpacked, packages);
+    const completed = async (tree: Tree): Promise<PackagesValue> => {
       const recorded = carved
-        ? withRecordPlaces(effects.tree, packages, statusPaths(packages))
-        : await withRecords(effects.tree, packages);
-      return { tree: await addAccounts(recorded, accounts), packages, memory };
+        ? withRecordPlaces(tree, packages, statusPaths(packages))
+        : await withRecords(tree, await open(packages));
+      return { tree: await addAccounts(recorded, accounts), packages, open, memory };
+    };
+    if (packages.length === 0) return completed(Tree.empty);
+    const place = memory(`packages-tree-v${packagesExecutor.version}`);
+    const known = await computing(context.signal, async () => {
+      const tree = recallTree(place.get(), packages, cacheDirectory);
+      return tree === undefined ? undefined : completed(tree);
+    });
+    if (known !== undefined) return known;
+    const opened = await open(packages);
+    return computing(context.signal, async () => {
+      const { tree } = await packageEffects(await unpack(opened, context), opened);
+      const kept = await keepTree(tree, packages, cacheDirectory);
+      if (kept !== undefined) await place.set(kept);
+      return completed(tree);
     });
   },
 };
@@ -134,7 +151,7 @@ const damage: ReadonlySet<ErrorCode> = new Set(["DIGEST_MISMATCH", "ARCHIVE_CORR
 const origin: Origin = { kind: "generated", what: "package records" };
 
 /** The tree with empty files where package records may go, so that a carve can decide which of them are needed. */
-function withRecordPlaces(tree: Tree, packages: readonly DebianPackage[], paths: readonly TreePath[]): Tree {
+function withRecordPlaces(tree: Tree, packages: readonly PackageRecord[], paths: readonly TreePath[]): Tree {
   if (packages.length === 0) return tree;
   const builder = new TreeBuilder();
   for (const path of paths) {
@@ -146,13 +163,10 @@ function withRecordPlaces(tree: Tree, packages: readonly DebianPackage[], paths:
 }
 
 /** The carved tree with the records of those packages that have a place for them in it. */
-export async function withKeptRecords(tree: Tree, packages: readonly DebianPackage[]): Promise<Tree> {
+export async function withKeptRecords(tree: Tree, { packages, open }: PackagesValue): Promise<Tree> {
   const { statusPaths } = await import("../../debian/index.ts");
   const paths = statusPaths(packages);
-  return withRecords(
-    tree,
-    packages.filter((_, index) => tree.has(paths[index] ?? "")),
-  );
+  return withRecords(tree, await open(packages.filter((_, index) => tree.has(paths[index] ?? ""))));
 }
 
 /**
