@@ -15,6 +15,7 @@ export {
   parseDescriptor,
   parseIndex,
   parseManifest,
+  parseManifestOrIndex,
   readConfig,
   readDocument,
   readIndex,

@@ -5,21 +5,30 @@ export type Check = (value: unknown, at: string) => void;
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
+/** What a document may be at most. A value takes some hundred times the room in memory that it has in the text. */
+export interface DocumentLimits {
+  readonly bytes: number;
+  /** Levels of lists and objects in each other. */
+  readonly depth: number;
+  /** Members of lists and objects, at all levels. */
+  readonly values: number;
+}
+
 /**
- * Reads a JSON document from outside, without trusting its size or its nesting.
+ * Reads a JSON document from outside, without trusting its size, its nesting or its number of values.
  *
  * @param what - its name in an error: "the manifest"
  * @throws WhittleError `IMAGE_INVALID`
  */
-export function parseJson(
-  bytes: Uint8Array,
-  what: string,
-  limits: { bytes: number; depth: number },
-): unknown {
+export function parseJson(bytes: Uint8Array, what: string, limits: DocumentLimits): unknown {
   if (bytes.length > limits.bytes) {
     throw unreadable(what, `it has ${bytes.length} bytes, at most ${limits.bytes} are accepted`);
   }
-  if (nesting(bytes) > limits.depth) throw unreadable(what, `it nests deeper than ${limits.depth} levels`);
+  const { depth, values } = shapeOf(bytes);
+  if (depth > limits.depth) throw unreadable(what, `it nests deeper than ${limits.depth} levels`);
+  if (values > limits.values) {
+    throw unreadable(what, `it has ${values} values, at most ${limits.values} are accepted`);
+  }
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)) as unknown;
   } catch (cause) {
@@ -37,10 +46,12 @@ export function checkDocument(value: unknown, what: string, check: Check): void 
   }
 }
 
-/** The depth of brackets and braces outside strings, whether or not they match. */
-function nesting(bytes: Uint8Array): number {
+/** The depth of brackets and braces outside strings, whether or not they match, and at least the number of values. */
+function shapeOf(bytes: Uint8Array): { readonly depth: number; readonly values: number } {
   let depth = 0;
   let deepest = 0;
+  // Every value but the outermost follows a comma or is the first in a list or an object.
+  let values = 0;
   let inString = false;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i];
@@ -48,10 +59,13 @@ function nesting(bytes: Uint8Array): number {
       if (byte === 0x5c) i++;
       else if (byte === 0x22) inString = false;
     } else if (byte === 0x22) inString = true;
-    else if (byte === 0x7b || byte === 0x5b) deepest = Math.max(deepest, ++depth);
-    else if (byte === 0x7d || byte === 0x5d) depth--;
+    else if (byte === 0x2c) values++;
+    else if (byte === 0x7b || byte === 0x5b) {
+      values++;
+      deepest = Math.max(deepest, ++depth);
+    } else if (byte === 0x7d || byte === 0x5d) depth--;
   }
-  return deepest;
+  return { depth: deepest, values };
 }
 
 class Refusal extends Error {}
@@ -127,7 +141,8 @@ export function list(item: Check, least = 0): Check {
 /** An object whose members are all of one kind. */
 export function mapOf(item: Check): Check {
   return (value, at) => {
-    for (const [key, member] of Object.entries(asObject(value, at))) item(member, within(at, key));
+    const object = asObject(value, at);
+    for (const key of Object.keys(object)) item(object[key], within(at, key));
   };
 }
 
@@ -140,11 +155,11 @@ export function members(known: Readonly<Record<string, Check>>, required: readon
   return (value, at) => {
     const object = asObject(value, at);
     for (const key of required) if (object[key] === undefined) refuse(undefined, within(at, key), "it");
-    for (const [key, member] of Object.entries(object)) {
+    for (const key of Object.keys(object)) {
       const usual = spelling.get(key.toLowerCase());
       if (usual === undefined) continue;
       if (usual !== key) refuse(key, within(at, key), `the spelling ${usual}`);
-      known[key]?.(member, within(at, key));
+      known[key]?.(object[key], within(at, key));
     }
   };
 }

@@ -97,7 +97,13 @@ describe("manifests", () => {
     expect(parsed.config).not.toHaveProperty("Cmd");
   });
 
-  it("limits size and nesting", () => {
+  it("limits size, nesting and the number of values", () => {
+    const many = (count: number) => `{"schemaVersion":2,"manifests":[],"x":[${"{},".repeat(count)}""]}`;
+    expect(() => parseIndex(Buffer.from(many(100_000)))).toThrow(/it has 200005 values, at most 200000/);
+    expect(() => parseIndex(Buffer.from(many(99_000)))).not.toThrow();
+    expect(() =>
+      parseIndex(Buffer.from(`{"schemaVersion":2,"manifests":[],"x":"${",".repeat(300_000)}"}`)),
+    ).not.toThrow();
     expect(() => parseManifest(Buffer.alloc(4 * 1024 * 1024 + 1, " "))).toThrow(/at most 4194304/);
     const deep = `${"[".repeat(100)}${"]".repeat(100)}`;
     expect(() => parseIndex(Buffer.from(`{"schemaVersion":2,"manifests":[],"x":${deep}}`))).toThrow(

@@ -2,6 +2,7 @@ import { canonicalJson, readContent, WhittleError } from "../io/index.ts";
 import {
   type Check,
   checkDocument,
+  type DocumentLimits,
   digest,
   exactly,
   flag,
@@ -25,8 +26,11 @@ import {
   mediaTypes,
 } from "./types.ts";
 
-/** What registries accept for a manifest (distribution-spec: 4 MiB at least); configs with long histories fit too. */
-export const documentLimits = { bytes: 4 * 1024 * 1024, depth: 32 } as const;
+/**
+ * What registries accept for a manifest (distribution-spec: 4 MiB at least); configs with long histories fit too. So
+ * many values are descriptors that fill 4 MiB, and not an empty object every three bytes.
+ */
+export const documentLimits = { bytes: 4 * 1024 * 1024, depth: 32, values: 200_000 } as const;
 
 const mediaType = shaped(
   /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/,
@@ -154,11 +158,14 @@ export function parseManifest(
   what = "the manifest",
   options: { readonly bare?: boolean } = {},
 ): Manifest {
-  const value = parseJson(bytes, what, documentLimits);
+  return manifestOf(parseJson(bytes, what, documentLimits), what, options.bare === true);
+}
+
+function manifestOf(value: unknown, what: string, bare: boolean): Manifest {
   checkDocument(value, what, (document, at) => {
     unambiguous(document, ["config", "layers"], ["manifests", "fsLayers"]);
     const docker = (document as Partial<Manifest> | null)?.mediaType === mediaTypes.dockerManifest;
-    (docker || options.bare === true ? bareManifest : ociManifest)(document, at);
+    (docker || bare ? bareManifest : ociManifest)(document, at);
     const { artifactType, config: about } = document as Manifest;
     if (about.mediaType === mediaTypes.empty && artifactType === undefined) {
       refuse(undefined, "artifactType", "a media type beside an empty config");
@@ -171,14 +178,36 @@ export function parseManifest(
 export function parseIndex(
   bytes: Uint8Array,
   what = "the index",
-  limits: { readonly bytes: number; readonly depth: number } = documentLimits,
+  limits: DocumentLimits = documentLimits,
 ): Index {
-  const value = parseJson(bytes, what, limits);
+  return indexOf(parseJson(bytes, what, limits), what);
+}
+
+function indexOf(value: unknown, what: string): Index {
   checkDocument(value, what, (document, at) => {
     unambiguous(document, ["manifests"], ["config", "layers", "fsLayers"]);
     index(document, at);
   });
   return withoutNulls(value) as Index;
+}
+
+/**
+ * Reads what may be a manifest or an index; see {@link parseManifest}.
+ *
+ * @param typeOf - decides what it is, from the media type that it states itself, if it states one
+ */
+export function parseManifestOrIndex(
+  bytes: Uint8Array,
+  what: string,
+  typeOf: (stated: string | undefined) => string,
+): { readonly mediaType: string; readonly document: Manifest | Index } {
+  const value = parseJson(bytes, what, documentLimits);
+  const stated = (value as Partial<Manifest> | null)?.mediaType as unknown;
+  const mediaType = typeOf(typeof stated === "string" ? stated : undefined);
+  return {
+    mediaType,
+    document: isIndexType(mediaType) ? indexOf(value, what) : manifestOf(value, what, true),
+  };
 }
 
 /** Reads an image configuration; members that we do not know stay, so that a changed copy loses nothing. */
@@ -257,13 +286,17 @@ function unambiguous(document: unknown, own: readonly string[], foreign: readonl
   if (found !== undefined) refuse(found, found, `a document with ${own.join(" and ")} only`);
 }
 
-/** Go writes `null` for an absent list or map; here absence has one form. */
-function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNulls);
+/** Go writes `null` for an absent list or map; here absence has one form. Changes the value, which is ours alone. */
+function withoutNulls<T>(value: T): T {
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, member]) => member !== null)
-      .map(([key, member]) => [key, withoutNulls(member)]),
-  );
+  if (Array.isArray(value)) {
+    for (const member of value) withoutNulls(member);
+    return value;
+  }
+  const object = value as Record<string, unknown>;
+  for (const key of Object.keys(object)) {
+    if (object[key] === null) delete object[key];
+    else withoutNulls(object[key]);
+  }
+  return value;
 }

@@ -5,7 +5,7 @@ import { BlobDirectory, type BlobFile } from "./blobs.ts";
 import { type Collected, type CollectOptions, collect } from "./collect.ts";
 import { find } from "./find.ts";
 import { IndexFile } from "./index-file.ts";
-import { Leases } from "./leases.ts";
+import { type Lease, Leases, readLeases } from "./leases.ts";
 import {
   type HeldManifest,
   heldEntry,
@@ -67,8 +67,12 @@ export class DiskStore implements Store {
     return this.#blobs.adopt(path, blob);
   }
 
-  lease(digests: Iterable<Digest>): Promise<void> {
-    return this.#leases.take(digests);
+  lease(digests: Iterable<Digest>, holder?: string): Promise<void> {
+    return this.#leases.take(digests, holder);
+  }
+
+  async leases(): Promise<readonly Lease[]> {
+    return readLeases(this.directory);
   }
 
   async discard(digest: Digest): Promise<boolean> {

@@ -3,6 +3,7 @@ export type { Cache, JsonValue } from "./cache.ts";
 export { openCache, unpackedLayersDirectory } from "./cache.ts";
 export type { Collected, CollectOptions } from "./collect.ts";
 export { chosenPart } from "./layout-image.ts";
+export type { Lease } from "./leases.ts";
 export type { CachePart, Tidied, TidyOptions } from "./machine-cache.ts";
 export { measureMachineCache, tidyMachineCache } from "./machine-cache.ts";
 export type { HeldManifest, NamedImage } from "./names.ts";

@@ -21,7 +21,7 @@ export const containerdNameAnnotation = "io.containerd.image.name";
 export const layoutMarker = { name: "oci-layout", text: '{"imageLayoutVersion":"1.0.0"}' } as const;
 
 // A store with a hundred thousand tags is still read; a bomb is not.
-const indexLimits = { bytes: 64 * 1024 * 1024, depth: 32 };
+const indexLimits = { bytes: 64 * 1024 * 1024, depth: 32, values: 4_000_000 };
 const mostMarkerBytes = 4096;
 
 /**

@@ -63,6 +63,17 @@ describe("a lease", () => {
     expect([...(await leased(store.directory))].sort()).toEqual([...digests].sort());
   });
 
+  it("of each of very many blobs holds, in files of which none grows without end", async () => {
+    const store = await openNew();
+    const digest = (at: number): Digest => `sha256:${String(at).padStart(64, "0")}`;
+    for (let round = 0; round < 5; round++) {
+      await store.lease(Array.from({ length: 30_000 }, (_, at) => digest(round * 30_000 + (at >> 1) * 2)));
+    }
+    expect((await leased(store.directory)).size).toBe(75_000);
+    const files = readdirSync(join(store.directory, "leases")).filter((name) => name !== "lock");
+    expect(files).toHaveLength(2);
+  });
+
   it("that was taken before looking for a blob is right about it, while garbage is collected all the time", async () => {
     const store = await openNew();
     let collecting = true;

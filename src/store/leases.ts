@@ -10,6 +10,17 @@ const lasts = 60 * 60 * 1000;
 const renewedBefore = lasts / 2;
 // A file of so many lines that say nothing any more is written anew.
 const mostIdleLines = 10_000;
+// What is in a file is remembered, to say nothing twice; after so many a process begins another one.
+const mostRemembered = 50_000;
+
+/** That a blob is to stay. */
+export interface Lease {
+  readonly digest: Digest;
+  /** For whom, where that was said. */
+  readonly holder?: string;
+  /** When that was said last, in milliseconds since the epoch. */
+  readonly since: number;
+}
 
 /**
  * Blobs that somebody is about to name, or is being sent: they stay for an hour from when that was last said, whatever
@@ -22,29 +33,40 @@ const mostIdleLines = 10_000;
  */
 export class Leases {
   readonly #directory: string;
-  readonly #file: string;
-  readonly #until = new Map<Digest, number>();
+  #file: string;
+  // Until when, of each `DIGEST` or `DIGEST HOLDER`.
+  readonly #until = new Map<string, number>();
   #lines = 0;
 
   constructor(store: string) {
     this.#directory = leasesDirectory(store);
-    this.#file = join(this.#directory, `${process.pid}-${randomBytes(6).toString("hex")}`);
+    this.#file = this.#newFile();
   }
 
   /** Keeps blobs for an hour from now. Cheap where that was said not long ago. */
-  async take(digests: Iterable<Digest>, now = Date.now()): Promise<void> {
-    const wanted = [...digests].filter((digest) => (this.#until.get(digest) ?? 0) <= now + renewedBefore);
+  async take(digests: Iterable<Digest>, holder?: string, now = Date.now()): Promise<void> {
+    const wanted = [...new Set(digests)]
+      .map((digest) => (holder === undefined ? digest : `${digest} ${holder}`))
+      .filter((lease) => (this.#until.get(lease) ?? 0) <= now + renewedBefore);
     if (wanted.length === 0) return;
-    const text = linesOf(wanted.map((digest) => [digest, now + lasts]));
+    const text = linesOf(wanted.map((lease) => [lease, now + lasts]));
     try {
       await withDirectory(this.#directory, () => appendFileSync(this.#file, text));
       if (isAnybodyAt(lockOf(this.#directory))) await this.#takeInTurn(text);
     } catch (error) {
       throw explainSystemError(error, `write to ${this.#directory}`);
     }
-    for (const digest of wanted) this.#until.set(digest, now + lasts);
+    for (const lease of wanted) this.#until.set(lease, now + lasts);
     this.#lines += wanted.length;
-    if (this.#lines > this.#until.size + mostIdleLines) this.#rewrite(now);
+    if (this.#until.size > mostRemembered) {
+      this.#file = this.#newFile();
+      this.#until.clear();
+      this.#lines = 0;
+    } else if (this.#lines > this.#until.size + mostIdleLines) this.#rewrite(now);
+  }
+
+  #newFile(): string {
+    return join(this.#directory, `${process.pid}-${randomBytes(6).toString("hex")}`);
   }
 
   /** What was written may have gone with a file that is being swept away. */
@@ -53,7 +75,7 @@ export class Leases {
   }
 
   #rewrite(now: number): void {
-    for (const [digest, until] of this.#until) if (until <= now) this.#until.delete(digest);
+    for (const [lease, until] of this.#until) if (until <= now) this.#until.delete(lease);
     const unfinished = `${this.#file}.new`;
     writeFileSync(unfinished, linesOf(this.#until));
     renameSync(unfinished, this.#file);
@@ -73,14 +95,22 @@ function isAnybodyAt(lock: string): boolean {
 
 /** The blobs of a store that are leased now. */
 export async function leased(store: string, now = Date.now()): Promise<Set<Digest>> {
+  const found = (await readLeases(store)).filter(({ since }) => since + lasts > now);
+  return new Set(found.map(({ digest }) => digest));
+}
+
+/** All leases of which there is a line, in the order in which each process took them. */
+export async function readLeases(store: string): Promise<Lease[]> {
   const directory = leasesDirectory(store);
-  const found = new Set<Digest>();
+  const found: Lease[] = [];
   for (const name of await files(directory)) {
     const text = await readFile(join(directory, name), "utf8").catch(textWhenMissing);
     for (const line of text.split("\n")) {
-      const [until, digest = ""] = line.split(" ");
+      const [until, digest = "", holder] = line.split(" ");
       // The last line of a process that was killed may be half of one.
-      if (isDigest(digest) && Number(until) > now) found.add(digest);
+      if (!isDigest(digest) || !/^\d+$/.test(until ?? "")) continue;
+      const since = Number(until) - lasts;
+      found.push({ digest, since, ...(holder === undefined ? {} : { holder }) });
     }
   }
   return found;
@@ -120,8 +150,8 @@ async function files(directory: string): Promise<string[]> {
   return names.filter((name) => /^\d+-[0-9a-f]+$/.test(name)).sort();
 }
 
-function linesOf(leases: Iterable<readonly [Digest, number]>): string {
-  return [...leases].map(([digest, until]) => `${until} ${digest}\n`).join("");
+function linesOf(leases: Iterable<readonly [string, number]>): string {
+  return [...leases].map(([lease, until]) => `${until} ${lease}\n`).join("");
 }
 
 function textWhenMissing(error: unknown): string {

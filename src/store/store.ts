@@ -5,6 +5,7 @@ import type { Collected, CollectOptions } from "./collect.ts";
 import { createStore } from "./create.ts";
 import { DiskStore } from "./disk-store.ts";
 import { isLayout } from "./layout.ts";
+import type { Lease } from "./leases.ts";
 import type { HeldManifest, NamedImage } from "./names.ts";
 import type { Repaired } from "./repair.ts";
 import type { Usage } from "./usage.ts";
@@ -21,8 +22,12 @@ export interface Store extends BlobSink, BlobSource {
   /**
    * Keeps blobs from garbage collection for an hour from now, whatever names them: to be said by who is going to name
    * them or is sending them, before looking whether they are there.
+   *
+   * @param holder - a word that says for whom, to find them by
    */
-  lease(digests: Iterable<Digest>): Promise<void>;
+  lease(digests: Iterable<Digest>, holder?: string): Promise<void>;
+  /** The leases that are known of, those among them that ended lately too. */
+  leases(): Promise<readonly Lease[]>;
   /** Deletes a blob that nothing in the store leads to; answers whether it did. */
   discard(digest: Digest): Promise<boolean>;
   /**

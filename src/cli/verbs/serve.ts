@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { setFlagsFromString } from "node:v8";
 import { explainSystemError, WhittleError } from "../../io/index.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
 
@@ -39,6 +40,9 @@ export const command: VerbModule = {
 };
 
 async function serveStore(flags: Flags, context: VerbContext): Promise<number> {
+  // Nothing that a server is asked lasts. Where much is asked at once the engine would let 130 MB of it lie about before
+  // it clears up; it is no slower with the few that it begins with.
+  setFlagsFromString("--semi-space-growth-factor=1");
   const { serve } = await import("../../registry/index.ts");
   const tls = await certificate(flags);
   const running = await serve(await context.store(), {

@@ -3,16 +3,16 @@ import type { Store } from "../../store/index.ts";
 import { entityTag, isKnown, wantedRange } from "./conditions.ts";
 import type { Downloads } from "./downloads.ts";
 import { answer, bodyOf, type Exchange, requestHeader } from "./exchange.ts";
-import type { Pushes } from "./pushes.ts";
 import { Refused } from "./refused.ts";
 import { digestOf, repositoryOf } from "./route.ts";
+import type { Transfers } from "./transfers.ts";
 import { rangeHeader, type Uploads } from "./uploads.ts";
 
 /** What requests for blobs need of the registry. */
 export interface Parts {
   readonly store: Store;
   readonly uploads: Uploads;
-  readonly pushes: Pushes;
+  readonly transfers: Transfers;
   readonly downloads: Downloads;
 }
 
@@ -21,12 +21,12 @@ export async function sendBlob(
   exchange: Exchange,
   repository: string,
   digest: Digest,
-  { store, pushes, downloads }: Parts,
+  { store, transfers, downloads }: Parts,
 ): Promise<void> {
   const { response, request } = exchange;
   if (await store.has(digest)) {
     // Who only asks whether it is here is going to push a manifest that names it.
-    if (request.method === "HEAD") await pushes.expect(repository, [digest]);
+    if (request.method === "HEAD") await transfers.expect(repository, [digest]);
     else await store.lease([digest]);
   }
   const file = await store.file(digest);
@@ -55,7 +55,7 @@ export async function sendBlob(
     ...(range === undefined ? {} : { "content-range": `bytes ${start}-${end - 1}/${file.size}` }),
   });
   if (request.method === "HEAD") response.end();
-  else await downloads.send(file, range, response);
+  else await transfers.during(repository, () => downloads.send(file, range, response));
 }
 
 /** DELETE of a blob: of one that no manifest needs. */
@@ -69,7 +69,7 @@ export async function deleteBlob(exchange: Exchange, digest: Digest, store: Stor
 export async function beginUpload(
   exchange: Exchange,
   repository: string,
-  { store, uploads, pushes, downloads }: Parts,
+  { store, uploads, transfers, downloads }: Parts,
 ): Promise<void> {
   const { query, user } = exchange;
   const mount = query.get("mount");
@@ -77,7 +77,7 @@ export async function beginUpload(
     const digest = digestOf(mount);
     const from = query.get("from");
     if (from !== null) repositoryOf(from);
-    await pushes.expect(repository, [digest]);
+    await transfers.expect(repository, [digest]);
     if (await store.has(digest)) {
       answer(exchange, 201, created(repository, digest));
       return;
@@ -94,8 +94,8 @@ export async function beginUpload(
     return;
   }
   try {
-    await pushes.expect(repository, [digest]);
-    await uploads.finish(session, owner, bodyOf(exchange), digest);
+    await transfers.expect(repository, [digest]);
+    await transfers.during(repository, () => uploads.finish(session, owner, bodyOf(exchange), digest));
     await downloads.remember(await store.file(digest));
     answer(exchange, 201, created(repository, digest));
   } catch (error) {
@@ -109,12 +109,12 @@ export async function continueUpload(
   exchange: Exchange,
   repository: string,
   session: string,
-  { store, uploads, pushes, downloads }: Parts,
+  { store, uploads, transfers, downloads }: Parts,
 ): Promise<void> {
   const { request, query, user } = exchange;
   const owner = { repository, user };
   uploads.mayBegin(announced(exchange));
-  pushes.goesOn(repository);
+  transfers.goesOn(repository);
   switch (request.method) {
     case "GET":
     case "HEAD":
@@ -122,17 +122,18 @@ export async function continueUpload(
       return;
     case "PATCH": {
       const at = chunkStart(exchange);
-      const size = await whileGoingOn(exchange, repository, pushes, (body) =>
-        uploads.append(session, owner, body, at),
+      const size = await transfers.during(repository, () =>
+        uploads.append(session, owner, bodyOf(exchange), at),
       );
       answer(exchange, 202, underWay(repository, session, size));
       return;
     }
     case "PUT": {
       const digest = digestOf(query.get("digest") ?? "");
-      await pushes.expect(repository, [digest]);
+      await transfers.expect(repository, [digest]);
       const at = chunkStart(exchange);
-      await whileGoingOn(exchange, repository, pushes, async (body) => {
+      await transfers.during(repository, async () => {
+        const body = bodyOf(exchange);
         if (at !== undefined) await uploads.append(session, owner, body, at);
         await uploads.finish(session, owner, at === undefined ? body : nothing(), digest);
       });
@@ -162,21 +163,6 @@ function chunkStart(exchange: Exchange): number | undefined {
     throw new Refused("BLOB_UPLOAD_INVALID", "Content-Range is not START-END of the chunk");
   }
   return Number(first);
-}
-
-/** A body may take hours; what was pushed before it must not be gone then. */
-async function whileGoingOn<T>(
-  exchange: Exchange,
-  repository: string,
-  pushes: Pushes,
-  act: (body: AsyncIterable<Uint8Array>) => Promise<T>,
-): Promise<T> {
-  const beat = setInterval(() => pushes.goesOn(repository), 10 * 60 * 1000);
-  try {
-    return await act(bodyOf(exchange));
-  } finally {
-    clearInterval(beat);
-  }
 }
 
 /** How many bytes a request says that it brings. */

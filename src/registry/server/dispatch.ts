@@ -1,6 +1,7 @@
 import type { Store } from "../../store/index.ts";
 import { beginUpload, continueUpload, deleteBlob, type Parts, sendBlob } from "./blob-requests.ts";
 import { Contents } from "./contents.ts";
+import { Documents } from "./documents.ts";
 import { Downloads } from "./downloads.ts";
 import { answer, answerJson, type Exchange, pageOf } from "./exchange.ts";
 import {
@@ -11,32 +12,33 @@ import {
   takeManifest,
 } from "./manifest-requests.ts";
 import type { Metrics } from "./metrics.ts";
-import { Pushes } from "./pushes.ts";
 import { Refused } from "./refused.ts";
 import type { Route } from "./route.ts";
-import { Turns } from "./turns.ts";
+import { Transfers } from "./transfers.ts";
 import { type UploadLimits, Uploads } from "./uploads.ts";
-
-// A manifest has at most 4 MiB, and an object of it several times that.
-const mostDocuments = 16;
-const mostWaiting = 64;
 
 /** Leads each request to what answers it. */
 export class Dispatch {
   readonly uploads: Uploads;
   readonly #store: Store;
   readonly #contents: Contents;
-  readonly #pushes: Pushes;
+  readonly #transfers: Transfers;
   readonly #downloads = new Downloads();
-  readonly #documents = new Turns(mostDocuments, mostWaiting);
+  readonly #documents = new Documents();
   readonly #metrics: Metrics;
 
   constructor(store: Store, limits: UploadLimits, metrics: Metrics) {
     this.#store = store;
     this.#metrics = metrics;
     this.#contents = new Contents(store);
-    this.#pushes = new Pushes(store);
+    this.#transfers = new Transfers(store);
     this.uploads = new Uploads(store, limits);
+  }
+
+  /** Takes up what the server before this one left, and throws away what nobody went on with. */
+  async restore(): Promise<void> {
+    await this.#transfers.restore();
+    await this.uploads.expire();
   }
 
   /** @throws Refused with what there is to be said to the client */
@@ -74,7 +76,7 @@ export class Dispatch {
 
   get #parts(): Parts & TakeParts {
     return {
-      ...{ store: this.#store, uploads: this.uploads, pushes: this.#pushes },
+      ...{ store: this.#store, uploads: this.uploads, transfers: this.#transfers },
       ...{ downloads: this.#downloads, documents: this.#documents },
     };
   }
@@ -86,7 +88,7 @@ export class Dispatch {
       case "DELETE":
         return deleteManifest(exchange, repository, reference, this.#contents);
       default:
-        return sendManifest(exchange, repository, reference, this.#store, this.#contents);
+        return sendManifest(exchange, repository, reference, this.#parts, this.#contents);
     }
   }
 

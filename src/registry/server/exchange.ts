@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { documentLimits } from "../../image/index.ts";
+import { sweepAfter } from "../sweep.ts";
 import { Refused } from "./refused.ts";
 
 /** One request, and the answer to it. */
@@ -40,29 +40,11 @@ export function requestHeader({ request }: Exchange, name: string): string | und
 }
 
 /** The bytes of a request. Who stops reading them early leaves the connection alive, to carry the refusal. */
-export function bodyOf({ request }: Exchange): AsyncIterable<Uint8Array> {
-  return request.iterator({ destroyOnReturn: false });
-}
-
-/**
- * The whole body of a request for a document.
- *
- * @throws Refused `SIZE_INVALID` above 4 MiB (distribution-spec, "Pushing Manifests")
- */
-export async function documentBody(exchange: Exchange): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  if (Number(requestHeader(exchange, "content-length") ?? 0) > documentLimits.bytes) throw tooLong();
-  for await (const chunk of bodyOf(exchange)) {
-    size += chunk.length;
-    if (size > documentLimits.bytes) throw tooLong();
-    chunks.push(chunk);
+export async function* bodyOf({ request }: Exchange): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
+    yield chunk;
+    sweepAfter(chunk.length);
   }
-  return Buffer.concat(chunks);
-}
-
-function tooLong(): Refused {
-  return new Refused("SIZE_INVALID", `a manifest has at most ${documentLimits.bytes} bytes`);
 }
 
 /** One page of a sorted list (distribution-spec, "Listing Tags"), with the address of the next one. */

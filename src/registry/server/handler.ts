@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { explainSystemError, WhittleError } from "../../io/index.ts";
+import { sweepAfter } from "../sweep.ts";
 import type { Access } from "./access.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { Metrics } from "./metrics.ts";
@@ -114,6 +115,7 @@ function discard(request: IncomingMessage): void {
   request.on("error", () => undefined);
   request.on("data", (chunk: Buffer) => {
     left -= chunk.length;
+    sweepAfter(chunk.length);
     if (left < 0) request.destroy();
   });
 }

@@ -4,8 +4,7 @@ import {
   isIndexType,
   isManifestType,
   mediaTypes,
-  parseIndex,
-  parseManifest,
+  parseManifestOrIndex,
 } from "../../image/index.ts";
 import {
   type Digest,
@@ -19,11 +18,11 @@ import {
 import type { Store } from "../../store/index.ts";
 import { entityTag, isKnown } from "./conditions.ts";
 import type { Contents } from "./contents.ts";
-import { answer, answerJson, documentBody, type Exchange, requestHeader } from "./exchange.ts";
-import type { Pushes } from "./pushes.ts";
+import type { Documents } from "./documents.ts";
+import { answer, answerJson, type Exchange, requestHeader } from "./exchange.ts";
 import { Refused } from "./refused.ts";
 import { tagOf } from "./route.ts";
-import type { Turns } from "./turns.ts";
+import type { Transfers } from "./transfers.ts";
 
 // A person gives a few; each is a line of index.json.
 const mostTags = 64;
@@ -31,9 +30,8 @@ const mostTags = 64;
 /** What taking a manifest needs of the registry. */
 export interface TakeParts {
   readonly store: Store;
-  readonly pushes: Pushes;
-  /** Documents are held in memory, so a few of them at a time. */
-  readonly documents: Turns;
+  readonly transfers: Transfers;
+  readonly documents: Documents;
 }
 
 /** GET and HEAD of a manifest. */
@@ -41,7 +39,7 @@ export async function sendManifest(
   exchange: Exchange,
   repository: string,
   reference: string,
-  store: Store,
+  { store, transfers }: Pick<TakeParts, "store" | "transfers">,
   contents: Contents,
 ): Promise<void> {
   const found = await contents.find(repository, reference);
@@ -51,7 +49,7 @@ export async function sendManifest(
       : new Refused("MANIFEST_UNKNOWN", `${repository} has no manifest ${reference}`);
   }
   // Whoever was given it is going to pull what it leads to, whatever becomes of its name meanwhile.
-  await store.lease([found.digest]);
+  await transfers.expect(repository, [found.digest]);
   const headers = {
     "content-type": found.mediaType,
     "docker-content-digest": found.digest,
@@ -69,13 +67,12 @@ export async function takeManifest(
   exchange: Exchange,
   repository: string,
   reference: string,
-  { store, pushes, documents }: TakeParts,
+  { store, transfers, documents }: TakeParts,
 ): Promise<void> {
   const tags = isDigest(reference) ? exchange.query.getAll("tag").map(tagOf) : [reference];
   if (tags.length > mostTags)
     throw new Refused("MANIFEST_INVALID", `at most ${mostTags} tags are taken at once`);
-  const taken = await documents.take(async () => {
-    const bytes = await documentBody(exchange);
+  const taken = await documents.take(exchange, async (bytes) => {
     const digest = isDigest(reference) ? reference : sha256(bytes);
     if (createHash(digestAlgorithm(digest)).update(bytes).digest("hex") !== digestHex(digest)) {
       throw new Refused(
@@ -83,13 +80,16 @@ export async function takeManifest(
         "the manifest's bytes do not have the digest under which they are pushed",
       );
     }
-    const descriptor = { mediaType: typeOf(exchange, bytes), digest, size: bytes.length };
-    const { subject, children } = parse(descriptor, bytes);
-    await pushes.expect(repository, [digest, ...children.map((child) => child.digest)]);
-    await mustHaveAll(children, store);
+    const { mediaType, subject, wanted } = parse(exchange, bytes, digest);
+    const descriptor = { mediaType, digest, size: bytes.length };
+    // Nothing is kept for whom names what is not here; what is here, is to stay from the moment of the second look.
+    await mustHaveAll(wanted, store);
+    const named = [digest, ...wanted];
+    await transfers.expect(repository, named);
+    await mustHaveAll(wanted, store);
     await store.add(single(bytes), { digest, size: bytes.length });
     await keep(repository, descriptor, tags, store);
-    pushes.named(repository, [digest, ...children.map((child) => child.digest)]);
+    transfers.named(repository, named);
     return { digest, subject };
   });
   answer(exchange, 201, {
@@ -153,21 +153,40 @@ export async function listReferrers(
   });
 }
 
-function typeOf(exchange: Exchange, bytes: Buffer): string {
+/** What a manifest is, and whose it says to be; of what it names, what has to be here, each once. */
+function parse(
+  exchange: Exchange,
+  bytes: Buffer,
+  digest: Digest,
+): {
+  readonly mediaType: string;
+  readonly subject: Digest | undefined;
+  readonly wanted: ReadonlySet<Digest>;
+} {
   const told = requestHeader(exchange, "content-type")?.split(";", 1)[0]?.trim() ?? "";
-  let inside: unknown;
   try {
-    inside = (JSON.parse(bytes.toString("utf8")) as { mediaType?: unknown } | null)?.mediaType;
-  } catch {
-    throw new Refused("MANIFEST_INVALID", "the manifest is not JSON");
+    const { mediaType, document } = parseManifestOrIndex(bytes, `the manifest ${digest}`, (stated) =>
+      typeOf(told, stated),
+    );
+    const children = "config" in document ? [document.config, ...document.layers] : document.manifests;
+    // What may not be handed on stays where its addresses say.
+    const wanted = children.filter(({ urls = [] }) => urls.length === 0).map((child) => child.digest);
+    return { mediaType, subject: document.subject?.digest, wanted: new Set(wanted) };
+  } catch (error) {
+    if (error instanceof WhittleError) throw new Refused("MANIFEST_INVALID", error.message);
+    throw error;
   }
-  if (typeof inside === "string" && told !== "" && inside !== told) {
+}
+
+/** The media type of a document: what it says itself and what its header says have to be the same. */
+function typeOf(told: string, stated: string | undefined): string {
+  if (stated !== undefined && told !== "" && stated !== told) {
     throw new Refused(
       "MANIFEST_INVALID",
-      `the manifest says that it is ${inside.slice(0, 100)}, its header ${told.slice(0, 100)}`,
+      `the manifest says that it is ${stated.slice(0, 100)}, its header ${told.slice(0, 100)}`,
     );
   }
-  const mediaType = typeof inside === "string" ? inside : told;
+  const mediaType = stated ?? told;
   if (!isManifestType(mediaType) && !isIndexType(mediaType)) {
     throw new Refused(
       "MANIFEST_INVALID",
@@ -177,28 +196,9 @@ function typeOf(exchange: Exchange, bytes: Buffer): string {
   return mediaType;
 }
 
-function parse(
-  { mediaType, digest }: Descriptor,
-  bytes: Buffer,
-): { readonly subject: Digest | undefined; readonly children: readonly Descriptor[] } {
-  try {
-    if (isIndexType(mediaType)) {
-      const { subject, manifests } = parseIndex(bytes, `the index ${digest}`);
-      return { subject: subject?.digest, children: manifests };
-    }
-    const { subject, config, layers } = parseManifest(bytes, `the manifest ${digest}`, { bare: true });
-    return { subject: subject?.digest, children: [config, ...layers] };
-  } catch (error) {
-    if (error instanceof WhittleError) throw new Refused("MANIFEST_INVALID", error.message);
-    throw error;
-  }
-}
-
-async function mustHaveAll(children: readonly Descriptor[], store: Store): Promise<void> {
-  for (const child of children) {
-    // What may not be handed on stays where its addresses say.
-    if ((child.urls ?? []).length > 0 || (await store.has(child.digest))) continue;
-    const { digest } = child;
+async function mustHaveAll(wanted: Iterable<Digest>, store: Store): Promise<void> {
+  for (const digest of wanted) {
+    if (await store.has(digest)) continue;
     throw new Refused(
       "MANIFEST_BLOB_UNKNOWN",
       `the manifest names ${digest}, which is not here`,

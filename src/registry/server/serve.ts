@@ -81,8 +81,8 @@ export async function serve(store: Store, options: ServeOptions): Promise<Runnin
   server.timeout = patience.idle ?? idle;
   server.maxConnections = options.maxConnections ?? usual.maxConnections;
   tellOfRefused(server, log);
+  await dispatch.restore();
   await listen(server, options);
-  await dispatch.uploads.expire();
   const { address, port } = server.address() as AddressInfo;
   return { host: address, port, stop: () => stop(server, options.grace ?? usual.grace) };
 }

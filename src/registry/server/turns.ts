@@ -1,28 +1,59 @@
 import { Refused } from "./refused.ts";
 
+/** How many may be in, how many wait, and for how many milliseconds. */
+export interface TurnLimits {
+  readonly most: number;
+  readonly waiting: number;
+  readonly patience: number;
+}
+
 /** Lets a few in at a time; some more wait, in the order in which they came, and the others are to come again. */
 export class Turns {
   #free: number;
-  readonly #mostWaiting: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #limits: TurnLimits;
+  readonly #waiting = new Set<() => void>();
 
-  constructor(most: number, mostWaiting: number) {
-    this.#free = most;
-    this.#mostWaiting = mostWaiting;
+  constructor(limits: TurnLimits) {
+    this.#free = limits.most;
+    this.#limits = limits;
   }
 
   /** @throws Refused `TOOMANYREQUESTS` */
   async take<T>(act: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free -= 1;
-    else if (this.#waiting.length >= this.#mostWaiting) {
-      throw new Refused("TOOMANYREQUESTS", "too many are pushing at once", { "retry-after": "1" });
-    } else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else if (this.#waiting.size >= this.#limits.waiting) throw tooMany();
+    else await this.#wait();
     try {
       return await act();
     } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
+      this.#pass();
     }
   }
+
+  /** Hands the place on to who has waited longest. */
+  #pass(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) this.#free += 1;
+    else next();
+  }
+
+  #wait(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const enter = (): void => {
+        clearTimeout(tired);
+        this.#waiting.delete(enter);
+        resolve();
+      };
+      // Better told to come again than cut off as somebody who says nothing.
+      const tired = setTimeout(() => {
+        this.#waiting.delete(enter);
+        reject(tooMany());
+      }, this.#limits.patience);
+      this.#waiting.add(enter);
+    });
+  }
+}
+
+function tooMany(): Refused {
+  return new Refused("TOOMANYREQUESTS", "too many are pushing at once", { "retry-after": "1" });
 }
