@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { mediaTypes } from "../../image/index.ts";
 import { type Digest, quietWork } from "../../io/index.ts";
 import { openStore, type Store } from "../../store/index.ts";
-import { sampleImage } from "../../store/sample-image.contract.ts";
 import { Transfers } from "./transfers.ts";
 
 const minutes = (count: number): number => count * 60 * 1000;
@@ -74,17 +74,17 @@ describe("what clients are in the middle of", () => {
   it("stays over a new start of the server: a pull of what has no name any more", async () => {
     const store = await open();
     at(0);
-    const image = await sampleImage(store);
-    await store.tag("a:1", image);
-    await new Transfers(store).expect("a", [image.digest]);
-    await store.untag("a:1");
+    const config = { mediaType: "a/b", digest: await blob(store, "layer"), size: 5 };
+    const manifest = { schemaVersion: 2, mediaType: mediaTypes.manifest, config, layers: [config] };
+    const digest = await blob(store, JSON.stringify(manifest));
+    await new Transfers(store).expect("a", [digest]);
     at(50);
     const again = await openStore(store.directory);
     const transfers = new Transfers(again);
     await transfers.restore();
     await goesOn(transfers, 51, 171);
     expect(await collect(again)).toEqual([]);
-    expect(await again.has(image.digest)).toBe(true);
+    expect([await again.has(digest), await again.has(config.digest)]).toEqual([true, true]);
   });
 
   it("is given up after a day, and when it has a name", async () => {
