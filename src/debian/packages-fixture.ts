@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll } from "vitest";
 import { openIndex, type PackageIndex } from "./packages-index.ts";
 
 /** Fields of stanzas, for tests: `{ Package: "a", Depends: "b" }`; what every stanza has is filled in. */
@@ -30,6 +31,18 @@ export function packagesText(stanzas: readonly Stanza[]): string {
     .join("\n");
 }
 
+const directories: string[] = [];
+afterAll(() => {
+  for (const directory of directories) rmSync(directory, { recursive: true });
+});
+
+/** Makes a temporary directory that is removed when the test file has run. */
+export function packagesDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "whittle-packages-"));
+  directories.push(directory);
+  return directory;
+}
+
 /** Opens an index over stanzas, in a temporary directory. */
 export function indexOf(stanzas: readonly Stanza[], suite = "trixie", priority = 500): Promise<PackageIndex> {
   return indexOfText(packagesText(stanzas), suite, priority);
@@ -37,7 +50,7 @@ export function indexOf(stanzas: readonly Stanza[], suite = "trixie", priority =
 
 /** Opens an index over the text of a `Packages` file, in a temporary directory. */
 export function indexOfText(text: string, suite = "trixie", priority = 500): Promise<PackageIndex> {
-  const directory = mkdtempSync(join(tmpdir(), "whittle-packages-"));
+  const directory = packagesDirectory();
   const path = join(directory, "Packages");
   writeFileSync(path, text);
   const sha256 = createHash("sha256").update(text).digest("hex");

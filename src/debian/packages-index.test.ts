@@ -1,10 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { quietWork } from "../io/index.ts";
-import { indexOf, indexOfText, packagesText } from "./packages-fixture.ts";
+import { indexOf, indexOfText, packagesDirectory, packagesText } from "./packages-fixture.ts";
 import { openIndex, type PackagesFile } from "./packages-index.ts";
 import { TextMemory } from "./packages-index-memory.ts";
 
@@ -20,7 +19,7 @@ const sample = packagesText([
 ]);
 
 function fileOf(text: string): { file: PackagesFile; directory: string } {
-  const directory = mkdtempSync(join(tmpdir(), "whittle-index-"));
+  const directory = packagesDirectory();
   const path = join(directory, "Packages");
   writeFileSync(path, text);
   return {
