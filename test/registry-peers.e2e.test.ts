@@ -5,10 +5,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Descriptor } from "../src/image/index.ts";
 import { quietWork } from "../src/io/index.ts";
-import { openStore, type Store } from "../src/store/index.ts";
-import { sampleImage, sampleIndex } from "../src/store/sample-image.contract.ts";
+import type { Store } from "../src/store/index.ts";
 import { root, whittle } from "./program.ts";
-import { dockerRegistry, type RegistryProcess, whittleServe } from "./registry-servers.ts";
+import { dockerRegistry, type RegistryProcess, toolsPlace, whittleServe } from "./registry-servers.ts";
 
 // The newest of the field's clients at our server, over TLS and with passwords; and at Debian's, where we pushed.
 
@@ -56,18 +55,9 @@ beforeAll(async () => {
   if (!there) return;
   mkdirSync(join(home, "work"), { recursive: true });
   place = mkdtempSync(join(home, "work/registry-"));
-  store = await openStore(join(place, "store"), { create: true });
-  image = await sampleImage(store);
-  index = await sampleIndex(store, "i");
-  await store.tag("tools/image:1", image);
-  await store.tag("tools/index:1", index);
-  execFileSync("htpasswd", ["-B", "-b", "-c", join(place, "users"), "ada", "love:lace"], { stdio: "ignore" });
-  const subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"];
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-  const files = ["-keyout", join(place, "key.pem"), "-out", join(place, "ca.crt")];
-  execFileSync("openssl", ["req", "-x509", ...key, ...subject, ...files], { stdio: "ignore" });
-  const tls = ["--tls-cert", join(place, "ca.crt"), "--tls-key", join(place, "key.pem")];
-  registry = await whittleServe(store.directory, [...tls, "--htpasswd", join(place, "users")]);
+  const made = await toolsPlace(place);
+  ({ store, image, index } = made);
+  registry = await whittleServe(store.directory, [...made.tls, ...made.htpasswd]);
   const auth = Buffer.from("ada:love:lace").toString("base64");
   mkdirSync(join(place, "docker"));
   for (const file of ["docker/config.json", "auth.json"]) {

@@ -1,7 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Descriptor } from "../src/image/index.ts";
+import { openStore, type Store } from "../src/store/index.ts";
+import { sampleImage, sampleIndex } from "../src/store/sample-image.contract.ts";
 import { program } from "./program.ts";
 
 /** A registry of its own process, on a free port of the loopback interface. */
@@ -14,6 +17,40 @@ export interface RegistryProcess {
   log(): string;
   /** Ends it, and waits until it is gone. */
   stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+/** What other tools are tried with: a store with two names, and what a server is guarded by. */
+export interface ToolsPlace {
+  readonly store: Store;
+  /** `tools/image:1` */
+  readonly image: Descriptor;
+  /** `tools/index:1` */
+  readonly index: Descriptor;
+  /** For the server: a certificate for 127.0.0.1, which is its own authority, in `ca.crt` of the place. */
+  readonly tls: readonly string[];
+  /** For the server: `ada` may use it with the password `love:lace`. */
+  readonly htpasswd: readonly string[];
+}
+
+/** Makes in a directory what other tools are tried with. */
+export async function toolsPlace(place: string): Promise<ToolsPlace> {
+  const store = await openStore(join(place, "store"), { create: true });
+  const image = await sampleImage(store);
+  const index = await sampleIndex(store, "i");
+  await store.tag("tools/image:1", image);
+  await store.tag("tools/index:1", index);
+  const users = join(place, "users");
+  execFileSync("htpasswd", ["-B", "-b", "-c", users, "ada", "love:lace"], { stdio: "ignore" });
+  const [certificate, key] = [join(place, "ca.crt"), join(place, "key.pem")];
+  const subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"];
+  const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  const files = ["-keyout", key, "-out", certificate];
+  execFileSync("openssl", ["req", "-x509", ...kind, ...subject, ...files], { stdio: "ignore" });
+  return {
+    ...{ store, image, index },
+    tls: ["--tls-cert", certificate, "--tls-key", key],
+    htpasswd: ["--htpasswd", users],
+  };
 }
 
 /** Starts `whittle serve` over a store. */

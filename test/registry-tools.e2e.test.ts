@@ -1,14 +1,18 @@
-import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Descriptor } from "../src/image/index.ts";
 import { bytesContent, quietWork } from "../src/io/index.ts";
 import { openStore, type Store } from "../src/store/index.ts";
-import { sampleImage, sampleIndex } from "../src/store/sample-image.contract.ts";
 import { ask } from "./nginx-server.ts";
 import { type Finished, run, temporary, whittle } from "./program.ts";
-import { dockerRegistry, type RegistryProcess, whittleServe } from "./registry-servers.ts";
+import {
+  dockerRegistry,
+  type RegistryProcess,
+  type ToolsPlace,
+  toolsPlace,
+  whittleServe,
+} from "./registry-servers.ts";
 
 // skopeo and podman at our server, in the ways in which it can be guarded; our program at Debian's.
 
@@ -17,21 +21,14 @@ let directory = "";
 let store: Store;
 let image: Descriptor;
 let index: Descriptor;
+let made: ToolsPlace;
 const running: RegistryProcess[] = [];
 
 beforeAll(async () => {
   place = temporary();
-  directory = join(place, "store");
-  store = await openStore(directory, { create: true });
-  image = await sampleImage(store);
-  index = await sampleIndex(store, "i");
-  await store.tag("tools/image:1", image);
-  await store.tag("tools/index:1", index);
-  execFileSync("htpasswd", ["-B", "-b", "-c", join(place, "users"), "ada", "love:lace"], { stdio: "ignore" });
-  const subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"];
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-  const files = ["-keyout", join(place, "key.pem"), "-out", join(place, "ca.crt")];
-  execFileSync("openssl", ["req", "-x509", ...key, ...subject, ...files], { stdio: "ignore" });
+  made = await toolsPlace(place);
+  ({ store, image, index } = made);
+  directory = store.directory;
   mkdirSync(join(place, "certs"));
   writeFileSync(join(place, "certs/ca.crt"), readFileSync(join(place, "ca.crt")));
 });
@@ -71,11 +68,7 @@ describe.each(guards)("over $way", ({ flags, trust, certs, credentials }) => {
   let registry: RegistryProcess;
 
   beforeAll(async () => {
-    const given = {
-      tls: ["--tls-cert", join(place, "ca.crt"), "--tls-key", join(place, "key.pem")],
-      htpasswd: ["--htpasswd", join(place, "users")],
-    };
-    registry = await serving(...flags.flatMap((flag) => given[flag]));
+    registry = await serving(...flags.flatMap((flag) => made[flag]));
   });
 
   it("skopeo pulls what the store has, and pushes it back", async () => {

@@ -265,6 +265,36 @@ describe("output", () => {
     await call("rmi", "web:1", "web:2");
   });
 
+  it("completes names of volumes, and of the images of a recipe", async () => {
+    const names = async (...words: string[]): Promise<string[]> =>
+      (await call("completion", "names", "--", ...words)).stdout.split("\n").filter((name) => name !== "");
+    const volumes = ["complete-a", "complete-b"];
+    expect((await call("volume", "create", ...volumes)).status).toBe(0);
+    try {
+      for (const words of [
+        ["volume", "rm"],
+        ["volume", "inspect", "complete-a"],
+        ["run", "-v"],
+      ]) {
+        expect(await names(...words)).toEqual(expect.arrayContaining(volumes));
+      }
+      expect(await names("volume", "create")).toEqual([]);
+      expect(await names("volume")).toEqual([]);
+    } finally {
+      expect((await call("volume", "rm", ...volumes)).status).toBe(0);
+    }
+    const recipe = join(directory, "several");
+    mkdirSync(recipe);
+    const image = "{ packages: [busybox-static] }";
+    const file = join(recipe, "whittle.yaml");
+    writeFileSync(file, `name: several\nimages: { web: ${image}, api: ${image} }\n`);
+    expect(await names("build", recipe, "--image")).toEqual(["api", "web"]);
+    expect(await names("build", "--image", "web", "-f", file, recipe, "--image")).toEqual(["api", "web"]);
+    expect(await names("run", recipe, "--image")).toEqual(["api", "web"]);
+    expect(await names("build", join(recipe, "absent"), "--image")).toEqual([]);
+    expect(await names("build")).toEqual([]);
+  });
+
   it("has completions that are valid and complete", async () => {
     const script = join(directory, "completion.bash");
     writeFileSync(script, (await call("completion", "bash")).stdout);

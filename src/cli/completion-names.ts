@@ -1,29 +1,42 @@
+import { resolve } from "node:path";
 import type { Option } from "commander";
 import type { Environment } from "../io/index.ts";
 import { createProgram } from "./global-options.ts";
 import type { VerbModule } from "./verb.ts";
 import { verbs } from "./verbs.ts";
 
-type Kind = "images" | "containers" | "running";
+type Kind = "images" | "containers" | "running" | "volumes" | "recipe images";
 
-/** What verbs are told names of: as their first word only, or as each. */
-const wanted: Readonly<Record<string, { readonly kind: Kind; readonly each?: true }>> = {
-  run: { kind: "images" },
-  tag: { kind: "images" },
-  rmi: { kind: "images", each: true },
-  inspect: { kind: "images" },
-  tree: { kind: "images" },
-  why: { kind: "images" },
-  diff: { kind: "images", each: true },
-  push: { kind: "images" },
-  copy: { kind: "images", each: true },
-  logs: { kind: "containers" },
-  exec: { kind: "running" },
-  stop: { kind: "running", each: true },
-  rm: { kind: "containers", each: true },
+/** What a verb is told names of. */
+interface Wanted {
+  /** As its first word, or as each. */
+  readonly words?: Kind;
+  readonly each?: true;
+  /** Only after one of these words. */
+  readonly after?: readonly string[];
+  /** As values of these options. */
+  readonly options?: Readonly<Record<string, Kind>>;
+}
+
+const wanted: Readonly<Record<string, Wanted>> = {
+  build: { options: { "--image": "recipe images" } },
+  run: { words: "images", options: { "--image": "recipe images", "--volume": "volumes" } },
+  tag: { words: "images" },
+  rmi: { words: "images", each: true },
+  inspect: { words: "images" },
+  tree: { words: "images" },
+  why: { words: "images" },
+  diff: { words: "images", each: true },
+  push: { words: "images" },
+  copy: { words: "images", each: true },
+  logs: { words: "containers" },
+  exec: { words: "running" },
+  stop: { words: "running", each: true },
+  rm: { words: "containers", each: true },
+  volume: { words: "volumes", each: true, after: ["inspect", "rm"] },
 };
 
-/** The verbs that are told names of images or containers. */
+/** The verbs that are told names. */
 export const verbsOfNames: readonly string[] = Object.keys(wanted);
 
 /** Where names are looked for. */
@@ -31,6 +44,7 @@ export interface NamesHome {
   /** Used where the words choose no other. */
   readonly storeDirectory: string;
   readonly environment: Environment;
+  readonly currentDirectory: string;
 }
 
 /**
@@ -44,15 +58,31 @@ export async function namesFor(words: readonly string[], home: NamesHome): Promi
   const before = readWords(words, globals, 1);
   const [verb = ""] = before.operands;
   const entry = verbs.find(({ name }) => name === verb);
-  const kind = wanted[verb];
-  if (entry === undefined || kind === undefined) return [];
+  const kinds = wanted[verb];
+  if (entry === undefined || kinds === undefined) return [];
   const options = [...(await optionsOf(await entry.load())), ...globals];
-  const { operands, store, open } = readWords(words.slice(before.read), options);
-  if (open || (operands.length > 0 && kind.each !== true)) return [];
-  const directory = store ?? before.store ?? home.storeDirectory;
-  return kind.kind === "images"
-    ? imageNames(directory)
-    : containerNames(home.environment, kind.kind === "running");
+  const after = readWords(words.slice(before.read), options);
+  const kind = after.open === undefined ? kindOfWord(kinds, after.operands) : kinds.options?.[after.open];
+  const [place = "."] = after.operands;
+  switch (kind) {
+    case undefined:
+      return [];
+    case "images":
+      return imageNames(after.values["--store"] ?? before.values["--store"] ?? home.storeDirectory);
+    case "volumes":
+      return volumeNames(home.environment);
+    case "recipe images":
+      return recipeImageNames(resolve(home.currentDirectory, place), after.values["--file"]);
+    default:
+      return containerNames(home.environment, kind === "running");
+  }
+}
+
+/** What is to come after the words that are neither options nor their values. */
+function kindOfWord({ words, each, after }: Wanted, operands: readonly string[]): Kind | undefined {
+  const [first] = operands;
+  if (after !== undefined) return first !== undefined && after.includes(first) ? words : undefined;
+  return operands.length === 0 || each === true ? words : undefined;
 }
 
 async function optionsOf(module: VerbModule): Promise<readonly Option[]> {
@@ -65,27 +95,31 @@ interface ReadWords {
   readonly operands: readonly string[];
   /** How many words were read. */
   readonly read: number;
-  readonly store: string | undefined;
-  /** The last word is an option whose value comes next. */
-  readonly open: boolean;
+  /** Of options, by their long names. */
+  readonly values: Readonly<Record<string, string>>;
+  /** The last word is this option, whose value comes next. */
+  readonly open: string | undefined;
 }
 
 /** @param most - stop after so many words that are neither options nor their values */
 function readWords(words: readonly string[], options: readonly Option[], most = Infinity): ReadWords {
   const operands: string[] = [];
-  let store: string | undefined;
+  const values: Record<string, string> = {};
   let read = 0;
   while (read < words.length && operands.length < most) {
     const word = words[read++] ?? "";
-    if (word.startsWith("--store=")) store = word.slice("--store=".length);
-    if (!word.startsWith("-") || word === "-") operands.push(word);
-    else if (options.some(({ short, long, required }) => required && (short === word || long === word))) {
-      if (read === words.length) return { operands, read, store, open: true };
-      if (word === "--store") store = words[read];
-      read++;
+    if (!word.startsWith("-") || word === "-") {
+      operands.push(word);
+      continue;
     }
+    const [, name = word, value] = /^(--[^=]+)=(.*)$/s.exec(word) ?? [];
+    const option = options.find(({ short, long, required }) => required && (short === name || long === name));
+    if (option === undefined) continue;
+    const long = option.long ?? name;
+    if (value === undefined && read === words.length) return { operands, read, values, open: long };
+    values[long] = value ?? words[read++] ?? "";
   }
-  return { operands, read, store, open: false };
+  return { operands, read, values, open: undefined };
 }
 
 async function imageNames(directory: string): Promise<readonly string[]> {
@@ -101,4 +135,14 @@ async function containerNames(environment: Environment, running: boolean): Promi
     .filter(({ status }) => !running || status === "running" || status === "restarting")
     .map(({ name }) => name)
     .sort();
+}
+
+async function volumeNames(environment: Environment): Promise<readonly string[]> {
+  const { listVolumes } = await import("../sandbox/index.ts");
+  return (await listVolumes(environment)).map(({ name }) => name).sort();
+}
+
+async function recipeImageNames(place: string, file: string | undefined): Promise<readonly string[]> {
+  const { readProject } = await import("../project/index.ts");
+  return Object.keys((await readProject(place, file)).recipe.images).sort();
 }
