@@ -75,7 +75,7 @@ export async function stepSpec(
     mounts: withOwn(
       spec.mounts
         .filter(({ destination }) => destination !== "/etc/hostname")
-        .map((mount) => withSize(mount, step.shmSize)),
+        .map((mount) => readOnlyFile(withSize(mount, step.shmSize))),
       step.mounts,
     ),
   };
@@ -97,10 +97,16 @@ function unguarded(linux: RuntimeSpec["linux"]): RuntimeSpec["linux"] {
   };
 }
 
+/** With a size of one's own BuildKit mounts /dev/shm as it mounts a `--mount=type=tmpfs`. */
 function withSize(mount: SpecMount, shmSize: number | undefined): SpecMount {
   if (shmSize === undefined || mount.destination !== "/dev/shm") return mount;
-  const options = mount.options.filter((option) => !option.startsWith("size="));
-  return { ...mount, options: [...options, `size=${shmSize}`] };
+  return { ...mount, source: "tmpfs", options: ["nosuid", `size=${shmSize}`] };
+}
+
+/** As in BuildKit, a step may read the files that are the machine's, and a program that writes them fails. */
+function readOnlyFile(mount: SpecMount): SpecMount {
+  if (mount.destination !== "/etc/hosts" && mount.destination !== "/etc/resolv.conf") return mount;
+  return { ...mount, options: [...mount.options, "ro", "nosuid", "noexec", "nodev"] };
 }
 
 /** A mount of the step's takes the place of one that every container has. */

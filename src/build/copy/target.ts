@@ -195,6 +195,7 @@ export class CopyTarget {
   }
 }
 
-function sameButTime(a: Entry, b: Entry): boolean {
+/** Whether two entries are alike in everything but their origin and time. */
+export function sameButTime(a: Entry, b: Entry): boolean {
   return sameEntry(a, { ...b, mtime: a.mtime });
 }

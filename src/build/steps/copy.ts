@@ -1,10 +1,10 @@
-import { located, type SourceLocation, WhittleError } from "../../io/index.ts";
-import { treeOfMembers } from "../../tar/index.ts";
-import { changes, nameOf, Tree, TreeBuilder, treePath } from "../../tree/index.ts";
+import { contentDigest, located, type SourceLocation, WhittleError } from "../../io/index.ts";
+import { type IndexedMember, treeOfMembers } from "../../tar/index.ts";
+import { changes, type Entry, nameOf, sameEntry, Tree, TreeBuilder, treePath } from "../../tree/index.ts";
 import { findOwner } from "../copy/owner.ts";
 import { matchesParents } from "../copy/pattern.ts";
 import { findSources } from "../copy/sources.ts";
-import { type CopyRules, CopyTarget } from "../copy/target.ts";
+import { type CopyRules, CopyTarget, sameButTime } from "../copy/target.ts";
 import { archiveMembers } from "../copy/unpack.ts";
 import { type Executor, type ExecutorContext, type Input, inputOf } from "../executor.ts";
 import type { Step } from "../graph.ts";
@@ -71,7 +71,7 @@ export function copyStep(
 
 export const copyExecutor: Executor = {
   kind: "copy",
-  version: 2,
+  version: 3,
   cached: true,
   async run(step, inputs, context) {
     const value = await copied(step, inputs, context).catch((error: unknown) => {
@@ -170,13 +170,32 @@ async function unpack(
   // As in BuildKit, links on the way to a member lead nowhere outside the directory that it is unpacked to.
   const inside = new Tree(node);
   const unpacked = treeOfMembers(
-    named.map((member) => layerAttributes({ ...member, ...target.owner })),
+    named.map((member) => layerAttributes({ ...asUnpacked(member), ...target.owner })),
     { lower: inside },
   );
-  if (directory === "/") return unpacked;
-  const builder = new TreeBuilder(undefined, lower);
+  const top = directory === "/";
+  const builder = new TreeBuilder(undefined, top ? unpacked : lower);
   for (const [path, entry] of unpacked.entries()) {
-    if (inside.get(path) !== entry) builder.set(`${directory}${path}`, entry);
+    const there = inside.get(path);
+    if (there === entry) continue;
+    if (there !== undefined && (await unchanged(there, entry))) {
+      if (top) builder.set(path, there);
+    } else if (!top) builder.set(`${directory}${path}`, entry);
   }
   return builder.tree();
+}
+
+/** Whether unpacking left things as they were; the time of a directory alone is no change. */
+async function unchanged(there: Entry, entry: Entry): Promise<boolean> {
+  if (there.type === "directory") return sameButTime(there, entry);
+  if (there.type !== "file" || entry.type !== "file") return sameEntry(there, entry);
+  if (there.content.size !== entry.content.size || !sameEntry(there, { ...entry, content: there.content })) {
+    return false;
+  }
+  return (await contentDigest(there.content)) === (await contentDigest(entry.content));
+}
+
+/** Links have one mode wherever they are unpacked. */
+function asUnpacked(member: IndexedMember): IndexedMember {
+  return member.type === "symlink" ? { ...member, mode: 0o777 } : member;
 }

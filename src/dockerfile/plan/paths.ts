@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { invalid } from "../place.ts";
 
 /**
  * A path made absolute against a directory and cleaned. A trailing slash, or `/.`, which says that a directory is
@@ -16,4 +17,19 @@ export function normalized(directory: string, path: string, slash: "keep slash" 
 /** The destination of a COPY or ADD: relative to the working directory, which `.` and nothing mean themselves. */
 export function destinationPath(workingDirectory: string, path: string): string {
   return normalized(workingDirectory, path === "." || path === "" ? "./" : path, "keep slash");
+}
+
+/**
+ * A path as a platform writes it, with slashes: in images of Windows `C:` is left out and backslashes separate.
+ *
+ * @throws WhittleError `DOCKERFILE_INVALID` for other drives, and for other machines' shares
+ */
+export function slashedPath(os: string, path: string): string {
+  if (os !== "windows") return path;
+  const slashed = path.replaceAll("\\", "/");
+  if (slashed.startsWith("//")) throw invalid(`Cannot use ${path}: UNC paths are not supported`);
+  const [, drive, rest] = /^([^:]*):(.*)$/s.exec(slashed) ?? [];
+  if (drive === undefined || rest === undefined) return slashed;
+  if (drive.toLowerCase() === "c" && rest !== "") return rest.startsWith("/") ? rest : `/${rest}`;
+  throw invalid(`Cannot use ${path}: it is no path on the system drive (C:)`);
 }

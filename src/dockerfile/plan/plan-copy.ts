@@ -3,7 +3,7 @@ import type { Instruction } from "../instruction.ts";
 import { mistake, pointAt } from "../place.ts";
 import type { Expand } from "./metadata.ts";
 import type { PlanOptions } from "./options.ts";
-import { destinationPath, normalized } from "./paths.ts";
+import { destinationPath, normalized, slashedPath } from "./paths.ts";
 import { isRemote, remoteSource } from "./remote-source.ts";
 import { excluded, selection } from "./selection.ts";
 import { addLayer, commit, type StageState, stepLabel } from "./stage-state.ts";
@@ -34,7 +34,7 @@ export function planCopy(
       sources.push({ ...remote.source, input: name });
       continue;
     }
-    sources.push(localSource(instruction, path));
+    sources.push(localSource(instruction, path, state.platform.os));
   }
   const local = sources.filter(({ input }) => input === "source");
   if (local.length > 0) {
@@ -62,7 +62,7 @@ export function planCopy(
   if (alone) requireNumbers(instruction, given.chown ?? "");
   const parameters = {
     sources,
-    destination: destinationPath(slashed(state), given.destination),
+    destination: destinationPath(slashed(state), slashedPath(state.platform.os, given.destination)),
     ...(given.chown === undefined || given.chown === "" ? {} : { owner: given.chown }),
     ...(mode === undefined ? {} : { mode }),
     excludes: given.excludes,
@@ -111,7 +111,8 @@ function expandedParts(instruction: Copy, expand: Expand) {
   };
 }
 
-function localSource(instruction: Copy, path: string): Sources[number] {
+function localSource(instruction: Copy, written: string, os: string): Sources[number] {
+  const path = slashedPath(os, written);
   if (path.includes("[") && patternExpression(path) === undefined) {
     throw mistake(instruction.place, `syntax error in pattern ${JSON.stringify(path)}`, {
       part: path,

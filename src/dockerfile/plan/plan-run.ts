@@ -51,6 +51,7 @@ export async function planRun(
   }
   requireAllowed(instruction, options.allowed);
   const hostname = options.buildArguments.get("BUILDKIT_SANDBOX_HOSTNAME");
+  const { network } = instruction;
   const step = runStep(
     state.tree,
     inputs,
@@ -60,7 +61,8 @@ export async function planRun(
       cwd: normalized("/", state.config.WorkingDir || "/", "no slash"),
       user: state.config.User ?? "",
       platform: state.platform,
-      network: instruction.network ?? options.network,
+      // As in BuildKit, `--network=default` is what the build as a whole has.
+      network: network === undefined || network === "default" ? options.network : network,
       insecure: instruction.security === "insecure",
       ...(hostname === undefined ? {} : { hostname }),
       ...(options.shmSize === undefined ? {} : { shmSize: options.shmSize }),

@@ -1,5 +1,5 @@
 import { workdirStep } from "../../build/index.ts";
-import { normalized } from "./paths.ts";
+import { normalized, slashedPath } from "./paths.ts";
 import { slashed } from "./plan-copy.ts";
 import { addLayer, commit, type StageState, stepLabel } from "./stage-state.ts";
 
@@ -23,8 +23,10 @@ export function planWorkdir(state: StageState, path: string, mtime: number): voi
 
 /** Sets the working directory: an absolute one as it is written, as in BuildKit; a relative one made absolute. */
 export function setWorkingDirectory(state: StageState, path: string): void {
-  const separator = state.platform.os === "windows" ? "\\" : "/";
+  const { os } = state.platform;
+  const separator = os === "windows" ? "\\" : "/";
+  const wanted = slashedPath(os, path);
   const present = (state.config.WorkingDir ?? "/").replaceAll(separator, "/");
-  const made = path.startsWith("/") ? path : normalized(present, path, "no slash");
+  const made = wanted.startsWith("/") ? wanted : normalized(present, wanted, "no slash");
   state.config.WorkingDir = made.replaceAll("/", separator);
 }
