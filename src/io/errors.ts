@@ -15,6 +15,10 @@ export const errorCodes = {
   USAGE: { status: 2, about: "the command line is not usable" },
   RECIPE_INVALID: { status: 2, about: "whittle.yaml is not valid" },
   DOCKERFILE_INVALID: { status: 2, about: "a Dockerfile, or a .dockerignore beside it, is not valid" },
+  CHECK_FAILED: {
+    status: 1,
+    about: "a build check finds something in a Dockerfile that takes that for an error",
+  },
   SIMULATE_INVALID: { status: 2, about: "a folder to simulate has files that make no routes" },
   REFERENCE_INVALID: { status: 2, about: "an image reference or transport is malformed" },
   NOT_FOUND: { status: 2, about: "a file, image or container that was named does not exist" },

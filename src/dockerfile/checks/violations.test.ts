@@ -20,7 +20,7 @@ describe("the directive check", () => {
     const { violations } = await violationsOf(`# check=error=true\n${wrong}`);
     expect(() => violations.requireNone()).toThrow(
       expect.objectContaining({
-        code: "DOCKERFILE_INVALID",
+        code: "CHECK_FAILED",
         message: expect.stringMatching(
           /lint violation found for rules: ConsistentInstructionCasing, FromAsCasing$/,
         ),

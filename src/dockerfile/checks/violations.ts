@@ -1,3 +1,4 @@
+import { WhittleError } from "../../io/index.ts";
 import type { Dockerfile } from "../instruction.ts";
 import { invalid } from "../place.ts";
 import type { Warning } from "../statements.ts";
@@ -34,15 +35,18 @@ export class Violations {
     this.#tell(warning);
   }
 
-  /** @throws WhittleError `DOCKERFILE_INVALID` when something was found and that is to be an error */
+  /** @throws WhittleError `CHECK_FAILED` when something was found and that is to be an error */
   requireNone(): void {
     const [first] = this.#found;
     if (!this.#settings.error || first === undefined) return;
     const rules = [...new Set(this.#found.map(({ rule }) => rule))].sort().join(", ");
-    throw invalid(
+    throw new WhittleError(
+      "CHECK_FAILED",
       `Cannot build from ${this.#file}: lint violation found for rules: ${rules}`,
-      first.at,
-      "skip them with # check=skip=RULE,… at the top of the file, or take error=true away",
+      {
+        at: first.at,
+        hint: "skip them with # check=skip=RULE,… at the top of the file, or take error=true away",
+      },
     );
   }
 }
