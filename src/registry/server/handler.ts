@@ -87,7 +87,7 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: unkno
     response.destroy();
     return reason;
   }
-  const refused = error instanceof Refused ? error : new Refused("UNKNOWN", whatFailed(error));
+  const refused = asRefused(error);
   const body = Buffer.from(refused.body);
   response.writeHead(refused.status, {
     "content-type": "application/json",
@@ -99,10 +99,15 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: unkno
   return reason;
 }
 
-function whatFailed(error: unknown): string {
+function asRefused(error: unknown): Refused {
+  if (error instanceof Refused) return error;
   const explained = explainSystemError(error, "answer");
-  const full = explained instanceof WhittleError && explained.code === "DISK_FULL";
-  return full ? "the registry's disk is full" : "the registry could not do that";
+  const code = explained instanceof WhittleError ? explained.code : undefined;
+  // Names that mean something else where references are read: `oci:1` is a directory.
+  if (code === "REFERENCE_INVALID")
+    return new Refused("NAME_INVALID", "the store can have no image of this name");
+  const why = code === "DISK_FULL" ? "the registry's disk is full" : "the registry could not do that";
+  return new Refused("UNKNOWN", why);
 }
 
 /**

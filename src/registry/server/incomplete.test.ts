@@ -24,6 +24,19 @@ function put(origin: string, document: { readonly mediaType: string }): Promise<
   return fetch(`${origin}/v2/a/manifests/1`, { method: "PUT", headers, body: JSON.stringify(document) });
 }
 
+describe("a repository whose name is the beginning of a path's reference", () => {
+  it.each(["oci", "tar", "docker-archive"])("is refused: %s", async (name) => {
+    const { origin } = await served();
+    const document = { schemaVersion: 2, mediaType: mediaTypes.index, manifests: [] };
+    const headers = { "content-type": mediaTypes.index };
+    const body = JSON.stringify(document);
+    const response = await fetch(`${origin}/v2/${name}/manifests/1`, { method: "PUT", headers, body });
+    const { errors } = (await response.json()) as { errors: { code: string }[] };
+    expect([response.status, errors[0]?.code]).toEqual([400, "NAME_INVALID"]);
+    expect((await fetch(`${origin}/v2/${name}/manifests/1`)).status).toBe(404);
+  });
+});
+
 describe("a manifest that names what is not here", () => {
   const image = {
     ...{ schemaVersion: 2, mediaType: mediaTypes.manifest },
