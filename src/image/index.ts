@@ -51,5 +51,5 @@ export type {
   Platform,
 } from "./types.ts";
 export { mediaTypes } from "./types.ts";
-export { childrenOf, copyReachable, overlaySource, reachable } from "./walk.ts";
+export { childrenOf, copyReachable, overlaySource, reachable, staysElsewhere } from "./walk.ts";
 export { windowsFiles } from "./windows-layer.ts";

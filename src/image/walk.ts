@@ -14,8 +14,17 @@ export async function childrenOf(source: BlobSource, descriptor: Descriptor): Pr
 }
 
 /**
- * Everything that a descriptor leads to, itself last: whoever copies in this order never shows a document
- * before what it names. Each digest comes once. A `subject` is not followed: it points the other way.
+ * Whether a layer may not be handed on and stays where its addresses say: it is neither copied nor missed (image-spec,
+ * "Non-Distributable Layers"; Docker's foreign layers, as images of Windows have them).
+ */
+export function staysElsewhere({ mediaType, urls = [] }: Descriptor): boolean {
+  return urls.length > 0 && /\.(nondistributable|foreign)\./.test(mediaType);
+}
+
+/**
+ * Everything that a descriptor leads to, itself last: whoever copies in this order never shows a document before what
+ * it names. Each digest comes once. A `subject` is not followed, because it points the other way, and layers that
+ * {@link staysElsewhere} knows are left out.
  */
 export async function* reachable(
   source: BlobSource,
@@ -31,7 +40,9 @@ export async function* reachable(
       `Cannot read ${descriptor.digest}: indexes nest deeper than ${deepest}`,
     );
   }
-  for (const child of await childrenOf(source, descriptor)) yield* reachable(source, child, seen, depth + 1);
+  for (const child of await childrenOf(source, descriptor)) {
+    if (!staysElsewhere(child)) yield* reachable(source, child, seen, depth + 1);
+  }
   yield descriptor;
 }
 

@@ -7,6 +7,7 @@ import {
   isManifestType,
   mediaTypes,
   readManifest,
+  staysElsewhere,
 } from "../image/index.ts";
 import { canonicalJson, readContent, sha256, type Work } from "../io/index.ts";
 import { uploadAhead } from "./ahead.ts";
@@ -114,8 +115,7 @@ export class RepositoryPush {
   }
 
   async #blob(item: Descriptor): Promise<void> {
-    // Layers that may not be handed on stay where their addresses say.
-    if ((item.urls ?? []).length > 0) return;
+    if (staysElsewhere(item)) return;
     const { source, ...upload } = this.#target;
     const content = () => source.blob(item);
     this.#counts[await uploadBlob({ ...upload, descriptor: item, content })] += 1;

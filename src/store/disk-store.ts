@@ -204,8 +204,7 @@ export class DiskStore implements Store {
     for (const descriptor of descriptors) {
       await this.#mustBeThere(descriptor);
       for await (const item of reachable(this.#blobs, descriptor, seen)) {
-        // A layer that may not be handed on stays where its addresses say (image-spec, "Non-Distributable Layers").
-        if ((item.urls ?? []).length === 0) await this.#mustBeThere(item);
+        await this.#mustBeThere(item);
       }
     }
   }

@@ -5,9 +5,10 @@ import {
   isPathReference,
   parseReference,
   readManifest,
+  staysElsewhere,
   storeName,
 } from "../image/index.ts";
-import { canonicalJson, readContent, WhittleError } from "../io/index.ts";
+import { canonicalJson, readContent, redact, WhittleError } from "../io/index.ts";
 import { blobName, type OpenedArchive, openArchive, writeArchive } from "./archive.ts";
 import { chooseSaved, madeManifest, parseSaved, type SavedImage } from "./docker-saved.ts";
 import { containerdNameAnnotation } from "./layout.ts";
@@ -34,6 +35,16 @@ export const dockerArchive: Transport = {
     const { descriptor: image } = await singleImage(source, descriptor, options, `docker-archive:${path}`);
     const names = (name === undefined ? (options.names ?? []) : [name]).map((text) => storeName(text));
     const manifest = await readManifest(source, image);
+    const apart = manifest.layers.find(staysElsewhere);
+    if (apart !== undefined) {
+      throw new WhittleError(
+        "USAGE",
+        `Cannot write docker-archive:${path}: the layer ${apart.digest} may not be handed on, and such an archive has room for layers only`,
+        {
+          hint: `oci:DIR, oci-archive:FILE and registries keep where it is: ${redact(apart.urls?.[0] ?? "")}`,
+        },
+      );
+    }
     const entries = layoutEntries(image, names).map((entry, i) => fullyNamed(entry, names[i]));
     const files = await layoutFiles(source, image, entries, options.referrers ?? [], work);
     const saved: SavedImage = {

@@ -1,5 +1,5 @@
 import { unlink } from "node:fs/promises";
-import { childrenOf } from "../image/index.ts";
+import { childrenOf, staysElsewhere } from "../image/index.ts";
 import { type Digest, explainSystemError } from "../io/index.ts";
 import { type BlobDirectory, isMissing } from "./blobs.ts";
 import { cacheRecords } from "./cache.ts";
@@ -63,7 +63,7 @@ async function leadsTo(blobs: BlobDirectory, digest: Digest): Promise<Digest[]> 
   const about = await describe(blobs, digest);
   // What cannot be understood leads nowhere.
   const children = about === undefined ? [] : await childrenOf(blobs, about).catch(() => []);
-  return children.map((child) => child.digest);
+  return children.filter((child) => !staysElsewhere(child)).map((child) => child.digest);
 }
 
 async function remove(path: string): Promise<void> {

@@ -5,6 +5,7 @@ import {
   isManifestType,
   mediaTypes,
   parseManifestOrIndex,
+  staysElsewhere,
 } from "../../image/index.ts";
 import {
   type Digest,
@@ -170,7 +171,7 @@ function parse(
     );
     const children = "config" in document ? [document.config, ...document.layers] : document.manifests;
     // What may not be handed on stays where its addresses say.
-    const wanted = children.filter(({ urls = [] }) => urls.length === 0).map((child) => child.digest);
+    const wanted = children.filter((child) => !staysElsewhere(child)).map((child) => child.digest);
     return { mediaType, subject: document.subject?.digest, wanted: new Set(wanted) };
   } catch (error) {
     if (error instanceof WhittleError) throw new Refused("MANIFEST_INVALID", error.message);
