@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createPlain, type RequestListener } from "node:http";
 import { createServer, type ServerOptions } from "node:https";
@@ -6,6 +7,7 @@ import type { AddressInfo, Server } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { openSender } from "../src/http/index.ts";
 import { type Finished, temporary, whittle } from "./program.ts";
 
 // A registry of one repository, over TLS as others set it up.
@@ -110,4 +112,28 @@ it("speaks no plain HTTP to another machine unless it is told to, and hints at t
   if (own === undefined) return;
   const refused = await tags(host, "");
   expect([refused.status, refused.stderr]).toEqual([3, expect.stringMatching(/marked insecure/)]);
+});
+
+it("reads long answers over a connection of their own, which trusts no others", async () => {
+  const bytes = randomBytes(20_000_003);
+  const options = { cert: pem("server.pem"), key: pem("server.key") };
+  const connections: (boolean | undefined)[] = [];
+  const host = await listening(
+    createServer(options, (request, response) => {
+      connections.push(request.headers.connection === "close");
+      response.setHeader("content-length", bytes.length);
+      response.end(bytes);
+    }),
+  );
+  const { signal } = new AbortController();
+  const trusting = await openSender({}, 5000, { ca: [pem("authority.pem")] });
+  const pieces: Buffer[] = [];
+  const { body } = await trusting(`https://${host}/x`, { signal, bulk: true });
+  for await (const piece of body) pieces.push(Buffer.from(piece));
+  expect(Buffer.concat(pieces).equals(bytes)).toBe(true);
+  const doubting = await openSender({}, 5000);
+  await expect(doubting(`https://${host}/x`, { signal, bulk: true })).rejects.toMatchObject({
+    code: expect.stringMatching(/CERT|LEAF_SIGNATURE/),
+  });
+  expect(connections).toEqual([true]);
 });

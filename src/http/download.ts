@@ -65,10 +65,12 @@ async function* bodyFrom(transfer: Resumable, at: number): AsyncGenerator<Uint8A
   let left = transfer.size - at;
   const announced = headerOf(answer, "content-length");
   if (announced !== undefined && Number(announced) !== left + skip) {
+    await answer.body.dump();
     const total = partial ? at + Number(announced) : Number(announced);
     throw transfer.otherLength(`it is ${total} bytes long`);
   }
   if (partial && !(headerOf(answer, "content-range") ?? "").startsWith(`bytes ${at}-`)) {
+    await answer.body.dump();
     throw networkError(transfer, new HttpStatus(206, "answers with another range than was asked for"));
   }
   for await (const chunk of answer.body) {

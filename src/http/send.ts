@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import type { Environment } from "../io/index.ts";
+import { getBulk } from "./bulk.ts";
 import { proxyAddress } from "./proxy.ts";
 import { HttpStatus } from "./retry.ts";
 
@@ -8,12 +9,17 @@ export interface Answer {
   readonly statusCode: number;
   /** By name in lower case; a list where a header came several times. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: Readable & {
+  readonly body: AsyncIterable<Uint8Array> & {
     /** Throws the body away, so that its connection can be used again. */
     dump(): Promise<void>;
   };
   /** Scheme, host and port of who answered, after all redirects. */
   readonly origin: string;
+}
+
+/** An answer that is read as a stream. */
+export interface StreamedAnswer extends Answer {
+  readonly body: Readable & Answer["body"];
 }
 
 /** What a request says. */
@@ -25,8 +31,20 @@ export interface SendRequest {
   readonly signal: AbortSignal;
 }
 
+/** A request whose answer may be read in another way. */
+export interface BulkSendRequest extends SendRequest {
+  /** The answer is long, and whoever reads it is done with a piece of it when it asks for the next one. */
+  readonly bulk: boolean | undefined;
+}
+
 /** Sends one request, following the redirects of those that have no body. */
-export type Send = (url: string, request: SendRequest) => Promise<Answer>;
+export type Send = (url: string, request: SendRequest) => Promise<StreamedAnswer>;
+
+/** What sends requests of both kinds. */
+export interface Sender {
+  (url: string, request: BulkSendRequest): Promise<Answer>;
+  (url: string, request: SendRequest): Promise<StreamedAnswer>;
+}
 
 /** How servers are trusted, and how the client shows who it is; PEM texts. */
 export interface TlsOptions {
@@ -40,6 +58,8 @@ export interface TlsOptions {
 const mostRedirects = 5;
 // To one server at a time; the rest waits in line.
 const mostConnections = 32;
+// Milliseconds; or less, where silence is not waited for as long.
+const longestConnecting = 10_000;
 
 /**
  * Opens what sends requests with their redirects, through the proxies that the environment names. Credentials of
@@ -51,7 +71,7 @@ export async function openSender(
   environment: Environment,
   stall: number,
   tls: TlsOptions = {},
-): Promise<Send> {
+): Promise<Sender> {
   const [{ default: Agent }, { default: EnvHttpProxyAgent }, { default: send }] = await Promise.all([
     import("undici/lib/dispatcher/agent.js"),
     import("undici/lib/dispatcher/env-http-proxy-agent.js"),
@@ -65,40 +85,52 @@ export async function openSender(
     ...(key === undefined ? {} : { key }),
     ...(insecure === true ? { rejectUnauthorized: false } : {}),
   };
+  const connecting = Math.min(stall, longestConnecting);
   const timeouts = {
     headersTimeout: stall,
     connections: mostConnections,
     bodyTimeout: stall,
-    connect: { timeout: Math.min(stall, 10_000), ...trust },
+    connect: { timeout: connecting, ...trust },
   };
+  const httpProxy = proxyAddress(environment, "http_proxy");
   const httpsProxy = proxyAddress(environment, "https_proxy");
   const direct = new Agent(timeouts);
   const proxied = new EnvHttpProxyAgent({
     ...timeouts,
     requestTls: trust,
-    httpProxy: proxyAddress(environment, "http_proxy"),
+    httpProxy,
     httpsProxy,
     noProxy: environment["no_proxy"] ?? environment["NO_PROXY"] ?? "",
   });
-  return async (start, request) => {
+  function one(start: string, request: BulkSendRequest): Promise<Answer>;
+  function one(start: string, request: SendRequest): Promise<StreamedAnswer>;
+  async function one(
+    start: string,
+    request: SendRequest & { readonly bulk?: boolean | undefined },
+  ): Promise<Answer> {
     let url = new URL(start);
     let { authorization, ...headers } = request.headers ?? {};
     for (let hop = 0; hop <= mostRedirects; hop++) {
-      const dispatcher = url.protocol === "https:" && httpsProxy === "" ? direct : proxied;
-      const answer = await send.call(dispatcher, {
-        origin: url.origin,
-        path: `${url.pathname}${url.search}`,
-        method: request.method ?? "GET",
-        signal: request.signal,
-        headers: {
-          "user-agent": "whittle",
-          "accept-encoding": "identity",
-          ...credentialsOf(url),
-          ...(authorization === undefined ? {} : { authorization }),
-          ...headers,
-        },
-        ...(request.body === undefined ? {} : { body: bodyOf(request.body) }),
-      });
+      const isDirect = (url.protocol === "https:" ? httpsProxy : httpProxy) === "";
+      const said = {
+        "user-agent": "whittle",
+        "accept-encoding": "identity",
+        ...credentialsOf(url),
+        ...(authorization === undefined ? {} : { authorization }),
+        ...headers,
+      };
+      const { signal } = request;
+      const bulk =
+        request.bulk === true && isDirect
+          ? await getBulk({ url, headers: said, signal, stall, connecting, tls: trust })
+          : undefined;
+      const answer =
+        bulk ??
+        (await send.call(url.protocol === "https:" && isDirect ? direct : proxied, {
+          ...{ origin: url.origin, path: `${url.pathname}${url.search}` },
+          ...{ method: request.method ?? "GET", headers: said, signal },
+          ...(request.body === undefined ? {} : { body: bodyOf(request.body) }),
+        }));
       const { location } = answer.headers;
       const redirected =
         [301, 302, 303, 307, 308].includes(answer.statusCode) && typeof location === "string";
@@ -115,7 +147,8 @@ export async function openSender(
       url = next;
     }
     throw new HttpStatus(310, `redirects more than ${mostRedirects} times`);
-  };
+  }
+  return one;
 }
 
 /** Never from https to http, and nowhere but to http servers. */

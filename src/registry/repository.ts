@@ -26,6 +26,8 @@ const accepted = [
 const noReferrersApi = [400, 404, 405];
 // At a thousand tags each, more than any repository has.
 const mostPages = 1000;
+// From so many bytes on, a connection of its own is worth making.
+const bulkSize = 8 * 1024 * 1024;
 const tagShape = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
 /** A manifest as a registry gave it, its bytes proved against its digest. */
@@ -96,7 +98,7 @@ export class Repository implements BlobSource {
 
   async blob(descriptor: Descriptor): Promise<Content> {
     const { digest } = descriptor;
-    const { size, open } = await this.unproved(descriptor);
+    const { size, open } = await this.#content(descriptor, false);
     const what = `the blob ${digest} of ${this.label}`;
     return {
       ...{ size, digest },
@@ -107,15 +109,22 @@ export class Repository implements BlobSource {
     };
   }
 
-  /** A blob as it comes, for a reader that proves it itself; of the promised size all the same. */
-  async unproved(descriptor: Descriptor): Promise<Content> {
+  /**
+   * A blob as it comes, for a reader that proves it itself, and is done with a piece of it when it asks for the next;
+   * of the promised size all the same.
+   */
+  unproved(descriptor: Descriptor): Promise<Content> {
+    return this.#content(descriptor, true);
+  }
+
+  async #content(descriptor: Descriptor, piecewise: boolean): Promise<Content> {
     const { digest, mediaType, size } = descriptor;
     if (isIndexType(mediaType) || isManifestType(mediaType)) {
       const { bytes } = await this.manifest(digest);
       if (bytes.length !== size) throw mismatch(digest, `${bytes.length} bytes`);
       return bytesContent(bytes, digest);
     }
-    return { size, digest, open: (range) => this.#open(descriptor, range) };
+    return { size, digest, open: (range) => this.#open(descriptor, piecewise, range) };
   }
 
   /**
@@ -215,7 +224,11 @@ export class Repository implements BlobSource {
     return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
   }
 
-  async *#open(descriptor: Descriptor, range?: ByteRange): AsyncGenerator<Uint8Array, void, undefined> {
+  async *#open(
+    descriptor: Descriptor,
+    piecewise: boolean,
+    range?: ByteRange,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     const { digest, size } = descriptor;
     const start = Math.min(range?.start ?? 0, size);
     const end = Math.min(range?.end ?? size, size);
@@ -228,7 +241,7 @@ export class Repository implements BlobSource {
         const { answer } = await this.session.once({
           ...{ method: "GET", path: `${this.name}/blobs/${digest}`, scopes: this.pulling, doing },
           headers: at === 0 && end === size ? {} : { range: `bytes=${at}-${bounded}` },
-          ...{ expected: [200, 206], signal: this.signal },
+          ...{ expected: [200, 206], signal: this.signal, bulk: piecewise && end - at >= bulkSize },
         });
         return answer;
       },

@@ -4,7 +4,7 @@ import {
   openSender,
   type RetryPolicy,
   retrying,
-  type Send,
+  type Sender,
   type SendRequest,
   type Slots,
   slots,
@@ -42,6 +42,8 @@ export interface RegistryRequest {
   /** Statuses that are an answer; any other is an error. */
   readonly expected: readonly number[];
   readonly signal: AbortSignal;
+  /** The answer is long, and its pieces are done with when the next one is asked for. */
+  readonly bulk?: boolean;
 }
 
 /** An answer, and the address that gave it. */
@@ -69,7 +71,7 @@ export class Session {
   readonly #stall: number;
   readonly #shown = new Map<string, Promise<Authorization>>();
   readonly #credentials = new Map<string, Promise<Credential | undefined>>();
-  #sender: Promise<Send> | undefined;
+  #sender: Promise<Sender> | undefined;
   #address: string | undefined;
 
   constructor(endpoint: Endpoint, options: SessionOptions) {
@@ -175,7 +177,7 @@ export class Session {
     return found;
   }
 
-  #opened(): Promise<Send> {
+  #opened(): Promise<Sender> {
     this.#sender ??= openSender(this.#options.environment, this.#stall, this.#endpoint.tls);
     return this.#sender;
   }
@@ -200,6 +202,7 @@ export class Session {
             ? {}
             : { body: request.body instanceof Uint8Array ? request.body : request.body() }),
           signal: request.signal,
+          bulk: request.bulk,
         });
         this.#address ??= origin;
         return { answer, address, own: answer.origin === new URL(origin).origin };

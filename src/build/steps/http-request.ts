@@ -1,5 +1,5 @@
 import { createGunzip } from "node:zlib";
-import { type Answer, HttpStatus, networkError, openSender, type Send } from "../../http/index.ts";
+import { HttpStatus, networkError, openSender, type Send, type StreamedAnswer } from "../../http/index.ts";
 import { type Environment, WhittleError } from "../../io/index.ts";
 
 /** What a server answered in the end, redirects followed. */
@@ -55,7 +55,7 @@ function senderFor(environment: Environment, patience: number): Promise<Send> {
   return sender;
 }
 
-function answerOf({ statusCode, headers, body }: Answer, request: HttpRequest): HttpAnswer {
+function answerOf({ statusCode, headers, body }: StreamedAnswer, request: HttpRequest): HttpAnswer {
   const text = (name: string): string | undefined => {
     const value = headers[name];
     return typeof value === "string" && value.length <= 4096 ? value : undefined;
@@ -70,7 +70,7 @@ function answerOf({ statusCode, headers, body }: Answer, request: HttpRequest): 
   };
 }
 
-async function* unpacked(body: Answer["body"]): AsyncGenerator<Uint8Array, void, undefined> {
+async function* unpacked(body: StreamedAnswer["body"]): AsyncGenerator<Uint8Array, void, undefined> {
   const gunzip = createGunzip();
   body.on("error", (error) => gunzip.destroy(error)).pipe(gunzip);
   try {

@@ -1,0 +1,148 @@
+import type { OnReadOpts, Socket } from "node:net";
+
+/** How long a server is waited for, in milliseconds, and what ends the waiting. */
+export interface Patience {
+  readonly connecting: number;
+  readonly stall: number;
+  readonly signal: AbortSignal;
+}
+
+const pieceSize = 1024 * 1024;
+// Of a slow connection smaller pieces are handed on.
+const enough = 256 * 1024;
+// What is read at a time; a piece with less room is full.
+const mostRead = 64 * 1024;
+const mostHead = 64 * 1024;
+
+/**
+ * The answer of an HTTP server, read straight into a few large pieces of memory, which are used again. Nothing is read
+ * while a full one waits to be taken.
+ */
+export class Incoming {
+  readonly socket: Socket;
+  /** Three are ever made: one is looked at, one is full, one is being filled. */
+  readonly #free: Buffer[] = [];
+  #full: Buffer | undefined;
+  #piece: Buffer = Buffer.allocUnsafeSlow(pieceSize);
+  /** Where the body begins in the piece, and where the next bytes go. */
+  #start = 0;
+  #filled = 0;
+  /** Bytes of the body that nobody has taken; unknown as long as nobody has asked for it. */
+  #left = Number.POSITIVE_INFINITY;
+  /** Whether somebody looks at a piece, for as long as it takes. */
+  #lookedAt = false;
+  #ended = false;
+  #failure: unknown;
+  #wake: (() => void) | undefined;
+
+  /** @param open - connects; what is read is to go where its argument says */
+  constructor(open: (onread: OnReadOpts) => Socket, patience: Patience) {
+    const buffer = (): Buffer => this.#piece.subarray(this.#filled);
+    this.socket = open({ buffer, callback: (count) => this.#took(count) });
+    this.#watch(patience);
+  }
+
+  /** The head of the answer, without the empty line after it; to be asked for once, before the body. */
+  async head(): Promise<string> {
+    for (;;) {
+      const end = this.#piece.subarray(0, this.#filled).indexOf("\r\n\r\n");
+      if (end >= 0 && end <= mostHead) {
+        this.#start = end + 4;
+        return this.#piece.toString("latin1", 0, end);
+      }
+      if (this.#filled > mostHead) throw failure("UND_ERR_HEADERS_OVERFLOW", "the answer's head is too long");
+      await this.#more();
+    }
+  }
+
+  /** So many bytes, in pieces that are good until the next one is asked for; the connection ends with them. */
+  async *body(length: number): AsyncGenerator<Uint8Array, void, undefined> {
+    this.#left = length;
+    try {
+      while (this.#left > 0) {
+        const piece = this.#take();
+        if (piece === undefined) {
+          await this.#more();
+          continue;
+        }
+        const bytes = piece.subarray(0, this.#left);
+        this.#left -= bytes.length;
+        this.#lookedAt = true;
+        yield bytes;
+        this.#lookedAt = false;
+        this.#free.push(Buffer.from(piece.buffer));
+      }
+    } finally {
+      this.socket.destroy();
+    }
+  }
+
+  #take(): Buffer | undefined {
+    const full = this.#full;
+    if (full !== undefined) {
+      this.#full = undefined;
+      this.socket.resume();
+      return full;
+    }
+    // Where the next bytes go was settled when the last ones came: a piece is taken like this after those only.
+    const isLast = this.#ended ? this.#filled > this.#start : this.#filled - this.#start >= this.#left;
+    return isLast ? this.#turn() : undefined;
+  }
+
+  /** Puts another piece in place of the one that was being filled. */
+  #turn(): Buffer {
+    const taken = this.#piece.subarray(this.#start, this.#filled);
+    this.#piece = this.#free.pop() ?? Buffer.allocUnsafeSlow(pieceSize);
+    this.#start = 0;
+    this.#filled = 0;
+    return taken;
+  }
+
+  /** Is told that so many bytes were read; answers whether to go on. */
+  #took(count: number): boolean {
+    this.#filled += count;
+    const size = this.#filled - this.#start;
+    const isWanted = this.#wake !== undefined && Number.isFinite(this.#left);
+    const isFull = pieceSize - this.#filled < mostRead;
+    if (isFull || (isWanted && size >= Math.min(enough, this.#left))) this.#full = this.#turn();
+    this.#wake?.();
+    return this.#full === undefined;
+  }
+
+  /** Waits until something has happened. */
+  async #more(): Promise<void> {
+    if (this.#ended) throw this.#failure ?? failure("UND_ERR_SOCKET", "the server broke the connection");
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    this.#wake = undefined;
+  }
+
+  #watch({ connecting, stall, signal }: Patience): void {
+    const { socket } = this;
+    const stop = (): void => void socket.destroy(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    let code = "UND_ERR_CONNECT_TIMEOUT";
+    socket.setTimeout(connecting);
+    socket.once("ready", () => {
+      code = "UND_ERR_BODY_TIMEOUT";
+      socket.setTimeout(stall);
+    });
+    socket.on("timeout", () => {
+      if (!this.#lookedAt) socket.destroy(failure(code, "the server is silent"));
+    });
+    socket.on("error", (error) => {
+      this.#failure = signal.aborted ? signal.reason : error;
+    });
+    socket.on("close", () => {
+      signal.removeEventListener("abort", stop);
+      this.#ended = true;
+      this.#wake?.();
+    });
+  }
+}
+
+/** A failure with the code that the rest of this folder's requests fail with. */
+function failure(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}
