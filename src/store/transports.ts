@@ -9,7 +9,7 @@ import {
   parseReference,
   type Reference,
 } from "../image/index.ts";
-import { WhittleError, type Work } from "../io/index.ts";
+import { nearest, WhittleError, type Work } from "../io/index.ts";
 import { chosenPart } from "./layout-image.ts";
 import type { OpenedImage, ReadOptions, Transport, WriteOptions } from "./opened.ts";
 import type { Store } from "./store.ts";
@@ -22,6 +22,16 @@ const transports: Readonly<Record<PathTransport, () => Promise<Transport>>> = {
   tar: async () => (await import("./rootfs.ts")).rootfsArchive,
   rootfs: async () => (await import("./rootfs-directory.ts")).rootfsDirectory,
 };
+
+/** The error for a name that the store does not have, with the one that was probably meant. */
+async function notFound(shown: string, store: Store | undefined): Promise<WhittleError> {
+  const names = ((await store?.list()) ?? []).map(({ reference }) => reference);
+  const meant = names.find((name) => name.startsWith(`${shown}:`)) ?? nearest(shown, names);
+  const suggestion = meant === undefined ? "" : `did you mean ${meant}? `;
+  return new WhittleError("NOT_FOUND", `Cannot find the image ${shown}: the store has none of that name`, {
+    hint: `${suggestion}whittle images lists what there is; whittle pull ${shown} gets it from a registry; oci:DIR and docker-archive:FILE read from elsewhere`,
+  });
+}
 
 /**
  * Opens the image that a reference names: on disk through its transport, by name in the store.
@@ -48,11 +58,7 @@ export async function readFrom(
   }
   const { store } = options;
   const descriptor = await store?.resolve(reference);
-  if (store === undefined || descriptor === undefined) {
-    throw new WhittleError("NOT_FOUND", `Cannot find the image ${shown}: the store has none of that name`, {
-      hint: `whittle images lists what there is; whittle pull ${shown} gets it from a registry; oci:DIR and docker-archive:FILE read from elsewhere`,
-    });
-  }
+  if (store === undefined || descriptor === undefined) throw await notFound(shown, store);
   return {
     source: store,
     descriptor,
