@@ -76,12 +76,14 @@ async function record(one: OwnCase, site: Site): Promise<Expected> {
   const place = join(work, "cases", one.name);
   const words = (await layOut(one, place)).map(site.fill);
   const ended = new Set(layersOf("busybox:latest"));
-  for (const [name, file] of Object.entries(one.bases ?? {})) {
+  for (const [name, recipe] of Object.entries(one.bases ?? {})) {
+    const [file, ...flags] = recipe.split(" ");
     inPeers([
       "docker",
       "buildx",
       "build",
       "--network=none",
+      ...flags,
       "-t",
       name,
       "-f",

@@ -16,6 +16,8 @@ import {
 /** What an image is made of once its layers are written. */
 export interface ImageParts {
   readonly platform: Platform;
+  /** What an index lists it as, where that is not the platform that its configuration states. */
+  readonly listedAs?: Platform;
   readonly config: ContainerConfig;
   /** From the lowest up. */
   readonly layers: readonly Pick<LayerRecord, "descriptor" | "diffId">[];
@@ -78,7 +80,7 @@ export async function writeImage(sink: BlobSink, parts: ImageParts): Promise<Des
     writeBlob(sink, configType, configBytes),
     writeBlob(sink, mediaType, serializeDocument(manifest)),
   ]);
-  return { ...written, platform };
+  return { ...written, platform: parts.listedAs === undefined ? platform : statedPlatform(parts.listedAs) };
 }
 
 /** Writes an index over manifests, in the order given. */

@@ -14,6 +14,7 @@ import {
   type Descriptor,
   hostPlatform,
   type LayerRecord,
+  normalizePlatform,
   type Platform,
   parsePlatform,
 } from "../image/index.ts";
@@ -255,13 +256,18 @@ async function builtPlatform(solver: Solver, graph: PlatformGraph): Promise<Buil
   const { descriptor, base, layers } = await recordOf<ImageRecord>(solver, graph.image);
   const { resolution, simulation } = graph;
   return {
-    platform: graph.platform,
+    platform: statedBy(descriptor) ?? graph.platform,
     descriptor,
     base,
     layers,
     ...(resolution === undefined ? {} : { resolution: await recordOf<Resolution>(solver, resolution) }),
     ...(simulation === undefined ? {} : { simulation: await recordOf<SimulationRecord>(solver, simulation) }),
   };
+}
+
+/** What an image of Dockerfiles says that it is for, which its base decides. */
+function statedBy({ platform }: Descriptor): Platform | undefined {
+  return platform === undefined ? undefined : normalizePlatform(platform);
 }
 
 /** The record of a step that the solver has solved already. */

@@ -11,7 +11,7 @@ export interface CaseOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** What the message of a build that fails has to name, whoever says it. */
   readonly says?: readonly string[];
-  /** Images that are built first: their names, with the Dockerfile of each. */
+  /** Images that are built first: their names, with the Dockerfile of each and flags of its build after it. */
   readonly bases?: Readonly<Record<string, string>>;
   /** Why docker cannot record it: what is expected was written by hand, from the Dockerfile reference. */
   readonly unrecorded?: string;

@@ -57,8 +57,9 @@ export async function ownDifferences(one: OwnCase, own: OwnRun): Promise<string[
         NO_COLOR: "1",
       },
     });
-  for (const [name, file] of Object.entries(one.bases ?? {})) {
-    const base = await build(name, ["-f", `context/${file}`, "context"]);
+  for (const [name, recipe] of Object.entries(one.bases ?? {})) {
+    const [file, ...flags] = recipe.split(" ");
+    const base = await build(name, [...flags, "-f", `context/${file}`, "context"]);
     if (base.status !== 0) return [`the base ${name}: ${base.stderr}`];
   }
   const finished = await build(`own/${one.name}`, words);

@@ -17,6 +17,8 @@ export type BaseLayer = { readonly descriptor: Descriptor; readonly diffId: Dige
 /** What an assembling step is told. */
 export type AssembleParameters = {
   readonly platform: Platform;
+  /** What an index lists it as, where that is not the platform that its configuration states. */
+  readonly listedAs?: Platform;
   readonly config: ContainerConfig;
   readonly history: readonly History[];
   readonly author?: string;

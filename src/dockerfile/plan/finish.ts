@@ -1,12 +1,15 @@
 import { assembleStep, layerStep, recompressStep, type Step } from "../../build/index.ts";
-import { formatPlatform } from "../../image/index.ts";
+import { formatPlatform, type Platform } from "../../image/index.ts";
 import type { ImageForm, PlanOptions } from "./options.ts";
 import type { StageState } from "./stage-state.ts";
 
 /** The image of a finished stage in one of its forms. */
 export function finishedImage(state: StageState, form: ImageForm, options: PlanOptions): Step {
-  const { platform, epoch } = options;
-  const shown = formatPlatform(platform);
+  const { platform: asked, epoch } = options;
+  const shown = formatPlatform(asked);
+  const platform = platformOf(state, asked);
+  const listedAs =
+    options.showPlatform === true && formatPlatform(platform) !== shown ? { listedAs: asked } : {};
   const labels = { ...state.config.Labels, ...options.labels };
   const config = Object.keys(labels).length === 0 ? state.config : { ...state.config, Labels: labels };
   const { compression, force, docker, rewriteTimestamp } = form;
@@ -32,6 +35,7 @@ export function finishedImage(state: StageState, form: ImageForm, options: PlanO
     [...recompressed, ...own],
     {
       platform,
+      ...listedAs,
       config: withoutEmpty(config),
       history: state.history,
       ...(state.author === undefined ? {} : { author: state.author }),
@@ -42,6 +46,20 @@ export function finishedImage(state: StageState, form: ImageForm, options: PlanO
     },
     shown,
   );
+}
+
+/** What an image says that it is for: as in BuildKit, what its base says, whatever was asked for. */
+function platformOf({ basePlatform }: StageState, asked: Platform): Platform {
+  if (basePlatform === undefined) return asked;
+  const { os, architecture, variant } = basePlatform;
+  const { "os.version": version, "os.features": features } = basePlatform;
+  return {
+    os,
+    architecture,
+    ...(variant === undefined ? {} : { variant }),
+    ...(version === undefined ? {} : { "os.version": version }),
+    ...(features === undefined ? {} : { "os.features": features }),
+  };
 }
 
 /** Members that hold nothing are left out, as in Docker's own documents. */

@@ -14,6 +14,8 @@ export interface StageState {
   /** As messages call it. */
   readonly name: string;
   platform: Platform;
+  /** What the base says that it is for; without a base the platform that is built for. */
+  basePlatform?: Platform;
   config: DraftConfig;
   author: string | undefined;
   history: History[];
@@ -75,6 +77,7 @@ export function emptyStage(
 /** Starts a stage from an image. */
 export function startFromImage(state: StageState, image: BaseImage): void {
   const { config = {}, history = [], author } = image.config;
+  state.basePlatform = image.config;
   state.config = { ...config };
   state.author = author;
   state.baseLayers = image.layers;
@@ -85,6 +88,7 @@ export function startFromImage(state: StageState, image: BaseImage): void {
 /** Starts a stage from another one. */
 export function startFromStage(state: StageState, below: StageState): void {
   state.platform = below.platform;
+  if (below.basePlatform !== undefined) state.basePlatform = below.basePlatform;
   state.config = { ...below.config };
   delete state.config.OnBuild;
   state.author = below.author;

@@ -1,0 +1,5 @@
+FROM scratch
+COPY passwd /etc/
+COPY file /of-base
+ENV base=foreign
+CMD ["/program"]
