@@ -6,11 +6,12 @@ export function endOf(graph: PlatformGraph): Step {
   return graph.reasons ?? graph.image;
 }
 
-// While one platform waits for the disk or for the compressor, others are carved; more would only take more memory.
-const platformsAtOnce = 6;
+// While platforms wait for the disk or for the compressor, others are carved, one after the other; each takes a few
+// megabytes, and what takes many (indexes, unpacking) takes turns.
+const platformsAtOnce = 12;
 
 /**
- * Solves the platforms of an image, a few at a time. One that fails does not stop the others: which failure is
+ * Solves the platforms of an image, a dozen at a time. One that fails does not stop the others: which failure is
  * shown must not depend on who is faster.
  *
  * @throws the failure of the first platform, in order, that has one
