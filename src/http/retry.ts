@@ -91,25 +91,33 @@ function ofTransfer(error: unknown): boolean {
 function passes(error: unknown): boolean {
   if (error instanceof Transient) return true;
   if (error instanceof HttpStatus) return error.status === 408 || error.status === 429 || error.status >= 500;
-  return isSystemError(error) && !untrusted.test(error.code ?? "");
+  return isSystemError(error) && !untrusted.test(error.code ?? "") && !isTls(error);
 }
 
 // Codes of OpenSSL's verification and Node's own: DEPTH_ZERO_SELF_SIGNED_CERT, UNABLE_TO_VERIFY_LEAF_SIGNATURE,
 // ERR_TLS_CERT_ALTNAME_INVALID. Asking again makes no certificate better.
-const untrusted = /CERT|LEAF_SIGNATURE/;
+const untrusted = /^(?!ERR_SSL_).*(?:CERT|LEAF_SIGNATURE)/;
+
+/** Whether two sides could not agree on how to speak TLS, or one of them does not; that is so the next time as well. */
+function isTls(error: NodeJS.ErrnoException): boolean {
+  return /^ERR_SSL_|^EPROTO$/.test(error.code ?? "");
+}
 
 /** Says for a person why a request failed. */
 export function networkError({ doing, hint }: Attempt, error: unknown): WhittleError {
   return new WhittleError("NETWORK", `Cannot ${doing}: ${explain(error)}`, {
-    hint: hint ?? hintFor(error),
+    hint: hintFor(error) ?? hint ?? "check the connection and the proxy variables",
     cause: error,
   });
 }
 
-function hintFor(error: unknown): string {
+/** What to do about failures that leave no doubt. */
+function hintFor(error: unknown): string | undefined {
   if (error instanceof HttpStatus && error.status >= 500)
     return "its log tells why; it may be well again later";
-  return "check the connection and the proxy variables";
+  if (isSystemError(error) && untrusted.test(error.code ?? ""))
+    return "check the address; an authority that this machine does not know is named by NODE_EXTRA_CA_CERTS or, for a registry, by ca: in registries.yaml";
+  return undefined;
 }
 
 const explanations: Readonly<Record<string, string>> = {
@@ -130,6 +138,17 @@ function explain(error: unknown): string {
   if (isSystemError(error) && untrusted.test(error.code ?? "")) {
     return `the server's certificate is not trusted (${error.message.split(";")[0]})`;
   }
+  if (isSystemError(error) && isTls(error)) return tlsFailure(error);
   if (isSystemError(error)) return explanations[error.code ?? ""] ?? error.message;
   return error instanceof Error ? error.message : String(error);
+}
+
+/** What OpenSSL found, without the names of its source files. */
+function tlsFailure(error: NodeJS.ErrnoException & { readonly reason?: string }): string {
+  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST/.test(error.code ?? "")) {
+    return "the server speaks no TLS there";
+  }
+  if (/CERTIFICATE_REQUIRED/.test(error.code ?? ""))
+    return "the server wants to see a certificate of this client";
+  return `no TLS connection could be made (${error.reason ?? error.code})`;
 }

@@ -52,8 +52,14 @@ export async function checkLogin(
     credential: async () => ({ kind: "password", username, password }),
   });
   const doing = `log in to ${host} as ${username}`;
-  const { answer } = await session.request({
-    ...{ method: "GET", path: "./", scopes: [], doing, expected: [200], signal },
-  });
-  await answer.body.dump();
+  try {
+    const { answer } = await session.request({
+      ...{ method: "GET", path: "./", scopes: [], doing, expected: [200], signal },
+    });
+    await answer.body.dump();
+  } catch (error) {
+    if (!(error instanceof WhittleError) || error.code !== "REGISTRY_DENIED") throw error;
+    const hint = "check the name and the password; many registries want a token in place of the password";
+    throw new WhittleError(error.code, error.message, { hint, cause: error });
+  }
 }

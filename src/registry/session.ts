@@ -154,11 +154,11 @@ export class Session {
     const challenges = parseChallenges(header);
     if (challenges.length === 0) return undefined;
     const made = (async () => {
-      const { scopes, signal } = request;
+      const { doing, scopes, signal } = request;
       const credential = await this.#credentialFor(scopes);
       return authorize(
         challenges,
-        { host: this.host, scopes, credential, signal, address },
+        { doing, host: this.host, scopes, credential, signal, address },
         await this.#opened(),
       );
     })();

@@ -13,6 +13,8 @@ export interface Authorization {
 
 /** Who asks for what, where. */
 export interface TokenRequest {
+  /** What it is for, as the words after "Cannot". */
+  readonly doing: string;
   readonly host: string;
   /** Scopes like `repository:library/debian:pull`. */
   readonly scopes: readonly string[];
@@ -37,7 +39,7 @@ export async function authorize(
   request: TokenRequest,
   send: Send,
 ): Promise<Authorization> {
-  const { credential, host } = request;
+  const { credential, host, doing } = request;
   if (credential?.kind === "bearer")
     return { header: `Bearer ${credential.token}`, until: Number.POSITIVE_INFINITY };
   const bearer = challenges.find(({ scheme, parameters }) => scheme === "bearer" && "realm" in parameters);
@@ -49,7 +51,7 @@ export async function authorize(
   }
   throw new WhittleError(
     "REGISTRY_DENIED",
-    `Cannot use the registry ${host}: it wants to know who is asking`,
+    `Cannot ${doing}: the registry ${host} wants to know who is asking`,
     {
       hint: `whittle login ${host}`,
     },

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { readdir, readFile, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { type Digest, explainSystemError, isDigest, withLock } from "../io/index.ts";
+import { type Digest, explainSystemError, isDigest, isSystemError, withLock } from "../io/index.ts";
 import { emptyWhenMissing, isMissing, withDirectory } from "./blobs.ts";
 
 // As long as garbage collection leaves young blobs alone by itself.
@@ -54,6 +54,8 @@ export class Leases {
       await withDirectory(this.#directory, () => appendFileSync(this.#file, text));
       if (isAnybodyAt(lockOf(this.#directory))) await this.#takeInTurn(text);
     } catch (error) {
+      // Where nothing can be written nothing is deleted either.
+      if (isSystemError(error) && error.code === "EROFS") return;
       throw explainSystemError(error, `write to ${this.#directory}`);
     }
     for (const lease of wanted) this.#until.set(lease, now + lasts);

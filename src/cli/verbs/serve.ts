@@ -97,5 +97,37 @@ async function certificate(
     readFile(path, "utf8").catch((error: unknown) => {
       throw explainSystemError(error, `read ${path}`);
     });
-  return { cert: await read(tlsCert), key: await read(tlsKey) };
+  const [cert, key] = [await read(tlsCert), await read(tlsKey)];
+  await mustBelongTogether({ path: tlsCert, text: cert }, { path: tlsKey, text: key });
+  return { cert, key };
+}
+
+interface PemFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Looks into the files before the server does: OpenSSL says neither which one it means nor what it wants. */
+async function mustBelongTogether(cert: PemFile, key: PemFile): Promise<void> {
+  const { createPrivateKey, X509Certificate } = await import("node:crypto");
+  const read = <T>({ path, text }: PemFile, kind: string, parse: (text: string) => T): T => {
+    try {
+      return parse(text);
+    } catch (cause) {
+      throw new WhittleError("USAGE", `Cannot use ${path}: it is no ${kind} in PEM form`, {
+        hint: "--tls-cert takes the file with BEGIN CERTIFICATE, --tls-key the one with BEGIN PRIVATE KEY, without a passphrase",
+        cause,
+      });
+    }
+  };
+  const certificate = read(cert, "certificate", (text) => new X509Certificate(text));
+  const privateKey = read(key, "private key", (text) => createPrivateKey(text));
+  if (certificate.checkPrivateKey(privateKey)) return;
+  throw new WhittleError(
+    "USAGE",
+    `Cannot use ${key.path}: it is not the key of the first certificate in ${cert.path}`,
+    {
+      hint: "the server's own certificate comes first, then those between it and the authority",
+    },
+  );
 }

@@ -60,7 +60,11 @@ export async function openAccess(options: AccessOptions): Promise<Access> {
       const colon = text.indexOf(":");
       if (colon > 0 && (await isRight(text.slice(0, colon), text.slice(colon + 1))))
         return text.slice(0, colon);
-      throw new Refused("UNAUTHORIZED", "a name and a password are wanted", {
+      const wrong =
+        authorization === undefined
+          ? "a name and a password are wanted"
+          : "the name or the password is wrong";
+      throw new Refused("UNAUTHORIZED", wrong, {
         "www-authenticate": 'Basic realm="whittle", charset="UTF-8"',
       });
     },

@@ -106,6 +106,8 @@ function asRefused(error: unknown): Refused {
   // Names that mean something else where references are read: `oci:1` is a directory.
   if (code === "REFERENCE_INVALID")
     return new Refused("NAME_INVALID", "the store can have no image of this name");
+  // A store that is mounted to be read, or that is somebody else's.
+  if (code === "PERMISSION") return new Refused("DENIED", "the registry may not write to its store");
   const why = code === "DISK_FULL" ? "the registry's disk is full" : "the registry could not do that";
   return new Refused("UNKNOWN", why);
 }

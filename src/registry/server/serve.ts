@@ -92,14 +92,30 @@ async function listen(server: Server, { host, port }: ServeOptions): Promise<voi
   try {
     await once(server, "listening");
   } catch (error) {
-    if (isSystemError(error) && error.code === "EADDRINUSE") {
-      throw new WhittleError("ENVIRONMENT", `Cannot listen on ${host}:${port}: something else does`, {
-        hint: "choose another port with --listen, 0 for any that is free",
-      });
-    }
-    throw explainSystemError(error, `listen on ${host}:${port}`);
+    const code = isSystemError(error) ? (error.code ?? "") : "";
+    const known = code === "EACCES" && port >= 1024 ? undefined : whyNot[code];
+    if (known === undefined) throw explainSystemError(error, `listen on ${host}:${port}`);
+    const [found, hint] = known;
+    throw new WhittleError(
+      code === "EACCES" ? "PERMISSION" : "ENVIRONMENT",
+      `Cannot listen on ${host}:${port}: ${found}`,
+      { hint, cause: error },
+    );
   }
 }
+
+const ownAddresses = "--listen 127.0.0.1:5000 for this machine alone, 0.0.0.0:5000 for all of its addresses";
+/** What is found where nobody can listen, and what to do. */
+const whyNot: Readonly<Record<string, readonly [found: string, hint: string]>> = {
+  EADDRINUSE: ["something else does", "choose another port with --listen, 0 for any that is free"],
+  EADDRNOTAVAIL: ["this machine has no such address", ownAddresses],
+  ENOTFOUND: ["no address is known by that name", ownAddresses],
+  EAI_AGAIN: ["the name cannot be looked up", ownAddresses],
+  EACCES: [
+    "ports below 1024 are not for this user",
+    "choose a port from 1024 on with --listen, or listen as root and let a proxy hand requests on",
+  ],
+};
 
 const statuses: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
