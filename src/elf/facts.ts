@@ -1,8 +1,8 @@
 import { type Digest, isDigest } from "../io/index.ts";
 import type { Tree, TreePath } from "../tree/index.ts";
 import type { Dynamic } from "./dynamic.ts";
-import { elfIfRead, recallElf } from "./file.ts";
 import type { ElfMachine } from "./machine.ts";
+import { elfIfRead, recallElf } from "./read.ts";
 
 /** What is known of an ELF file, as JSON holds it. */
 export interface ElfFacts {

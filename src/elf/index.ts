@@ -1,7 +1,7 @@
 export type { ElfFacts, TreeFacts } from "./facts.ts";
 export { elfFactsOf, elfFactsVersion, recallElfFacts } from "./facts.ts";
 export type { ElfType } from "./file.ts";
-export { ElfFile, readElf } from "./file.ts";
+export { ElfFile } from "./file.ts";
 export { configuredDirectories } from "./ld-so-conf.ts";
 export type { Closure, LoaderOptions, ResolvedObject } from "./loader.ts";
 export { Loader } from "./loader.ts";
@@ -10,5 +10,6 @@ export type { ElfMachine, Encoding, Machine, MachinePlatform } from "./machine.t
 export { machineMatches, machineOf, machines } from "./machine.ts";
 export type { DlopenNote } from "./notes.ts";
 export type { LoadedObject, ResolvedNeed } from "./process.ts";
+export { readElf } from "./read.ts";
 export type { CacheMode } from "./rules.ts";
 export type { VersionNeed } from "./versions.ts";

@@ -1,9 +1,10 @@
 import { bytesContent, WhittleError } from "../io/index.ts";
 import { type Entry, impliedDirectory, Tree, type TreePath, treeOf } from "../tree/index.ts";
-import { type ElfFile, readElf } from "./file.ts";
+import type { ElfFile } from "./file.ts";
 import { type CacheLine, formatLdCache } from "./ld-so-cache.ts";
 import { configuredDirectories } from "./ld-so-conf.ts";
 import { cacheFlags, machineOf, machines } from "./machine.ts";
+import { readElf } from "./read.ts";
 
 const cachePath = "/etc/ld.so.cache";
 

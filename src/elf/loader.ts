@@ -1,8 +1,9 @@
 import { readText, WhittleError } from "../io/index.ts";
 import type { Entry, FileEntry, Tree, TreePath } from "../tree/index.ts";
-import { type ElfFile, readElf } from "./file.ts";
+import type { ElfFile } from "./file.ts";
 import { writtenPath } from "./found-path.ts";
 import { type LoadedObject, Process, type ResolvedNeed } from "./process.ts";
+import { readElf } from "./read.ts";
 import { type CacheMode, type Rules, rulesFor } from "./rules.ts";
 
 /** How a loader's search is set. */

@@ -1,9 +1,10 @@
 import { readContent, readText } from "../io/index.ts";
 import { nameOf, type Tree, type TreePath } from "../tree/index.ts";
-import { type ElfFile, readElf } from "./file.ts";
+import type { ElfFile } from "./file.ts";
 import { parseLdCache } from "./ld-so-cache.ts";
 import { configuredDirectories } from "./ld-so-conf.ts";
 import { type Machine, machineOf } from "./machine.ts";
+import { readElf } from "./read.ts";
 import { withoutSlash } from "./tokens.ts";
 
 /** Where names are looked up that the loader finds neither by a search path nor in its own directories. */
