@@ -57,6 +57,24 @@ describe("Solver", () => {
     expect(ran.sort()).toEqual(["a", "b", "c", "end"]);
   });
 
+  it("tells executors what to expect while the step below is run, and not when nothing is", async () => {
+    const told: string[] = [];
+    const plain = textExecutor(told);
+    const executors: Executor[] = [
+      { ...plain, expect: ({ label }) => void told.push(`expect ${label}`) },
+      { ...plain, kind: "outside", cached: false },
+    ];
+    const cache = memoryCache();
+    const options = { executors, cache, progress: noProgress, signal: live };
+    const context: Step = { ...text("context"), kind: "outside" };
+    const end = text("end", { middle: text("middle", { context }) });
+    await new Solver(options).solve(end);
+    expect(told).toEqual(["context", "expect end", "middle", "end"]);
+    told.length = 0;
+    await new Solver(options).solve(end);
+    expect(told).toEqual(["context"]);
+  });
+
   it("tells a step what stands on it in this build", async () => {
     const told = new Map<string, string[]>();
     const executor: Executor = {

@@ -212,7 +212,10 @@ export class Solver {
     }
     tell({ kind: "start", id: key, label, ...platform });
     try {
-      const outcome = await executor.run(step, inputs, this.#contextOf(step, key));
+      const context = this.#contextOf(step, key);
+      // Those that are run in every build say nothing of what follows.
+      if (executor.cached) this.#expect(context.dependents);
+      const outcome = await executor.run(step, inputs, context);
       this.#check();
       if (executor.cached) {
         const { digest, record, blobs } = outcome;
@@ -226,6 +229,11 @@ export class Solver {
       if (error instanceof OutcomeLost) this.#byKey.delete(key);
       throw error;
     }
+  }
+
+  #expect(steps: readonly Step[]): void {
+    const { progress, signal } = this.#options;
+    for (const step of steps) this.#executors.get(step.kind)?.expect?.(step, { progress, signal });
   }
 
   #check(): void {

@@ -2,10 +2,13 @@ import { type Content, WhittleError } from "../io/index.ts";
 import { type IndexedMember, indexTar, placeOf, type TarLimits, treeOfMembers } from "../tar/index.ts";
 import { type Origin, type Tree, TreeBuilder } from "../tree/index.ts";
 import { opaqueName, whiteoutPrefix } from "./layer.ts";
+import { layerMembers } from "./layer-members.ts";
 
 export interface ApplyLayerOptions {
   readonly origin?: Origin;
   readonly limits?: Partial<TarLimits>;
+  /** The file in which the members of a layer that was read within the usual limits are remembered. */
+  readonly list?: string;
 }
 
 /**
@@ -16,7 +19,8 @@ export interface ApplyLayerOptions {
  * @throws WhittleError `ARCHIVE_CORRUPT`, `ARCHIVE_HOSTILE`
  */
 export async function applyLayer(lower: Tree, tar: Content, options: ApplyLayerOptions = {}): Promise<Tree> {
-  const members = await indexTar(tar, options);
+  const { limits, list } = options;
+  const members = limits === undefined ? await layerMembers(tar, list) : await indexTar(tar, { limits });
   const whiteouts: IndexedMember[] = [];
   const additions: IndexedMember[] = [];
   for (const member of members)

@@ -78,6 +78,7 @@ export async function writeLayer(
     totalBytes += entry.content.size;
   }
   const kept = options.keepPlain === true ? new KeptBlob(sink) : undefined;
+  let plainEnd: ReturnType<KeptBlob["end"]> | undefined;
   const isPlain = compression.type === "none";
   // Whoever takes the tar in tells its digest.
   const hash = kept === undefined && !isPlain ? createHash("sha256") : undefined;
@@ -95,12 +96,15 @@ export async function writeLayer(
       // Bytes that two look at are given back by neither.
       yield kept === undefined ? piece : { bytes, ...(file === undefined ? {} : { file }) };
     }
+    // Both blobs are flushed at the same time.
+    plainEnd = kept?.end();
+    plainEnd?.catch(() => undefined);
   }
   try {
     const { digest, size } = await sink.add(compressed(tar(), compression, options), {
       growing: options.growing,
     });
-    const plain = isPlain ? digest : (await kept?.end())?.digest;
+    const plain = isPlain ? digest : (await plainEnd)?.digest;
     const diffId: Digest = plain ?? `sha256:${hash?.digest("hex")}`;
     progress({ kind: "done", id, outcome: "done" });
     return {

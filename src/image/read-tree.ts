@@ -20,6 +20,8 @@ export interface ReadTreeOptions {
    * again. It has to outlive the tree, whose contents are slices of these files.
    */
   readonly unpacked: string;
+  /** Where the members of layers are remembered, under their diff-ids. */
+  readonly members?: string;
   readonly work: Work;
 }
 
@@ -39,7 +41,11 @@ export async function readTree(image: Image, options: ReadTreeOptions): Promise<
       index,
       ...(createdBy === undefined ? {} : { createdBy }),
     };
-    tree = await applyLayer(tree, await unpackedLayer(image, layer, options), { origin });
+    const { members } = options;
+    tree = await applyLayer(tree, await unpackedLayer(image, layer, options), {
+      origin,
+      ...(members === undefined ? {} : { list: join(members, digestHex(parseDigest(layer.diffId))) }),
+    });
   }
   return tree;
 }

@@ -46,6 +46,7 @@ export type { SharedSocket, SocketOwner } from "./ssh-socket.ts";
 export { shareAgent } from "./ssh-socket.ts";
 export type { ContainerState, Health, ShownMount } from "./state.ts";
 export { containerDirectory, findContainer, isAttended, listContainers } from "./state.ts";
+export { expectNetwork } from "./step-network.ts";
 export type { LeftFiles } from "./upper.ts";
 export type { StoredVolume } from "./volume-store.ts";
 export { findVolume, listVolumes, makeVolume, removeVolume } from "./volume-store.ts";

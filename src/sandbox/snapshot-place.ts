@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   cacheDirectory,
@@ -7,6 +7,7 @@ import {
   digestHex,
   type Environment,
   makeDirectories,
+  thisProcess,
   type Work,
   withLock,
 } from "../io/index.ts";
@@ -15,7 +16,7 @@ import type { Privilege } from "./privilege.ts";
 /** A whole file tree, or a directory for an overlay that holds what one layer changes. */
 export type SnapshotKind = "tree" | "layer";
 
-/** Where snapshots are kept; each is a directory with the files in `rootfs` and, in `size`, how many bytes they take. */
+/** Where snapshots are kept; each is a directory with the files in `rootfs` and, in `size`, how many bytes they take; `boot`, while it is there, says in which run of the machine it was made. */
 export function snapshotsDirectory(environment: Environment): string {
   return join(cacheDirectory(environment), "snapshots");
 }
@@ -39,8 +40,28 @@ export async function findSnapshot(place: string): Promise<string | undefined> {
   const rootfs = join(place, "rootfs");
   if ((await stat(rootfs).catch(() => undefined)) === undefined) return undefined;
   const now = new Date();
+  if (!(await isWhole(place, now))) return undefined;
   await utimes(place, now, now).catch(() => undefined);
   return rootfs;
+}
+
+// The file in a snapshot that says in which run of the machine it was made. Nobody waits until the files of a snapshot
+// are on the disk: the kernel takes 35 seconds for that (`/proc/sys/vm/dirty_*`).
+const bootFile = "boot";
+const surelyWritten = 120_000;
+
+/**
+ * Whether all of a snapshot's files are what was written: not when the machine went down since, unless the snapshot was
+ * found once when they were on the disk already.
+ */
+async function isWhole(place: string, now: Date): Promise<boolean> {
+  const file = join(place, bootFile);
+  const boot = await readFile(file, "utf8").catch(() => undefined);
+  if (boot === undefined) return true;
+  if (boot !== thisProcess().boot) return false;
+  const made = await stat(file).catch(() => undefined);
+  if (made !== undefined && now.getTime() - made.mtimeMs > surelyWritten) await rm(file, { force: true });
+  return true;
 }
 
 /**
@@ -62,6 +83,8 @@ export async function makeSnapshot(
       const found = await findSnapshot(place);
       if (found !== undefined) return found;
       const unfinished = unfinishedPlace(place);
+      // What is there all the same is not whole.
+      if (await rename(place, unfinished).then(done, notDone)) await remove(unfinished);
       try {
         await mkdir(unfinished);
         await publish(unfinished, place, await fill(join(unfinished, "rootfs")));
@@ -103,7 +126,11 @@ function unfinishedPlace(place: string): string {
   return `${place}.${randomBytes(6).toString("hex")}${unfinishedSuffix}`;
 }
 
+const done = (): boolean => true;
+const notDone = (): boolean => false;
+
 async function publish(unfinished: string, place: string, size: number): Promise<void> {
+  await writeFile(join(unfinished, bootFile), thisProcess().boot);
   await writeFile(join(unfinished, "size"), String(size));
   await rename(unfinished, place);
 }

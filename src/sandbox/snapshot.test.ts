@@ -1,5 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -95,6 +95,32 @@ describe("a snapshot", () => {
       return 1;
     };
     expect(await makeSnapshot(place, fill, async () => undefined, work)).toBe(join(place, "rootfs"));
+  });
+
+  it("is made again when the machine went down before it was surely on the disk", async () => {
+    const place = join(snapshots(), "one");
+    let made = 0;
+    const make = (): Promise<string> =>
+      makeSnapshot(
+        place,
+        async (rootfs) => {
+          await mkdir(rootfs);
+          await writeFile(join(rootfs, "a"), String(++made));
+          return 1;
+        },
+        (path) => rm(path, { recursive: true }),
+        work,
+      );
+    await make();
+    await writeFile(join(place, "boot"), "another");
+    expect(await findSnapshot(place)).toBeUndefined();
+    expect(await readFile(join(await make(), "a"), "utf8")).toBe("2");
+    expect(await places()).toEqual(["one"]);
+    // Found minutes after it was made: it is on the disk now, whatever happens.
+    await utimes(join(place, "boot"), 0, 0);
+    expect(await findSnapshot(place)).toBe(join(place, "rootfs"));
+    expect((await readdir(place)).sort()).toEqual(["rootfs", "size"]);
+    expect(await readFile(join(await make(), "a"), "utf8")).toBe("2");
   });
 });
 

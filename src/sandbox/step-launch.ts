@@ -23,7 +23,8 @@ export type WrittenPlace = (typeof writtenPlaces)[number];
  * Runs with mount and process namespaces of its own: puts the root together from the directories `lowers/0`,
  * `lowers/1`… (their names are short because the kernel takes 4096 bytes of options), and starts the container.
  * The overlay's upper directory is on disk; where that file system cannot carry one (it is an overlay itself) it
- * is in memory. Where the kernel allows no overlay at all nothing is started, unless there is a tree to copy.
+ * is in memory. What the program flushes is not flushed, nor is everything when it ends: after a power failure the
+ * step is run again in any case (overlayfs.rst, "Volatile mount"; Linux has that since 5.10). Where the kernel allows no overlay at all nothing is started, unless there is a tree to copy.
  *
  * Where the tree has none of the directories that every container has something mounted at, they are made here, so that
  * they look the same whoever runs the container. Tells in `written` where the program wrote to and in `status` how it
@@ -36,9 +37,14 @@ cd "$1"; options=$2; lowers=$3; copy=$4; hide=$5; pack=$6; group=$7; shift 7
 for directory in $group; do echo 0 > "$directory/cgroup.procs"; done
 ${secretsScript}
 lay() {
+  # The mark of an overlay that was not flushed; it ended in an orderly way, and the kernel has everything.
+  [ ! -d "$1/work/work/incompat" ] || rm -r "$1/work/work/incompat"
   cd lowers
-  mount -t overlay overlay -o "$options,lowerdir=$lowers,upperdir=../$1/upper,workdir=../$1/work" ../root 2>/dev/null
+  lay_with "$1" ,volatile || lay_with "$1" ""
   laid=$?; cd ..; return "$laid"
+}
+lay_with() {
+  mount -t overlay overlay -o "$options$2,lowerdir=$lowers,upperdir=../$1/upper,workdir=../$1/work" ../root 2>/dev/null
 }
 in_memory() {
   mkdir -p memory && mount -t tmpfs tmpfs memory && mkdir memory/upper memory/work || return 1
@@ -53,7 +59,9 @@ elif in_memory; then written=memory/upper; pack=yes
 else echo none > written; exit 0
 fi
 echo "$written" > written
-for directory in dev proc sys; do mkdir -m 755 "root/$directory" 2>/dev/null || :; done
+for directory in dev proc sys; do
+  [ -e "root/$directory" ] || mkdir -m 755 "root/$directory" 2>/dev/null || :
+done
 status=0; "$@" || status=$?
 echo "$status" > status
 [ -n "$pack" ] || exit 0
@@ -137,7 +145,8 @@ export async function runToEnd(
   }
   const third = child.stdio[3];
   if (given !== undefined && third instanceof Writable) {
-    // Whoever ends without reading it says why.
+    // Whoever ends without reading it says why; that may be after all of it is on its way.
+    third.on("error", () => undefined);
     pipeline(Readable.from(given, { objectMode: false }), third).catch(() => undefined);
   }
   const abort = (): void => void child.kill("SIGKILL");

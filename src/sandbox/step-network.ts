@@ -2,7 +2,7 @@ import { type Environment, WhittleError, type Work } from "../io/index.ts";
 import type { BuildStep } from "./build-step.ts";
 import { Network } from "./network.ts";
 import { findOutbound } from "./outbound.ts";
-import type { Privilege } from "./privilege.ts";
+import { choosePrivilege, type Privilege } from "./privilege.ts";
 
 /** The network of a step while it runs. */
 export interface StepNetwork {
@@ -17,8 +17,28 @@ const nothing = { network: undefined, release: async (): Promise<void> => undefi
 
 // Making one takes as long as a short step, and a step leaves nothing in it: its processes have ended and it has no
 // rights over interfaces and routes. So the next one gets it, as in BuildKit's pool.
-const idle: { readonly privilege: Privilege; readonly network: Network }[] = [];
+const idle: IdleNetwork[] = [];
 const mostIdleTime = 1000;
+
+interface IdleNetwork {
+  readonly privilege: Privilege;
+  readonly network: Promise<Network>;
+}
+
+let anyMade = false;
+
+/** Begins to make the network of a build's first step, which is not there yet. */
+export async function expectNetwork(
+  step: Pick<BuildStep, "network">,
+  work: Work,
+  environment: Environment,
+): Promise<void> {
+  if (anyMade || step.network !== "default") return;
+  anyMade = true;
+  if ((await findOutbound(environment)) === undefined) return;
+  const privilege = await choosePrivilege(environment);
+  keepIdle({ privilege, network: Network.create(privilege, false, work, environment) });
+}
 
 /**
  * The network that a step asks for. By default that is one of its own with a way out; where no program for that is
@@ -39,12 +59,16 @@ export async function stepNetwork(
     );
     return { ...nothing, mode: "host" };
   }
+  anyMade = true;
   const at = idle.findIndex((known) => known.privilege === privilege);
   const [known] = at < 0 ? [] : idle.splice(at, 1);
   try {
-    const network = known?.network ?? (await Network.create(privilege, false, work, environment));
-    const reused = !step.insecure;
-    return { network, mode: "own", release: () => (reused ? keepIdle(privilege, network) : network.close()) };
+    const network = await (known?.network ?? Network.create(privilege, false, work, environment));
+    const release = async (): Promise<void> => {
+      if (step.insecure) await network.close();
+      else keepIdle({ privilege, network: Promise.resolve(network) });
+    };
+    return { network, mode: "own", release };
   } catch (error) {
     if (!(error instanceof WhittleError) || error.code !== "ENVIRONMENT") throw error;
     warn(work, error.message, error.hint ?? "");
@@ -53,14 +77,15 @@ export async function stepNetwork(
 }
 
 /** Keeps a network for the next step for a moment; nobody waits for that moment to pass. */
-async function keepIdle(privilege: Privilege, network: Network): Promise<void> {
-  const entry = { privilege, network };
+function keepIdle(entry: IdleNetwork): void {
   idle.push(entry);
+  // Why it could not be made is told to who takes it.
+  entry.network.catch(() => undefined);
   setTimeout(() => {
     const at = idle.indexOf(entry);
     if (at < 0) return;
     idle.splice(at, 1);
-    void network.close().catch(() => undefined);
+    void entry.network.then((network) => network.close()).catch(() => undefined);
   }, mostIdleTime).unref();
 }
 

@@ -34,7 +34,7 @@ const parts: readonly { readonly name: string; readonly places: readonly string[
   { name: "package indexes", places: ["debian/indexes", "debian/compiled", "debian/derived"] },
   { name: "unpacked packages", places: ["debian/unpacked"] },
   { name: "compressed blocks", places: ["deflated"] },
-  { name: "compiled code and notes", places: ["compiled", "recipes", "stamps"] },
+  { name: "compiled code and notes", places: ["compiled", "recipes", "stamps", "members"] },
 ];
 
 /** What the cache directory of a person holds, snapshots of images as far as they state their size. */

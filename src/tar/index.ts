@@ -2,6 +2,7 @@ export type { MemberDetails } from "./encode.ts";
 export { indexTar, memberContent, sliceContent } from "./index-tar.ts";
 export type { IndexedMember, SparsePiece, TarHeader, TarLimits, TarMember, TarType } from "./member.ts";
 export { defaultLimits } from "./member.ts";
+export { decodeMembers, encodeMembers } from "./member-list.ts";
 export { readTar } from "./read.ts";
 export type { TreeOfMembersOptions } from "./tree.ts";
 export { placeOf, treeOfMembers, treeOfTar } from "./tree.ts";

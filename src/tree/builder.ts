@@ -55,6 +55,9 @@ export class TreeBuilder {
 
   /** The entry at exactly this path. */
   get(path: TreePath): Entry | undefined {
+    const slash = path.lastIndexOf("/");
+    if (slash > 0 && path.slice(0, slash) === this.#lastPath)
+      return this.#lastChildren.get(path.slice(slash + 1))?.entry;
     return this.#view().get(path);
   }
 

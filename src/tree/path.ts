@@ -13,6 +13,7 @@ export type TreePath = string;
  * @throws WhittleError `ARCHIVE_HOSTILE` when it holds `..` or a NUL byte: such a name is never repaired
  */
 export function treePath(name: string): TreePath {
+  if (isClean(name)) return name.startsWith("/") ? name : `/${name}`;
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..") || name.includes("\0")) {
     throw new WhittleError(
@@ -21,6 +22,18 @@ export function treePath(name: string): TreePath {
     );
   }
   return `/${parts.join("/")}`;
+}
+
+/** Whether nothing but a leading slash may be missing: so are most names, and most are asked for by the thousand. */
+function isClean(name: string): boolean {
+  return (
+    name.length > 1 &&
+    !name.startsWith(".") &&
+    !name.endsWith("/") &&
+    !name.includes("/.") &&
+    !name.includes("//") &&
+    !name.includes("\0")
+  );
 }
 
 /** The directory that holds a path; of `/` it is `/`. */

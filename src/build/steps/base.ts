@@ -4,6 +4,7 @@ import type { Digest } from "../../io/index.ts";
 import { Tree } from "../../tree/index.ts";
 import type { Executor } from "../executor.ts";
 import type { Step } from "../graph.ts";
+import { memberLists } from "./member-lists.ts";
 import type { TreeValue } from "./tree-value.ts";
 
 /** What a base step needs that is no part of its key. */
@@ -27,7 +28,8 @@ export const baseExecutor: Executor = {
   async load(step, _outcome, _inputs, work): Promise<TreeValue> {
     const { readTree, windowsFiles } = await import("../../image/index.ts");
     const { image, cacheDirectory } = step.local as BaseLocal;
-    const tree = await readTree(image, { unpacked: join(cacheDirectory, "layers"), work });
+    const unpacked = join(cacheDirectory, "layers");
+    const tree = await readTree(image, { unpacked, members: memberLists(cacheDirectory), work });
     const { os } = await image.platform();
     return { tree: os === "windows" && tree.has(windowsFiles) ? tree.below(windowsFiles) : tree };
   },

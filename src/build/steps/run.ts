@@ -11,6 +11,7 @@ import type { RunLocal, RunParameters } from "../run/parameters.ts";
 import { PrintedLines } from "../run/printed-lines.ts";
 import { wantedLayer } from "./layer.ts";
 import { type LayeredValue, layered, layersOf } from "./layered-value.ts";
+import { memberList } from "./member-lists.ts";
 import { treeOfInput } from "./tree-value.ts";
 
 /** A step that runs a command over the tree `lower`. */
@@ -47,6 +48,14 @@ export function runExecutor(blobs: BlobSink & BlobSource, listener?: LayerListen
     version: 2,
     cached: true,
     lazy: true,
+    expect(step, work) {
+      const { environment } = step.local as RunLocal;
+      const { network } = step.parameters as unknown as RunParameters;
+      // Whatever is wrong is told when the step itself asks.
+      void import("../../sandbox/index.ts")
+        .then(({ expectNetwork }) => expectNetwork({ network }, work, environment))
+        .catch(() => undefined);
+    },
     async run(step, inputs, context) {
       const { writeLayer } = await import("../../image/index.ts");
       const lower = inputOf(inputs, "lower");
@@ -76,15 +85,22 @@ export function runExecutor(blobs: BlobSink & BlobSource, listener?: LayerListen
         await running.close();
       }
     },
-    load(_step, outcome, inputs) {
-      return changed(outcome.record as unknown as RunRecord, inputOf(inputs, "lower"));
+    load(step, outcome, inputs) {
+      const record = outcome.record as unknown as RunRecord;
+      const { cacheDirectory } = step.local as RunLocal;
+      return changed(record, inputOf(inputs, "lower"), memberList(cacheDirectory, record.tar.digest));
     },
   };
 
-  async function changed({ tar, linked = [] }: RunRecord, lower: Input): Promise<LayeredValue> {
+  async function changed(
+    { tar, linked = [] }: RunRecord,
+    lower: Input,
+    list?: string,
+  ): Promise<LayeredValue> {
     const { changesOfLayer, mediaTypes } = await import("../../image/index.ts");
     const content = await blobs.blob({ mediaType: mediaTypes.layer, ...tar });
-    const value = layered(await treeOfInput(lower), await changesOfLayer(content));
+    const changes = await changesOfLayer(content, list === undefined ? {} : { list });
+    const value = layered(await treeOfInput(lower), changes);
     return { ...value, tree: withLinkedNames(value.tree, linked) };
   }
 }
