@@ -8,7 +8,7 @@ import {
   reachable,
 } from "../image/index.ts";
 import type { Digest, Work } from "../io/index.ts";
-import { Repository } from "./repository.ts";
+import { bulkSize, Repository } from "./repository.ts";
 import { sweepAfter } from "./sweep.ts";
 
 // As many as docker and podman take at once, and two.
@@ -41,7 +41,8 @@ export async function pullImage(
     try {
       // The sink proves what it takes; to do so twice takes as long as all the rest.
       const content = source instanceof Repository ? await source.unproved(item) : await source.blob(item);
-      await sink.add(counted(content.open(), id, work, signal), {
+      const leaves = source instanceof Repository && item.size >= bulkSize ? "nothing" : "buffers";
+      await sink.add(counted(content.open(), id, work, signal, leaves), {
         digest: item.digest as Digest,
         size: item.size,
       });
@@ -83,12 +84,13 @@ async function* counted(
   id: string,
   work: Work,
   signal: AbortSignal,
+  leaves: "nothing" | "buffers",
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let bytes = 0;
   for await (const chunk of stream) {
     signal.throwIfAborted();
     bytes += chunk.length;
-    sweepAfter(chunk.length);
+    if (leaves === "buffers") sweepAfter(chunk.length);
     work.progress({ kind: "bytes", id, bytes });
     yield chunk;
   }

@@ -14,6 +14,9 @@ import {
 } from "../io/index.ts";
 import type { Session } from "./session.ts";
 
+/** From so many bytes on, a blob is read over a connection of its own, into memory that is used again. */
+export const bulkSize = 8 * 1024 * 1024;
+
 /** What is asked for when a manifest is. */
 const accepted = [
   mediaTypes.index,
@@ -26,8 +29,6 @@ const accepted = [
 const noReferrersApi = [400, 404, 405];
 // At a thousand tags each, more than any repository has.
 const mostPages = 1000;
-// From so many bytes on, a connection of its own is worth making.
-const bulkSize = 8 * 1024 * 1024;
 const tagShape = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
 /** A manifest as a registry gave it, its bytes proved against its digest. */
