@@ -1,18 +1,15 @@
 import { type Step, scratchStep } from "../../build/index.ts";
 import { formatPlatform, type Platform, parsePlatform } from "../../image/index.ts";
-import { nearest } from "../../io/index.ts";
-import { checkBase, checkFroms, rules } from "../checks/index.ts";
+import { checkBase, checkFroms } from "../checks/index.ts";
 import type { Dockerfile, Instruction, Stage } from "../instruction.ts";
 import { parseTrigger } from "../parse.ts";
-import { mistake, pointAt, suggestionLimit } from "../place.ts";
-import { expand, expandWord } from "../words.ts";
+import { mistake, pointAt } from "../place.ts";
+import { expandWord } from "../words.ts";
 import { finishedImage } from "./finish.ts";
 import { defaultArguments, globalArguments } from "./global-arguments.ts";
-import * as metadata from "./metadata.ts";
 import type { BaseImage, NamedContext, PlannedDockerfile, PlanOptions } from "./options.ts";
-import { planCopy } from "./plan-copy.ts";
-import { planRun } from "./plan-run.ts";
-import { planWorkdir, setWorkingDirectory } from "./plan-workdir.ts";
+import { planInstruction } from "./plan-instruction.ts";
+import { setWorkingDirectory } from "./plan-workdir.ts";
 import {
   emptyStage,
   type StageState,
@@ -100,8 +97,12 @@ class Planner {
     // What a base says of its directory is brought into the usual form.
     if (state.config.WorkingDir) setWorkingDirectory(state, state.config.WorkingDir);
     for (const instruction of instructions) {
-      this.#check(state, instruction);
-      await this.#instruction(state, known, instruction);
+      await planInstruction(state, instruction, {
+        options: this.#options,
+        escape: this.#dockerfile.escape,
+        globals: this.#globals,
+        source: (name) => this.#source(instruction, known, name, state),
+      });
       requireFewLayers(state, instruction);
     }
     return state;
@@ -167,81 +168,6 @@ class Planner {
     return image;
   }
 
-  async #instruction(state: StageState, known: KnownStage, instruction: Instruction): Promise<void> {
-    const options = this.#options;
-    const { escape: escapeWith } = this.#dockerfile;
-    const fill: metadata.Expand = (word, form) => this.#expand(word, state, instruction, form);
-    switch (instruction.kind) {
-      case "arg":
-        return metadata.planArg(state, instruction, options.buildArguments, this.#globals, fill);
-      case "env":
-        return metadata.planEnv(state, instruction, fill);
-      case "label":
-        return metadata.planLabel(state, instruction, fill);
-      case "cmd":
-        return metadata.planCmd(state, instruction);
-      case "entrypoint":
-        return metadata.planEntrypoint(state, instruction);
-      case "shell":
-        return metadata.planShell(state, instruction);
-      case "expose":
-        return metadata.planExpose(state, instruction, escapeWith, options.warn);
-      case "user":
-        return metadata.planUser(state, instruction, fill);
-      case "volume":
-        return metadata.planVolume(state, instruction, fill);
-      case "stopsignal":
-        return metadata.planStopsignal(state, instruction, fill);
-      case "maintainer":
-        return metadata.planMaintainer(state, instruction);
-      case "healthcheck":
-        return metadata.planHealthcheck(state, instruction);
-      case "onbuild":
-        return metadata.planOnbuild(state, instruction);
-      case "workdir":
-        return planWorkdir(state, fill(instruction.path), options.epoch ?? 0);
-      case "copy":
-      case "add": {
-        const source = await this.#source(instruction, known, instruction.from, state);
-        return planCopy(state, instruction, source, options, fill);
-      }
-      case "run": {
-        const from = (name: string | undefined) => this.#source(instruction, known, name, state);
-        return planRun(state, instruction, from, options, fill);
-      }
-    }
-  }
-
-  #check(state: StageState, instruction: Instruction): void {
-    const { warn, leftOut } = this.#options;
-    if (warn === undefined) return;
-    const { escape: escapeWith } = this.#dockerfile;
-    const surroundings = {
-      expand: (word: string) =>
-        expandWord(word, state.variables, { escape: escapeWith, place: instruction.place }),
-      hasShell: (state.config.Shell ?? []).length > 0,
-      ...(leftOut === undefined ? {} : { leftOut }),
-    };
-    for (const warning of state.checks.check(instruction, surroundings)) warn(warning);
-  }
-
-  /** Fills a stage's variables into a word; one that has no value is worth a warning. */
-  #expand(word: string, state: StageState, instruction: Instruction, form?: "heredoc"): string {
-    const { place } = instruction;
-    const { text, unset } = expand(
-      word,
-      state.variables,
-      form === "heredoc" ? { ignoreQuotes: true } : { escape: this.#dockerfile.escape, place },
-    );
-    const declared = new Set(state.declared.map(({ name }) => name));
-    for (const name of unset) {
-      if (declared.has(name)) continue;
-      const meant = nearest(name, state.variables.keys(), suggestionLimit);
-      this.#options.warn?.(rules.undefinedVar(pointAt(place, variableIn(place, name)), name, meant));
-    }
-    return text;
-  }
-
   /** The tree that a `from` names: an earlier stage, a named context, or an image; without one, the context. */
   async #source(
     instruction: Instruction,
@@ -258,11 +184,6 @@ class Planner {
     if (named?.kind === "scratch" || name === "scratch") return scratchStep;
     return (await this.#image(name, state.platform, known, instruction)).step;
   }
-}
-
-/** How a variable stands in an instruction: `$name` or `${name`. */
-function variableIn({ lines }: Instruction["place"], name: string): string {
-  return lines.some((line) => line.includes(`$${name}`)) ? `$${name}` : `\${${name}`;
 }
 
 /** What does work; the others only say something. */
