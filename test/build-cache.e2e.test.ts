@@ -190,19 +190,21 @@ describe("the cache of a project", () => {
     await place.build(["-o", "type=oci,dest=busybox", "-t", "x", "-"], { input: "FROM busybox\n" });
   });
 
-  it("spares another machine every step, also of images that others stand on", async () => {
-    const context = place.files("project-cache", files);
+  it.each([
+    ["of the image that it names", "image", (_context: string) => ["--image", "app"]],
+    ["of a Dockerfile in it", "file", (context: string) => ["-f", join(context, "Dockerfile")]],
+  ])("spares another machine every step %s, also of images below", async (_what, name, chosen) => {
+    const context = place.files(`project-${name}`, files);
+    const words = [context, ...chosen(context)];
     const here = await place.build([
-      context,
-      "--image",
-      "app",
+      ...words,
       "--cache-to",
-      "type=local,dest=project,mode=max",
+      `type=local,dest=project-${name}-cache,mode=max`,
     ]);
-    const store = join(place.directory, "store-project");
+    const store = join(place.directory, `store-project-${name}`);
     await place.whittle(["copy", "oci:busybox", "busybox"], { store });
-    const words = [context, "--image", "app", "--cache-from", "type=local,src=project"];
-    const there = await place.build(words, { store });
+    const from = ["--cache-from", `type=local,src=project-${name}-cache`];
+    const there = await place.build([...words, ...from], { store });
     expect(there.stdout).toBe(here.stdout);
     expect(told(there.stderr).done).toEqual([]);
     expect((await place.whittle(["store", "verify"], { store })).status).toBe(0);

@@ -126,7 +126,12 @@ async function optionsOf(
     progress: context.progress,
     signal: context.signal,
   };
-  const find = await contextsBeside(chosen, home, flags.dryRun === true ? "described" : "built");
+  const caches = {
+    cacheFrom: flags.cacheFrom.map((text) => cacheSource(text, context.currentDirectory)),
+    cacheTo: flags.cacheTo.map((text) => cacheTarget(text, context.currentDirectory)),
+  };
+  const images = flags.dryRun === true ? "described" : "built";
+  const beside = await contextsBeside(chosen, flags.check === true ? home : { ...home, ...caches }, images);
   return {
     ...chosen,
     ...dockerfileOptions(flags, context.currentDirectory, context.environment),
@@ -134,12 +139,11 @@ async function optionsOf(
     ...(flags.invokeOnError === undefined
       ? {}
       : { failed: (await import("./look-around.ts")).lookAround(flags.invokeOnError, context) }),
-    ...(find === undefined ? {} : { find }),
+    ...beside,
     noCache: !flags.cache,
     ...(flags.pull === undefined ? {} : { pull: flags.pull }),
     ...(await lockOptions(chosen, flags, context)),
-    cacheFrom: flags.cacheFrom.map((text) => cacheSource(text, context.currentDirectory)),
-    cacheTo: flags.cacheTo.map((text) => cacheTarget(text, context.currentDirectory)),
+    ...caches,
     labels: pairs(flags.label, "--label", "alone too"),
     ...(platforms === undefined ? {} : { platforms }),
   };

@@ -1,8 +1,14 @@
 import { existsSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { type BuildOptions, planProject } from "./build.ts";
-import { Contexts, type FindContext } from "./contexts.ts";
+import { importedCaches } from "./build-caches.ts";
+import { Contexts } from "./contexts.ts";
+import type { DockerfileOptions } from "./dockerfile-options.ts";
 import { readProject } from "./read.ts";
+
+/** What a build takes over from a `whittle.yaml`: what names stand for, and what that is built with. */
+export type Beside = Required<Pick<DockerfileOptions, "find">> &
+  Pick<DockerfileOptions, "contextSolver" | "imported">;
 
 /**
  * What the `whittle.yaml` of a Dockerfile's context, or the one beside the Dockerfile, says that names stand for;
@@ -16,7 +22,7 @@ export async function contextsBeside(
   where: { readonly context: string; readonly file?: string },
   options: BuildOptions,
   images: "built" | "described" = "built",
-): Promise<FindContext | undefined> {
+): Promise<Beside | undefined> {
   const { context, file } = where;
   const places = [context, file === undefined ? "" : dirname(file)].filter(isAbsolute);
   const directory = places.find((one) => existsSync(join(one, "whittle.yaml")));
@@ -26,6 +32,15 @@ export async function contextsBeside(
     ([, { dockerfile }]) => dockerfile !== undefined && resolve(directory, dockerfile) === file,
   );
   const [only, ...others] = same.map(([name]) => name);
-  const contexts = images === "built" ? Contexts.of : Contexts.described;
-  return contexts(options, planProject).finder(project, others.length === 0 ? only : undefined);
+  const image = others.length === 0 ? only : undefined;
+  if (images === "described")
+    return { find: Contexts.described(options, planProject).finder(project, image) };
+  const imported = await importedCaches(options);
+  const contexts = Contexts.of(options, planProject, imported);
+  const { solver } = contexts;
+  return {
+    find: contexts.finder(project, image),
+    imported,
+    ...(solver === undefined ? {} : { contextSolver: solver }),
+  };
 }

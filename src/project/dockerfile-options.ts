@@ -1,4 +1,4 @@
-import type { FailedRun, LayerListener, ResourceLimit } from "../build/index.ts";
+import type { FailedRun, LayerListener, ResourceLimit, Solver } from "../build/index.ts";
 import type { Entitlement, ImageForm, PlanWarning } from "../dockerfile/index.ts";
 import type { Environment, Work } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
@@ -6,6 +6,7 @@ import type { AgentSource } from "./agents.ts";
 import type { BuildCaches } from "./build-caches.ts";
 import type { FindContext } from "./contexts.ts";
 import type { DockerfileLock } from "./dockerfile-lock.ts";
+import type { ImportedCache } from "./outcomes.ts";
 
 /** How a Dockerfile is to be built; what is left out is as `docker buildx build` has it. */
 export interface DockerfileOptions extends Work, BuildCaches {
@@ -37,6 +38,10 @@ export interface DockerfileOptions extends Work, BuildCaches {
   readonly contexts?: ReadonlyMap<string, string>;
   /** The same for names that {@link contexts} does not have. */
   readonly find?: FindContext;
+  /** What the images that {@link find} answers with are built with: their steps are in exported caches as well. */
+  readonly contextSolver?: Solver;
+  /** Caches of earlier builds that are open already; nobody opens `cacheFrom` then. */
+  readonly imported?: readonly ImportedCache[];
   /** What relative paths in {@link contexts} start from (default: the process's directory). */
   readonly directory?: string;
   readonly secrets?: ReadonlyMap<string, () => Promise<Uint8Array | undefined>>;

@@ -33,7 +33,7 @@ export async function buildDockerfileForms(
     options,
     forms,
     "wanted",
-    solverFor(options, await importedCaches(options)),
+    solverFor(options, options.imported ?? (await importedCaches(options))),
   );
   const planned = forms.map((form, index) => plannedForm(platforms, form, index));
   const ends = planned.flatMap(({ images, index }) =>
@@ -47,7 +47,7 @@ export async function buildDockerfileForms(
     if (locked !== undefined) requireLocked(sources, locked);
     await record?.({ bases: ledger.bases, sources });
   }
-  await exportCaches([solver], options);
+  await exportCaches([solver, options.contextSolver ?? []].flat(), options);
   const built = await Promise.all(planned.map((form) => builtImage(options.name, form, solver)));
   if (!wantsInlineCache(options)) return built;
   const { withInlineCache } = await import("./cache-inline.ts");
