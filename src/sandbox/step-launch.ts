@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { join } from "node:path";
-import { Readable, Writable } from "node:stream";
+import { type Duplex, Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Environment, Work } from "../io/index.ts";
 import type { Bundle, CommandLine } from "./driver.ts";
@@ -20,6 +20,12 @@ export const writtenPlaces = ["upper", "memory/upper", "root", "none"] as const;
 export type WrittenPlace = (typeof writtenPlaces)[number];
 
 /**
+ * The descriptor by which the script asks whether whoever started it is there still. Whoever is killed before unshare(1)
+ * has asked the kernel for its child's end leaves that child; from the script on the kernel sees to it.
+ */
+const lifeline = 4;
+
+/**
  * Runs with mount and process namespaces of its own: puts the root together from the directories `lowers/0`,
  * `lowers/1`… (their names are short because the kernel takes 4096 bytes of options), and starts the container.
  * The overlay's upper directory is on disk; where that file system cannot carry one (it is an overlay itself) it
@@ -32,6 +38,7 @@ export type WrittenPlace = (typeof writtenPlaces)[number];
  */
 const stepScript = `
 set -e
+echo here >&${lifeline}; read -r word <&${lifeline} || exit 1; exec ${lifeline}>&-
 cd "$1"; options=$2; lowers=$3; copy=$4; hide=$5; pack=$6; group=$7; shift 7
 [ -z "$hide" ] || mount -t tmpfs tmpfs "$hide"
 for directory in $group; do echo 0 > "$directory/cgroup.procs"; done
@@ -134,9 +141,9 @@ export async function runToEnd(
   const inherit = output === "inherit";
   const sink = inherit ? "inherit" : "pipe";
   const child = spawn(file, args, {
-    stdio: [inherit ? "inherit" : "ignore", sink, sink, given === undefined ? "ignore" : "pipe"],
+    stdio: [inherit ? "inherit" : "ignore", sink, sink, given === undefined ? "ignore" : "pipe", "pipe"],
     env: { PATH: defaultPath, SHELL: "/bin/sh", ...(inherit ? { TERM: process.env["TERM"] } : {}) },
-    // A terminal belongs to those who started with it.
+    // A terminal belongs to those who started with it; others are a group, to be ended as one.
     detached: !inherit,
   });
   if (output !== "inherit") {
@@ -149,7 +156,10 @@ export async function runToEnd(
     third.on("error", () => undefined);
     pipeline(Readable.from(given, { objectMode: false }), third).catch(() => undefined);
   }
-  const abort = (): void => void child.kill("SIGKILL");
+  const asked = child.stdio[lifeline] as Duplex;
+  asked.on("error", () => undefined).once("data", () => asked.end("here\n"));
+  // Between its fork and the first word to the kernel a child does not die with unshare(1), but with the group.
+  const abort = (): void => void (inherit ? child.kill("SIGKILL") : killGroup(child.pid));
   work.signal.addEventListener("abort", abort);
   if (work.signal.aborted) abort();
   try {
@@ -161,6 +171,15 @@ export async function runToEnd(
     });
   } finally {
     work.signal.removeEventListener("abort", abort);
+  }
+}
+
+function killGroup(leader: number | undefined): void {
+  if (leader === undefined) return;
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch {
+    // All of it has ended.
   }
 }
 
