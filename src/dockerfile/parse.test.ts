@@ -48,7 +48,7 @@ describe("a Dockerfile", () => {
       {
         rule: "NoEmptyContinuation",
         message: "Empty continuation line",
-        at: { line: 4 },
+        at: { line: 7 },
       },
     ]);
   });

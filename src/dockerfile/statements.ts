@@ -18,7 +18,7 @@ export interface Warning {
 
 /** Reads the physical lines of a Dockerfile as statements: comments, continuation lines and heredocs are dealt with. */
 export class StatementReader {
-  /** Blank lines inside of statements, the first of each. */
+  /** Where statements end that have blank lines inside, which is where BuildKit tells of them. */
   readonly blanks: SourceLocation[] = [];
   readonly #lines: readonly string[];
   readonly #file: string;
@@ -74,13 +74,15 @@ export class StatementReader {
   /** A line with those that continue it; comments among them are left out, and so are blank ones. */
   #continue(first: string): string {
     const parts = [first];
-    let blank: number | undefined;
+    let hasBlank = false;
+    let last = first;
     while (this.#position < this.#lines.length) {
       const text = this.#take();
+      last = text;
       const trimmed = trimStart(text);
       if (trimmed.startsWith("#")) continue;
       if (trimmed === "") {
-        blank ??= this.#position;
+        hasBlank = true;
         continue;
       }
       const continued = beforeContinuation(text, this.#token);
@@ -88,8 +90,9 @@ export class StatementReader {
       if (continued === undefined) break;
     }
     const line = parts.join("");
-    if (blank !== undefined) {
-      this.blanks.push({ file: this.#file, line: blank, column: 1, text: "" });
+    if (hasBlank) {
+      const column = last.length - trimStart(last).length + 1;
+      this.blanks.push({ file: this.#file, line: this.#position, column, text: last.trimEnd() });
     }
     return line;
   }

@@ -97,7 +97,9 @@ async function unchanged(old: Entry, now: Entry): Promise<boolean> {
 /** Empty files and directories that only were there to mount something on, and directories made for them. */
 function withoutMountpoints(change: Changes, lower: Tree, mounted: readonly TreePath[]): Changes {
   let { added } = change;
-  const paths = [...mounted].sort((a, b) => b.length - a.length);
+  // A link leads to the place that something is mounted on.
+  const places = mounted.map((path) => lower.resolve(path, { missing: "enter" }).path);
+  const paths = [...new Set(places)].sort((a, b) => b.length - a.length);
   for (const mount of paths) {
     for (let path = mount; path !== "/"; path = parentOf(path)) {
       const entry = added.get(path);

@@ -39,7 +39,7 @@ const cases: readonly Case[] = [
   [
     "a blank line that is continued",
     "FROM a\nCOPY a \\\n\n.\nCOPY a \\\n.\n",
-    ["3:1 NoEmptyContinuation: Empty continuation line"],
+    ["4:1 NoEmptyContinuation: Empty continuation line"],
   ],
   ["a keyword in mixed case", "From a as b\nFROM a AS c\n", [`1:1 ${casing("From", "uppercase")}`]],
   [

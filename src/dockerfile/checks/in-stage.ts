@@ -44,7 +44,7 @@ export class StageChecks {
         );
         return;
       case "workdir":
-        yield* this.#checkWorkdir(surroundings.expand(instruction.path), place);
+        yield* this.#checkWorkdir(surroundings.expand(instruction.path), surroundings.os, place);
         return;
       case "healthcheck":
         yield* this.#checkSingle(instruction, instruction.kind);
@@ -62,9 +62,9 @@ export class StageChecks {
     }
   }
 
-  *#checkWorkdir(path: string, place: Place): Generator<Warning> {
+  *#checkWorkdir(path: string, os: string, place: Place): Generator<Warning> {
     // On Windows a drive may come first.
-    const isAbsolute = /^(?:[a-z]:)?[\\/]/i.test(path);
+    const isAbsolute = os === "windows" ? /^(?:[a-z]:)?[\\/]/i.test(path) : path.startsWith("/");
     if (!this.#hasWorkdir && !isAbsolute) yield rules.workdirRelativePath(pointAt(place, path), path);
     this.#hasWorkdir = true;
   }
@@ -85,6 +85,8 @@ export interface Surroundings {
   readonly expand: (word: string) => string;
   /** Whether a SHELL was chosen, so that commands in shell form are meant. */
   readonly hasShell: boolean;
+  /** The operating system that the stage is for. */
+  readonly os: string;
   /** Whether a path of the context is left out for sure. */
   readonly leftOut?: (path: string) => boolean;
 }

@@ -78,6 +78,7 @@ function check(
   const surroundings = {
     expand: (word: string) => expandWord(word, state.variables, { escape: escapeWith, place }),
     hasShell: (state.config.Shell ?? []).length > 0,
+    os: state.platform.os,
     ...(leftOut === undefined ? {} : { leftOut }),
   };
   for (const warning of state.checks.check(instruction, surroundings)) warn(warning);
