@@ -9,6 +9,7 @@ import { type Environment, explainSystemError, WhittleError, type Work } from ".
 import { entryFile } from "./entries.ts";
 import { connectOutside, findOutbound, type Outbound, type OutboundProgram } from "./outbound.ts";
 import { type Privilege, userNamespaceOptions } from "./privilege.ts";
+import { endWithLeader } from "./process-group.ts";
 import { runQuietly } from "./signal.ts";
 
 /** Where a network that some process holds open is found: paths that lead to the holder's open files. */
@@ -142,7 +143,8 @@ async function firstProcess(privilege: Privilege, connected: boolean): Promise<C
     pingGroups[privilege],
     ...up,
   ];
-  const child = spawn("unshare", line, { stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn("unshare", line, { stdio: ["pipe", "pipe", "pipe"], detached: true });
+  endWithLeader(child);
   let words = "";
   child.stderr.on("data", (chunk: Buffer) => {
     words += chunk.toString("utf8").slice(0, mostWords - words.length);

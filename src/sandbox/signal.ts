@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Environment, isSystemError, WhittleError } from "../io/index.ts";
 import { inNamespacesOf } from "./privilege.ts";
+import { endWithLeader } from "./process-group.ts";
 import { type ContainerState, containerDirectory, isAlive } from "./state.ts";
 
 /**
@@ -71,13 +72,17 @@ export async function stopContainer(
 }
 
 /**
- * Runs a program of the machine and waits for it, whatever comes of it.
+ * Runs a program of the machine and waits for it, whatever comes of it; what it leaves running ends with it.
  *
  * @param input - what it reads from standard input
  */
 export async function runQuietly(line: readonly string[], input?: string | Uint8Array): Promise<number> {
   const [file = "true", ...args] = line;
-  const child = spawn(file, args, { stdio: [input === undefined ? "ignore" : "pipe", "ignore", "ignore"] });
+  const child = spawn(file, args, {
+    stdio: [input === undefined ? "ignore" : "pipe", "ignore", "ignore"],
+    detached: true,
+  });
+  endWithLeader(child);
   child.stdin?.on("error", () => undefined).end(input);
   const [code] = (await once(child, "close").catch(() => [1])) as [number | null];
   return code ?? 1;

@@ -9,6 +9,7 @@ import { findProgram } from "./machine.ts";
 import { inNetwork } from "./network.ts";
 import { userNamespaceOptions } from "./privilege.ts";
 import { defaultPath } from "./process.ts";
+import { killGroup } from "./process-group.ts";
 import type { Setup } from "./runtimes.ts";
 import { secretsScript } from "./secret-files.ts";
 
@@ -159,7 +160,7 @@ export async function runToEnd(
   const asked = child.stdio[lifeline] as Duplex;
   asked.on("error", () => undefined).once("data", () => asked.end("here\n"));
   // Between its fork and the first word to the kernel a child does not die with unshare(1), but with the group.
-  const abort = (): void => void (inherit ? child.kill("SIGKILL") : killGroup(child.pid));
+  const abort = (): void => void (inherit ? child.kill("SIGKILL") : killGroup(child));
   work.signal.addEventListener("abort", abort);
   if (work.signal.aborted) abort();
   try {
@@ -171,15 +172,6 @@ export async function runToEnd(
     });
   } finally {
     work.signal.removeEventListener("abort", abort);
-  }
-}
-
-function killGroup(leader: number | undefined): void {
-  if (leader === undefined) return;
-  try {
-    process.kill(-leader, "SIGKILL");
-  } catch {
-    // All of it has ended.
   }
 }
 

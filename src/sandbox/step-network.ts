@@ -3,6 +3,7 @@ import type { BuildStep } from "./build-step.ts";
 import { Network } from "./network.ts";
 import { findOutbound } from "./outbound.ts";
 import { choosePrivilege, type Privilege } from "./privilege.ts";
+import { canMakeNamespace } from "./user-namespace.ts";
 
 /** The network of a step while it runs. */
 export interface StepNetwork {
@@ -37,6 +38,7 @@ export async function expectNetwork(
   anyMade = true;
   if ((await findOutbound(environment)) === undefined) return;
   const privilege = await choosePrivilege(environment);
+  if (!(await canMakeNamespace(privilege))) return;
   keepIdle({ privilege, network: Network.create(privilege, false, work, environment) });
 }
 
