@@ -52,13 +52,17 @@ class Registry {
 
 /**
  * Images between registries, and to and from one, on the loopback interface: a gigabyte in 12 layers by copy, against
- * skopeo; a layer of 210 MB pushed and pulled, and an image pushed that is there already, against crane. The servers
+ * skopeo; that and a layer of 210 MB pushed and pulled, and pushed when it is there already, against crane. The servers
  * against each other take and give that layer by curl.
  */
 export async function registryCases(work: Workplace): Promise<{ cases: Case[]; stop: () => Promise<void> }> {
   const place = (name: string): string => join(work.directory, name);
   const large = await randomImage(place("large"), 12, 83 * megabyte);
   const small = await randomImage(place("small"), 1, 210 * megabyte);
+  const images = [
+    ["1 GB in 12 layers", large],
+    ["210 MB", small],
+  ] as const;
   const served: Server = {
     name: "whittle serve",
     start: (directory, port) => {
@@ -103,34 +107,39 @@ export async function registryCases(work: Workplace): Promise<{ cases: Case[]; s
         }),
       ].map((one) => ({ ...one, prepare: () => to.empty() })),
     });
-    const one = `${to.host}/small:1`;
-    const push: Contestant[] = [
-      ...both("whittle push", work.whittle("push", `oci:${small}`, one)),
-      ...both("crane push", { words: ["crane", "push", "--insecure", small, one] }),
-    ];
-    cases.push(
-      {
-        name: `registries: push 210 MB, ${server.name}`,
-        contestants: push.map((each) => ({ ...each, prepare: () => to.empty() })),
-      },
-      {
-        name: `registries: push what is there, ${server.name}`,
-        make: async () => {
-          await to.empty();
-          await measure(work.whittle("push", `oci:${small}`, one));
+    for (const [size, layout] of images) {
+      const name = `${to.host}/${layout === large ? "large" : "small"}:1`;
+      const push: Contestant[] = [
+        ...both("whittle push", work.whittle("push", `oci:${layout}`, name)),
+        ...both("crane push", { words: ["crane", "push", "--insecure", layout, name] }),
+      ];
+      cases.push(
+        {
+          name: `registries: push ${size}, ${server.name}`,
+          contestants: push.map((each) => ({ ...each, prepare: () => to.empty() })),
         },
-        contestants: push,
-      },
-      {
-        name: `registries: pull 210 MB, ${server.name}`,
-        contestants: [
-          ...both("whittle pull", work.whittle("pull", "--store", place("pulled"), one)),
-          ...both("crane pull", {
-            words: ["crane", "pull", "--insecure", "--format=oci", one, place("pulled")],
-          }),
-        ].map((each) => ({ ...each, prepare: () => rm(place("pulled"), { recursive: true, force: true }) })),
-      },
-    );
+        {
+          name: `registries: push what is there of ${size}, ${server.name}`,
+          make: async () => {
+            await to.empty();
+            await measure(work.whittle("push", `oci:${layout}`, name));
+          },
+          contestants: push,
+        },
+        {
+          name: `registries: pull ${size}, ${server.name}`,
+          contestants: [
+            ...both("whittle pull", work.whittle("pull", "--store", place("pulled"), name)),
+            ...both("crane pull", {
+              words: ["crane", "pull", "--insecure", "--format=oci", name, place("pulled")],
+            }),
+          ].map((each) => ({
+            ...each,
+            prepare: () => rm(place("pulled"), { recursive: true, force: true }),
+          })),
+        },
+      );
+    }
   }
   cases.push(...serverCases(receivers, await layerOf(small)));
   return {
