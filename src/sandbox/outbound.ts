@@ -82,7 +82,9 @@ export async function connectOutside(
   });
   const ended = once(child, "close").catch(() => undefined);
   const stop = async (): Promise<void> => {
+    // Whoever waits for its end must not end before: the end is told when its words have ended too.
     child.ref();
+    (child.stderr as Socket | null)?.ref();
     child.kill("SIGKILL");
     await ended;
   };
