@@ -113,6 +113,10 @@ export async function registryCases(work: Workplace): Promise<{ cases: Case[]; s
         ...both("whittle push", work.whittle("push", `oci:${layout}`, name)),
         ...both("crane push", { words: ["crane", "push", "--insecure", layout, name] }),
       ];
+      const fill = async (): Promise<void> => {
+        await to.empty();
+        await measure(work.whittle("push", `oci:${layout}`, name));
+      };
       cases.push(
         {
           name: `registries: push ${size}, ${server.name}`,
@@ -120,14 +124,12 @@ export async function registryCases(work: Workplace): Promise<{ cases: Case[]; s
         },
         {
           name: `registries: push what is there of ${size}, ${server.name}`,
-          make: async () => {
-            await to.empty();
-            await measure(work.whittle("push", `oci:${layout}`, name));
-          },
+          make: fill,
           contestants: push,
         },
         {
           name: `registries: pull ${size}, ${server.name}`,
+          make: fill,
           contestants: [
             ...both("whittle pull", work.whittle("pull", "--store", place("pulled"), name)),
             ...both("crane pull", {
