@@ -1,8 +1,5 @@
-import { randomBytes } from "node:crypto";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import { unlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { type Digest, digestHex, makeDirectories, sha256 } from "../io/index.ts";
+import { join } from "node:path";
+import { type Digest, digestHex, readProven, writeProven } from "../io/index.ts";
 
 /** What was worked out from downloads, by the digest of all that it follows from. Losing it costs time only. */
 export interface Derived {
@@ -25,26 +22,13 @@ export function derived(cacheDirectory: string, kind: string): Derived {
   return {
     get(key) {
       try {
-        // Small, and mostly in the system's memory: at once.
-        const text = readFileSync(path(key), "utf8");
-        const end = text.indexOf("\n");
-        const body = text.slice(end + 1);
-        return text.slice(0, end) === sha256(body) ? JSON.parse(body) : undefined;
+        return JSON.parse(readProven(path(key)) ?? "");
       } catch {
         return undefined;
       }
     },
     async set(key, value) {
-      const file = path(key);
-      const unfinished = `${file}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
-      const body = JSON.stringify(value);
-      try {
-        await makeDirectories(dirname(file));
-        writeFileSync(unfinished, `${sha256(body)}\n${body}`, { flag: "wx" });
-        renameSync(unfinished, file);
-      } catch {
-        await unlink(unfinished).catch(() => undefined);
-      }
+      await writeProven(path(key), JSON.stringify(value)).catch(() => undefined);
     },
   };
 }

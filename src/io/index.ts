@@ -39,6 +39,7 @@ export type { ProcessIdentity } from "./process-identity.ts";
 export { isAlive, isRunning, thisProcess } from "./process-identity.ts";
 export type { Progress, ProgressEvent, Work } from "./progress.ts";
 export { noProgress, quietWork } from "./progress.ts";
+export { readProven, writeProven } from "./proven-file.ts";
 export { nearest } from "./suggest.ts";
 export type { ThreadOptions } from "./threads.ts";
 export { startThread } from "./threads.ts";

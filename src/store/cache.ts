@@ -1,9 +1,15 @@
-import { randomBytes } from "node:crypto";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { readdir, stat, unlink, utimes } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { canonicalJson, type Digest, digestHex, explainSystemError, isDigest, sha256 } from "../io/index.ts";
-import { emptyWhenMissing, withDirectory } from "./blobs.ts";
+import { join } from "node:path";
+import {
+  canonicalJson,
+  type Digest,
+  digestHex,
+  explainSystemError,
+  isDigest,
+  readProven,
+  writeProven,
+} from "../io/index.ts";
+import { emptyWhenMissing } from "./blobs.ts";
 
 /** Whatever JSON can hold. */
 export type JsonValue =
@@ -56,7 +62,11 @@ export function openCache(storeDirectory: string): Cache {
     async set(key, value, options = {}) {
       const path = recordPath(top, key);
       const body = canonicalJson({ key, value, blobs: options.blobs ?? [] });
-      await replaceLoosely(path, `${sha256(body)}\n${body}`);
+      try {
+        await writeProven(path, body);
+      } catch (error) {
+        throw explainSystemError(error, `write to the cache at ${path}`);
+      }
     },
     async delete(key) {
       await unlink(recordPath(top, key)).catch(() => undefined);
@@ -108,16 +118,8 @@ interface Record {
 
 /** A record proves itself by its first line; anything else is a miss, never an error. */
 function readRecord(path: string): Record | undefined {
-  let text: string;
-  try {
-    // A small file that is mostly not there: the way through the thread pool would cost more than the answer.
-    text = readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
-  const end = text.indexOf("\n");
-  const body = text.slice(end + 1);
-  if (end < 0 || text.slice(0, end) !== sha256(body)) return undefined;
+  const body = readProven(path);
+  if (body === undefined) return undefined;
   const { key, value, blobs } = JSON.parse(body) as Record;
   return { key, value, blobs: blobs.filter(isDigest) };
 }
@@ -127,16 +129,4 @@ async function markUsed(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined || now - found.mtimeMs < dayMilliseconds) return;
   await utimes(path, now / 1000, now / 1000).catch(() => undefined);
-}
-
-/** Atomic but not durable: after a power cut the record may be gone or damaged, and is a miss then. */
-async function replaceLoosely(path: string, text: string): Promise<void> {
-  const unfinished = `${path}.${process.pid}-${randomBytes(4).toString("hex")}`;
-  try {
-    await withDirectory(dirname(path), () => writeFileSync(unfinished, text, { flag: "wx" }));
-    renameSync(unfinished, path);
-  } catch (error) {
-    await unlink(unfinished).catch(() => undefined);
-    throw explainSystemError(error, `write to the cache at ${path}`);
-  }
 }
