@@ -64,11 +64,12 @@ async function check(options: DockerfileOptions, flags: BuildFlags, context: Ver
     for (const { rule, message, at } of warnings) {
       context.out(renderFinding(rule, message, at, context.colour));
     }
-    if (error !== undefined) throw error;
+  }
+  if (error !== undefined) throw error;
+  if (flags.format !== "json") {
     const found = warnings.length === 1 ? "1 warning has" : `${warnings.length || "no"} warnings have`;
     context.err(`Check complete, ${found} been found.\n`);
   }
-  if (error !== undefined) throw error;
   return warnings.length === 0 ? 0 : 1;
 }
 

@@ -5,8 +5,7 @@ import { WhittleError, type Work } from "../io/index.ts";
 import { type GrowingFile, growing, growsBeyond } from "./growing.ts";
 import { locationOf } from "./refusal.ts";
 import type { Session } from "./session.ts";
-import { sweepAfter } from "./sweep.ts";
-import { finished, hasBlob, monolithic, type Pushed } from "./upload.ts";
+import { counted, finished, hasBlob, monolithic, type Pushed } from "./upload.ts";
 
 /** A blob that is on its way into a repository before anybody knows its digest. */
 export interface Ahead {
@@ -82,7 +81,7 @@ async function send(ahead: Ahead, from: GrowingFile): Promise<Pushed | undefined
     const patched = await session.once({
       ...{ ...common, method: "PATCH", path: location, expected: [202, 204], signal },
       headers: { "content-type": "application/octet-stream" },
-      body: () => counted(growing({ ...from, signal }), id, work),
+      body: () => counted(growing({ ...from, signal }), 0, id, work),
     });
     await patched.answer.body.dump();
     location = locationOf(patched.answer, patched.address, doing);
@@ -116,18 +115,4 @@ async function send(ahead: Ahead, from: GrowingFile): Promise<Pushed | undefined
 /** Whether a registry does not want what it was sent, and will not want it the next time. */
 function isRefusal(error: unknown): boolean {
   return error instanceof WhittleError || (error instanceof HttpStatus && error.status === 501);
-}
-
-async function* counted(
-  source: AsyncIterable<Uint8Array>,
-  id: string,
-  work: Work,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let bytes = 0;
-  for await (const chunk of source) {
-    yield chunk;
-    bytes += chunk.length;
-    sweepAfter(chunk.length);
-    work.progress({ kind: "bytes", id, bytes });
-  }
 }

@@ -18,5 +18,4 @@ export type { FetchedManifest } from "./repository.ts";
 export { Repository } from "./repository.ts";
 export { serve } from "./serve.ts";
 export type { RunningRegistry, ServeOptions } from "./server/serve.ts";
-
 export type { Session } from "./session.ts";

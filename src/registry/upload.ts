@@ -185,7 +185,8 @@ export function finished(location: string, { digest }: Descriptor): string {
   return url.href;
 }
 
-async function* counted(
+/** Bytes on their way out, of which the person is told, and which are looked after. */
+export async function* counted(
   source: AsyncIterable<Uint8Array>,
   from: number,
   id: string,

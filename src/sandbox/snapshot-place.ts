@@ -16,7 +16,10 @@ import type { Privilege } from "./privilege.ts";
 /** A whole file tree, or a directory for an overlay that holds what one layer changes. */
 export type SnapshotKind = "tree" | "layer";
 
-/** Where snapshots are kept; each is a directory with the files in `rootfs` and, in `size`, how many bytes they take; `boot`, while it is there, says in which run of the machine it was made. */
+/**
+ * Where snapshots are kept; each is a directory with the files in `rootfs` and, in `size`, how many bytes they take;
+ * `boot`, while it is there, says in which run of the machine it was made.
+ */
 export function snapshotsDirectory(environment: Environment): string {
   return join(cacheDirectory(environment), "snapshots");
 }

@@ -31,7 +31,8 @@ const lifeline = 4;
  * `lowers/1`… (their names are short because the kernel takes 4096 bytes of options), and starts the container.
  * The overlay's upper directory is on disk; where that file system cannot carry one (it is an overlay itself) it
  * is in memory. What the program flushes is not flushed, nor is everything when it ends: after a power failure the
- * step is run again in any case (overlayfs.rst, "Volatile mount"; Linux has that since 5.10). Where the kernel allows no overlay at all nothing is started, unless there is a tree to copy.
+ * step is run again in any case (overlayfs.rst, "Volatile mount"; Linux has that since 5.10). Where the kernel allows
+ * no overlay at all nothing is started, unless there is a tree to copy.
  *
  * Where the tree has none of the directories that every container has something mounted at, they are made here, so that
  * they look the same whoever runs the container. Tells in `written` where the program wrote to and in `status` how it

@@ -48,7 +48,8 @@ function* checkDefaults(
   }
 }
 
-function unlessInvalid<T>(read: () => T): T | undefined {
+/** What reading comes to; undefined when what is read is not valid. */
+export function unlessInvalid<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {

@@ -1,5 +1,5 @@
 export { checkPort } from "./expose.ts";
-export { checkBase, checkFroms, type FromArguments } from "./from.ts";
+export { checkBase, checkFroms, type FromArguments, unlessInvalid } from "./from.ts";
 export { StageChecks } from "./in-stage.ts";
 export { rules } from "./rules.ts";
 export { Violations } from "./violations.ts";

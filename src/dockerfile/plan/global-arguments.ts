@@ -1,5 +1,4 @@
-import { WhittleError } from "../../io/index.ts";
-import type { FromArguments } from "../checks/index.ts";
+import { type FromArguments, unlessInvalid } from "../checks/index.ts";
 import type { Dockerfile } from "../instruction.ts";
 import { expand } from "../words.ts";
 import type { PlanOptions } from "./options.ts";
@@ -29,10 +28,5 @@ export function globalArguments(
 
 /** {@link globalArguments} as if none were given; undefined when the defaults alone cannot be expanded. */
 export function defaultArguments(dockerfile: Dockerfile, options: PlanOptions): FromArguments["defaults"] {
-  try {
-    return globalArguments(dockerfile, options, new Map());
-  } catch (error) {
-    if (!(error instanceof WhittleError)) throw error;
-    return undefined;
-  }
+  return unlessInvalid(() => globalArguments(dockerfile, options, new Map()));
 }

@@ -44,6 +44,16 @@ async function goesOn(transfers: Transfers, from: number, to: number): Promise<v
   }
 }
 
+/** Starts the server anew and has bytes go on for two hours; nothing is collected meanwhile. */
+async function keptAfterStart(store: Store): Promise<Store> {
+  const again = await openStore(store.directory);
+  const transfers = new Transfers(again);
+  await transfers.restore();
+  await goesOn(transfers, 51, 171);
+  expect(await collect(again)).toEqual([]);
+  return again;
+}
+
 describe("what clients are in the middle of", () => {
   it("stays as long as bytes move for their repository, and no longer", async () => {
     const store = await open();
@@ -64,11 +74,7 @@ describe("what clients are in the middle of", () => {
     const pushed = await blob(store, "pushed");
     await new Transfers(store).expect("a", [pushed]);
     at(50);
-    const again = await openStore(store.directory);
-    const transfers = new Transfers(again);
-    await transfers.restore();
-    await goesOn(transfers, 51, 171);
-    expect(await collect(again)).toEqual([]);
+    await keptAfterStart(store);
   });
 
   it("stays over a new start of the server: a pull of what has no name any more", async () => {
@@ -79,11 +85,7 @@ describe("what clients are in the middle of", () => {
     const digest = await blob(store, JSON.stringify(manifest));
     await new Transfers(store).expect("a", [digest]);
     at(50);
-    const again = await openStore(store.directory);
-    const transfers = new Transfers(again);
-    await transfers.restore();
-    await goesOn(transfers, 51, 171);
-    expect(await collect(again)).toEqual([]);
+    const again = await keptAfterStart(store);
     expect([await again.has(digest), await again.has(config.digest)]).toEqual([true, true]);
   });
 
