@@ -7,9 +7,9 @@ import {
   decompress,
   digestHex,
   fileContent,
-  isSystemError,
   makeDirectories,
   readContent,
+  WhittleError,
   type Work,
   writeFileAtomically,
 } from "../../io/index.ts";
@@ -32,8 +32,9 @@ export async function archiveMembers(
     const start = await firstBytes(decompress(content.open(), { signal: work.signal }));
     if (!looksLikeTar(start)) return undefined;
   } catch (error) {
-    if (isSystemError(error) || work.signal.aborted) throw error;
-    return undefined;
+    // What only begins like something compressed is a file as any other.
+    if (error instanceof WhittleError && error.code === "ARCHIVE_CORRUPT") return undefined;
+    throw error;
   }
   const path = join(directory, `${digestHex(await contentDigest(content))}.tar`);
   const there = await stat(path).catch(() => undefined);
