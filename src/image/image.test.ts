@@ -15,9 +15,9 @@ import {
 } from "../io/index.ts";
 import { attributes, treeOf } from "../tree/index.ts";
 import { type ImageParts, writeArtifact, writeImage, writeIndex } from "./assemble.ts";
+import { readConfig, readIndex, readManifest } from "./documents.ts";
 import { openImage, platformsOf } from "./image.ts";
 import { writeLayer } from "./layer.ts";
-import { readConfig, readIndex, readManifest } from "./manifest.ts";
 import { formatPlatform, parsePlatform } from "./platform.ts";
 import { readTree } from "./read-tree.ts";
 import { type BlobSink, type BlobSource, type Descriptor, mediaTypes } from "./types.ts";

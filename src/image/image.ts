@@ -1,6 +1,7 @@
 import { WhittleError } from "../io/index.ts";
 import { configPlatform } from "./assemble.ts";
-import { isIndexType, isManifestType, readConfig, readIndex, readManifest } from "./manifest.ts";
+import { readConfig, readIndex, readManifest } from "./documents.ts";
+import { isIndexType, isManifestType } from "./manifest.ts";
 import { choosePlatform, formatPlatform, hostPlatform, matchPlatform } from "./platform.ts";
 import type { BlobSource, Descriptor, History, ImageConfig, Manifest, Platform } from "./types.ts";
 

@@ -1,5 +1,6 @@
 export type { Artifact, ImageParts } from "./assemble.ts";
 export { configPlatform, writeArtifact, writeBlob, writeImage, writeIndex } from "./assemble.ts";
+export { readConfig, readDocument, readIndex, readManifest } from "./documents.ts";
 export type { Image, LayerView, PlatformImage } from "./image.ts";
 export { openImage, platformsOf } from "./image.ts";
 export type { LayerCompression, WriteLayerOptions } from "./layer.ts";
@@ -16,10 +17,6 @@ export {
   parseIndex,
   parseManifest,
   parseManifestOrIndex,
-  readConfig,
-  readDocument,
-  readIndex,
-  readManifest,
   serializeDocument,
 } from "./manifest.ts";
 export {

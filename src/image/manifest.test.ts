@@ -2,14 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bytesContent, sha256 } from "../io/index.ts";
-import {
-  parseConfig,
-  parseDescriptor,
-  parseIndex,
-  parseManifest,
-  readIndex,
-  readManifest,
-} from "./manifest.ts";
+import { readIndex, readManifest } from "./documents.ts";
+import { parseConfig, parseDescriptor, parseIndex, parseManifest } from "./manifest.ts";
 import { mediaTypes } from "./types.ts";
 
 const digest = sha256("x");

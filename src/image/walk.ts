@@ -1,5 +1,6 @@
 import { WhittleError } from "../io/index.ts";
-import { isIndexType, isManifestType, readIndex, readManifest } from "./manifest.ts";
+import { readIndex, readManifest } from "./documents.ts";
+import { isIndexType, isManifestType } from "./manifest.ts";
 import type { BlobSink, BlobSource, Descriptor } from "./types.ts";
 
 // An index may hold indexes; nobody needs more than a few, and a loop cannot exist in honest digests.
