@@ -32,7 +32,7 @@ class IndexThread {
     this.#worker.on("message", (report: IndexReport) => this.#answer(report));
     this.#worker.on("error", (error) => this.#fail(error));
     this.#worker.on("exit", () => {
-      if (idle === this) idle = undefined;
+      this.#leave();
       this.#fail(new WhittleError("INTERNAL", "Internal error: the thread that reads a package index ended"));
     });
   }
@@ -52,7 +52,7 @@ class IndexThread {
       const hint = report.hint === undefined ? {} : { hint: report.hint };
       throw new WhittleError(report.code, report.message, hint);
     } catch (error) {
-      if (idle !== this) void this.#worker.terminate();
+      if (idle !== this) void this.end();
       throw error;
     } finally {
       signal.removeEventListener("abort", abort);
@@ -60,17 +60,23 @@ class IndexThread {
   }
 
   async end(): Promise<void> {
+    this.#leave();
     await this.#worker.terminate();
+  }
+
+  /** Ending takes its time: from its beginning on, no other index may be given to it. */
+  #leave(): void {
+    if (idle === this) idle = undefined;
   }
 
   /** Stays for the next index, for a while; it does not keep the process alive. */
   #rest(): void {
     this.#worker.unref();
-    if (idle !== undefined) return void this.#worker.terminate();
+    if (idle !== undefined) return void this.end();
     idle = this;
     const uses = ++this.#uses;
     setTimeout(() => {
-      if (idle === this && this.#uses === uses) void this.#worker.terminate();
+      if (idle === this && this.#uses === uses) void this.end();
     }, idleMilliseconds).unref();
   }
 }
