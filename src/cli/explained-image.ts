@@ -31,7 +31,7 @@ export async function withExplainedImage<T>(
   const opened = await readFrom(reference, context, { store: await context.store() });
   try {
     const wanted = platform === undefined ? undefined : parsePlatform(platform);
-    const image = await openImage(opened.source, opened.descriptor, wanted);
+    const image = await openImage(opened.source, opened.descriptor, wanted, reference);
     return await use(await explain(opened, image, context));
   } finally {
     await opened.close();

@@ -168,7 +168,11 @@ describe("openImage", () => {
     const single = await imageOf(memory, "linux/s390x");
     await expect(openImage(memory, single, parsePlatform("amd64"))).rejects.toMatchObject({
       code: "PLATFORM_UNSUPPORTED",
+      message: `Cannot use ${single.digest} for linux/amd64: it has no image for that platform`,
     });
+    await expect(openImage(memory, single, parsePlatform("amd64"), "team/api:1")).rejects.toThrow(
+      "Cannot use team/api:1 for linux/amd64: it has no image for that platform",
+    );
     expect(await (await openImage(memory, single)).platform()).toEqual({
       os: "linux",
       architecture: "s390x",

@@ -69,15 +69,17 @@ async function platformOf(source: BlobSource, descriptor: Descriptor): Promise<P
  * Opens an image for reading. Of an index, the one for `platform` is chosen, by default the one that runs here;
  * an index with a single image needs no choice.
  *
+ * @param name - what the image is called in an error, by default its digest
  * @throws WhittleError `PLATFORM_UNSUPPORTED` when there is none, listing those that there are; `IMAGE_INVALID`
  */
 export async function openImage(
   source: BlobSource,
   descriptor: Descriptor,
   platform?: Platform,
+  name: string = descriptor.digest,
 ): Promise<Image> {
   if (!isIndexType(descriptor.mediaType)) {
-    if (platform !== undefined) await mustMatch(source, descriptor, platform);
+    if (platform !== undefined) await mustMatch(source, descriptor, platform, name);
     return imageView(source, descriptor);
   }
   const images = await platformsOf(source, descriptor);
@@ -85,19 +87,24 @@ export async function openImage(
   const chosen =
     platform === undefined && images.length === 1 ? only : choosePlatform(platform ?? hostPlatform(), images);
   if (chosen !== undefined) return imageView(source, chosen.descriptor);
-  throw lacking(descriptor, platform ?? hostPlatform(), images);
+  throw lacking(name, platform ?? hostPlatform(), images);
 }
 
-async function mustMatch(source: BlobSource, descriptor: Descriptor, wanted: Platform): Promise<void> {
+async function mustMatch(
+  source: BlobSource,
+  descriptor: Descriptor,
+  wanted: Platform,
+  name: string,
+): Promise<void> {
   const images = await platformsOf(source, descriptor);
   if (images.some((image) => matchPlatform(image.platform, wanted))) return;
-  if (choosePlatform(wanted, images) === undefined) throw lacking(descriptor, wanted, images);
+  if (choosePlatform(wanted, images) === undefined) throw lacking(name, wanted, images);
 }
 
-function lacking(descriptor: Descriptor, wanted: Platform, images: readonly PlatformImage[]): WhittleError {
+function lacking(name: string, wanted: Platform, images: readonly PlatformImage[]): WhittleError {
   return new WhittleError(
     "PLATFORM_UNSUPPORTED",
-    `Cannot use ${descriptor.digest} for ${formatPlatform(wanted)}: it has no image for that platform`,
+    `Cannot use ${name} for ${formatPlatform(wanted)}: it has no image for that platform`,
     {
       hint: `it has ${images.map((image) => formatPlatform(image.platform)).join(", ") || "no image at all"}`,
     },

@@ -103,6 +103,13 @@ describe("withLock", () => {
     });
   });
 
+  it("says what it was wanted for when it cannot be had, without the names of tickets", async () => {
+    await writeFile(join(directory, "file"), "");
+    const path = join(directory, "file", "lock");
+    const lock = withLock(path, async () => undefined, { doing: "change the store" });
+    await expect(lock).rejects.toThrow(`Cannot change the store (${path}): `);
+  });
+
   it("gives the lock back when the work fails", async () => {
     const lock = join(directory, "lock");
     await expect(withLock(lock, () => Promise.reject(new Error("no")))).rejects.toThrow("no");

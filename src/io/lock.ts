@@ -3,13 +3,15 @@ import { open, readdir, rename, stat, unlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeDirectories } from "./directories.ts";
-import { explainSystemError } from "./errors.ts";
+import { explainSystemError, isSystemError } from "./errors.ts";
 import { isAlive, type ProcessIdentity, thisProcess } from "./process-identity.ts";
 
 export interface LockOptions {
   readonly signal?: AbortSignal;
   /** Several may hold it together as long as nobody holds it alone. */
   readonly shared?: boolean;
+  /** What it is wanted for, as the words after "Cannot" (default: "lock PATH"). */
+  readonly doing?: string;
 }
 
 /**
@@ -44,7 +46,7 @@ export interface HeldLock {
 
 /** Waits for a lock as {@link withLock} does, and holds it. */
 export async function holdLock(path: string, options: LockOptions = {}): Promise<HeldLock> {
-  const held = await hold(path, options.shared === true, async (ticket) => {
+  const held = await hold(path, options, async (ticket) => {
     await turn(path, ticket, options.signal);
     return true;
   });
@@ -55,18 +57,19 @@ export async function holdLock(path: string, options: LockOptions = {}): Promise
 /** Holds a lock as {@link holdLock} does when nobody stands in the way; answers with nothing when somebody does. */
 export function tryLock(
   path: string,
-  options: Pick<LockOptions, "shared"> = {},
+  options: Omit<LockOptions, "signal"> = {},
 ): Promise<HeldLock | undefined> {
-  return hold(path, options.shared === true, (ticket) => isClear(path, ticket));
+  return hold(path, options, (ticket) => isClear(path, ticket));
 }
 
 async function hold(
   path: string,
-  shared: boolean,
+  { shared = false, doing = `lock ${path}` }: LockOptions,
   mayEnter: (ticket: Ticket) => Promise<boolean>,
 ): Promise<HeldLock | undefined> {
   const ticket = await takeTicket(path, shared).catch((error: unknown) => {
-    throw explainSystemError(error, `lock ${path}`);
+    // The ticket's own name means nothing to anyone.
+    throw explainSystemError(isSystemError(error) ? Object.assign(error, { path }) : error, doing);
   });
   const file = join(path, formatTicket(ticket));
   const beat = setInterval(() => utimes(file, new Date(), new Date()).catch(() => undefined), heartbeat);

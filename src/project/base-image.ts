@@ -12,7 +12,7 @@ export async function openBase(
   cacheDirectory: string,
   name: string,
 ): Promise<BaseImage> {
-  const image = await openImage(store, descriptor, platform);
+  const image = await openImage(store, descriptor, platform, name);
   const [config, layers] = await Promise.all([image.config(), image.layers()]);
   const step = baseStep(image.descriptor.digest, { image, cacheDirectory });
   return {

@@ -81,7 +81,7 @@ export class NamedContexts {
     const { store, signal, directory = "." } = this.#options;
     const opened = await openLayout(place, directory, this.#options);
     try {
-      const { descriptor } = await openImage(opened.source, opened.descriptor, platform);
+      const { descriptor } = await openImage(opened.source, opened.descriptor, platform, name);
       await copyReachable(opened.source, descriptor, store, signal);
       return {
         kind: "image",

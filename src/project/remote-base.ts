@@ -33,7 +33,7 @@ export async function pullBase(
   const { openClient, openRemote, pullImage } = await import("../registry/index.ts");
   const reference = parseReference(name) as NameReference;
   const opened = await openRemote(reference, options, openClient({ environment, attempts: 3 }));
-  const { descriptor } = await openImage(opened.source, opened.descriptor, platform);
+  const { descriptor } = await openImage(opened.source, opened.descriptor, platform, name);
   await pullImage(opened.source, descriptor, store, options);
   if (reference.digest === undefined) await keep(store, storeName(reference), descriptor, platform);
   return descriptor;

@@ -39,7 +39,7 @@ export async function copyImage(
   options: CopyOptions,
 ): Promise<Digest> {
   const { store, client } = options;
-  const descriptor = await chosenPart(opened.source, opened.descriptor, options);
+  const descriptor = await chosenPart(opened.source, opened.descriptor, { ...options, called: from });
   const referrers = options.withReferrers ? await attachedTo({ ...opened, descriptor }) : [];
   if (!isPathReference(to) && to.transport === "docker") {
     const source = parseReference(from);

@@ -54,10 +54,12 @@ export class IndexFile {
 
   /** Does something while nobody else changes the store. */
   async locked<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const doing = `change the store ${this.#directory}`;
     try {
-      return await withLock(join(this.#directory, "lock"), work, signal === undefined ? {} : { signal });
+      const path = join(this.#directory, "lock");
+      return await withLock(path, work, { doing, ...(signal === undefined ? {} : { signal }) });
     } catch (error) {
-      throw explainSystemError(error, `change the store ${this.#directory}`);
+      throw explainSystemError(error, doing);
     }
   }
 }

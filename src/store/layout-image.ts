@@ -121,7 +121,7 @@ export async function chosenPart(
 ): Promise<Descriptor> {
   return options.platform === undefined
     ? descriptor
-    : (await openImage(source, descriptor, options.platform)).descriptor;
+    : (await openImage(source, descriptor, options.platform, options.called)).descriptor;
 }
 
 /**

@@ -37,6 +37,8 @@ export interface WriteOptions {
   readonly names?: readonly string[];
   /** Only this platform of an image that has several. */
   readonly platform?: Platform;
+  /** What the image is called in an error, by default its digest. */
+  readonly called?: string;
   /** Manifests to be carried along that speak of the image: their subjects are inside it. */
   readonly referrers?: readonly Descriptor[];
   /** Where large things may be put meanwhile; by default the system's directory for such. */

@@ -62,7 +62,7 @@ async function withImage<T>(
   const opened = await readFrom(reference, context, { store: await context.store() });
   try {
     const platform = flags.platform === undefined ? undefined : parsePlatform(flags.platform);
-    const image = await openImage(opened.source, opened.descriptor, platform);
+    const image = await openImage(opened.source, opened.descriptor, platform, reference);
     const unpacked = unpackedLayersDirectory(context.storeDirectory);
     const tree = await readTree(image, { unpacked, work: context });
     return await use({ tree, config: (await image.config()).config ?? {} });

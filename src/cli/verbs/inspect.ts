@@ -75,7 +75,7 @@ async function inspect(reference: string, flags: Flags, context: VerbContext): P
       reference,
       digest: opened.descriptor.digest,
       mediaType: opened.descriptor.mediaType,
-      images: await imagesOf(opened, flags),
+      images: await imagesOf(opened, reference, flags),
     };
     context.out(
       flags.format === "json" ? `${JSON.stringify(found, undefined, 2)}\n` : printable(asText(found)),
@@ -86,10 +86,11 @@ async function inspect(reference: string, flags: Flags, context: VerbContext): P
   return 0;
 }
 
-async function imagesOf(opened: OpenedImage, flags: Flags): Promise<InspectedImage[]> {
+async function imagesOf(opened: OpenedImage, reference: string, flags: Flags): Promise<InspectedImage[]> {
   const { source, descriptor } = opened;
   if (flags.platform !== undefined) {
-    return [await imageOf(opened, await openImage(source, descriptor, parsePlatform(flags.platform)))];
+    const platform = parsePlatform(flags.platform);
+    return [await imageOf(opened, await openImage(source, descriptor, platform, reference))];
   }
   const images: InspectedImage[] = [];
   for (const { descriptor: one } of await platformsOf(source, descriptor)) {

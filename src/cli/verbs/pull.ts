@@ -32,7 +32,8 @@ async function pull(references: readonly string[], flags: Flags, context: VerbCo
   const done: { reference: string; digest: string }[] = [];
   for (const reference of named) {
     const opened = await openRemote(reference, context, client);
-    const descriptor = await chosenPart(opened.source, opened.descriptor, wanted);
+    const called = formatReference(reference);
+    const descriptor = await chosenPart(opened.source, opened.descriptor, { ...wanted, called });
     const image = { ...opened, descriptor };
     await pullImage(image.source, image.descriptor, store, context);
     for (const item of await attachedTo(image)) {

@@ -28,7 +28,10 @@ async function push(
   const client = openClient({ environment: context.environment });
   const opened = await readFrom(image, context, { store: await context.store() });
   try {
-    const descriptor = await chosenPart(opened.source, opened.descriptor, chosenPlatform(flags));
+    const descriptor = await chosenPart(opened.source, opened.descriptor, {
+      ...chosenPlatform(flags),
+      called: image,
+    });
     const result = await pushImage({
       session: await client.session(target.registry),
       ...{ repository: target.repository, tag: target.tag ?? "latest" },

@@ -85,7 +85,7 @@ async function findImage(
     ...(platform === undefined ? {} : { platform }),
   });
   try {
-    const image = await openImage(opened.source, opened.descriptor, platform);
+    const image = await openImage(opened.source, opened.descriptor, platform, reference);
     return await runnableImage(image, reference, context, context.environment);
   } finally {
     await opened.close();
