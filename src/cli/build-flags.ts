@@ -1,9 +1,11 @@
 import { type Command, Option } from "commander";
+import { takeBooleanValues } from "./boolean-flags.ts";
+import { addDockerFlags, type DockerFlags } from "./docker-flags.ts";
 import type { DockerfileFlags } from "./dockerfile-options.ts";
 import { repeated } from "./options.ts";
 
 /** Flags of `build`. */
-export interface BuildFlags extends DockerfileFlags {
+export interface BuildFlags extends DockerfileFlags, DockerFlags {
   readonly tag: readonly string[];
   readonly image: readonly string[];
   readonly platform: readonly string[];
@@ -29,6 +31,8 @@ export interface BuildFlags extends DockerfileFlags {
 /** Gives `build` its argument, options and examples. */
 export function addBuildOptions(command: Command): void {
   const list = (flags: string, about: string): Command => command.option(flags, about, repeated, []);
+  takeBooleanValues(command);
+  addDockerFlags(command);
   command
     .argument("[context]", "directory, - (a tar or Dockerfile on standard input), git or http address", ".")
     .option("-f, --file <file>", "the whittle.yaml or Dockerfile to build; - reads a Dockerfile");

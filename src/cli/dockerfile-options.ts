@@ -2,6 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { basename, extname, isAbsolute, join, resolve } from "node:path";
 import { type Environment, explainSystemError, WhittleError } from "../io/index.ts";
 import type { DockerfileOptions } from "../project/index.ts";
+import { extraHost } from "./extra-host.ts";
 import { type RunRuleFlags, runRules } from "./run-rules.ts";
 import { agentSources, secretSources } from "./secret-options.ts";
 
@@ -116,9 +117,7 @@ export function dockerfileOptions(
     agents: agentSources(flags.ssh, currentDirectory, environment),
     ...(flags.network === undefined ? {} : { network: networkOf(flags.network) }),
     ...runRules(flags, flags.network),
-    extraHosts: flags.addHost.map((text) =>
-      cut(text, text.includes("=") ? "=" : ":", "--add-host", "HOST:ADDRESS"),
-    ),
+    extraHosts: flags.addHost.map(extraHost).map(({ name, address }) => [name, address] as const),
     ...(flags.noCacheFilter.length === 0
       ? {}
       : { noCacheFilter: flags.noCacheFilter.flatMap((text) => text.split(",")) }),

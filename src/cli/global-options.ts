@@ -1,4 +1,4 @@
-import { Command, CommanderError, Help, Option } from "commander";
+import { Command, CommanderError, Help, InvalidArgumentError, Option } from "commander";
 import { printable } from "./paint.ts";
 import { type ProgressMode, progressModes } from "./progress.ts";
 import { verbs } from "./verbs.ts";
@@ -17,9 +17,7 @@ export function createProgram(): Command {
   const program = new Command("whittle")
     .description("Container images that hold what the application needs and nothing else.")
     .addOption(new Option("--store <dir>", "where images are kept (default: $WHITTLE_STORE, else XDG data)"))
-    .addOption(
-      new Option("--progress <mode>", "how progress is shown").choices([...progressModes]).default("auto"),
-    )
+    .addOption(progressOption().default("auto").env("BUILDKIT_PROGRESS"))
     .addOption(
       new Option("--log-level <level>", "how much is told on standard error")
         .choices(["debug", "info", "warn", "error"])
@@ -70,12 +68,27 @@ function helpHint(verb: string | undefined): string {
   return `whittle ${verb === undefined ? "" : `${verb} `}--help`;
 }
 
+/** Docker's own names for two of the modes are taken as well. */
+const progressNames: Readonly<Record<string, ProgressMode>> = {
+  ...Object.fromEntries(progressModes.map((mode) => [mode, mode])),
+  rawjson: "json",
+  none: "quiet",
+};
+
+function progressOption(): Option {
+  return new Option("--progress <mode>", "how progress is shown")
+    .choices([...progressModes])
+    .argParser((text): ProgressMode => {
+      const mode = progressNames[text];
+      if (mode !== undefined) return mode;
+      throw new InvalidArgumentError(`Allowed choices are ${progressModes.join(", ")}.`);
+    });
+}
+
 /** Global options are taken after the verb as well, as docker and git have taught people to type them. */
 export function addGlobalOptions(command: Command): void {
   command.addOption(new Option("--store <dir>", "where images are kept").hideHelp());
-  command.addOption(
-    new Option("--progress <mode>", "how progress is shown").choices([...progressModes]).hideHelp(),
-  );
+  command.addOption(progressOption().hideHelp());
   command.addOption(new Option("--log-level <level>", "how much is told").hideHelp());
   command.addOption(new Option("--no-color", "no colours").hideHelp());
 }

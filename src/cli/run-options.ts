@@ -4,7 +4,6 @@ import { type Environment, WhittleError } from "../io/index.ts";
 import {
   type DriverName,
   driverNames,
-  type ExtraHost,
   environmentLines,
   type NetworkMode,
   parseLogLimits,
@@ -17,6 +16,7 @@ import {
   type RunOptions,
   readEnvironmentFile,
 } from "../sandbox/index.ts";
+import { extraHost } from "./extra-host.ts";
 import { pairs } from "./options.ts";
 import type { RunFlags } from "./run-flags.ts";
 
@@ -125,12 +125,6 @@ export async function environmentOf(
 function absolute(path: string): string {
   if (path.startsWith("/")) return path;
   throw new WhittleError("USAGE", `Cannot use the working directory "${path}": it must begin with a slash`);
-}
-
-function extraHost(text: string): ExtraHost {
-  const [, name = "", address = ""] = /^([^:=\s]+)[:=]\[?([^\]\s]+)\]?$/.exec(text) ?? [];
-  if (name !== "" && isIP(address) !== 0) return { name, address };
-  throw new WhittleError("USAGE", `Cannot add the host "${text}": NAME:ADDRESS is wanted`);
 }
 
 function nameServer(text: string): string {

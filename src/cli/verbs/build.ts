@@ -6,6 +6,7 @@ import { parseAnnotations } from "../annotations.ts";
 import { addBuildOptions, type BuildFlags } from "../build-flags.ts";
 import { parseCompression } from "../compression.ts";
 import { deliver } from "../deliver.ts";
+import { heedDockerFlags } from "../docker-flags.ts";
 import { chosenDockerfile, dockerfileOptions } from "../dockerfile-options.ts";
 import { pairs } from "../options.ts";
 import type { Output } from "../output.ts";
@@ -28,6 +29,7 @@ function quietly(context: VerbContext): VerbContext {
 }
 
 async function build(place: string, flags: BuildFlags, context: VerbContext): Promise<number> {
+  heedDockerFlags(flags, context.progress);
   const outputs = await outputsOf(flags);
   checkOutputs(outputs);
   if (outputs.some((output) => output.type === "daemon")) {
