@@ -25,8 +25,8 @@ describe("switches with a value", () => {
     [["--no-cache=false", "."], { cache: true }],
   ])("%j", (words, flags) => {
     const { context, flags: found } = parsed(...words);
-    const { pull, load, push, quiet, cache } = { cache: true, ...found };
-    expect({ pull, load, push, quiet, cache }).toEqual({ cache: true, ...flags });
+    const switches = ["pull", "load", "push", "quiet", "cache"].map((name) => [name, found[name]]);
+    expect(Object.fromEntries(switches)).toEqual({ cache: true, ...flags });
     expect(context).toBe(".");
   });
 
