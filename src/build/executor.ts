@@ -10,7 +10,19 @@ export interface Input {
   readonly inputs: Readonly<Record<string, Input>>;
   /** The value itself, made from the record when it is not at hand. Asking twice makes it once. */
   value<V>(): Promise<V>;
+  /** Who reads the blobs that its record names waits for this first; absent where they are there. */
+  readonly settled?: Promise<unknown>;
 }
+
+/** What running a step came to and, where it is at hand, the value. */
+export type Result = Outcome & {
+  readonly value?: unknown;
+  /**
+   * Resolves when the blobs that it speaks of are there, where they are still on their way: what stands on the step
+   * goes on meanwhile, but the outcome is not kept before.
+   */
+  readonly settled?: Promise<unknown>;
+};
 
 /** What an executor gets beside its step and inputs. */
 export interface ExecutorContext extends Work {
@@ -37,16 +49,8 @@ export interface Executor {
    * in any case can be made meanwhile. Does nothing that matters when the step does not follow.
    */
   expect?(step: Step, work: Work): void;
-  /**
-   * Does the work.
-   *
-   * @returns the outcome and, where it is at hand, the value
-   */
-  run(
-    step: Step,
-    inputs: Readonly<Record<string, Input>>,
-    context: ExecutorContext,
-  ): Promise<Outcome & { readonly value?: unknown }>;
+  /** Does the work. */
+  run(step: Step, inputs: Readonly<Record<string, Input>>, context: ExecutorContext): Promise<Result>;
   /** Makes the value again from an outcome that came from the cache. Absent for results that are records only. */
   load?(
     step: Step,

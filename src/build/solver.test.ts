@@ -75,6 +75,85 @@ describe("Solver", () => {
     expect(told).toEqual(["context"]);
   });
 
+  describe("of an outcome whose blobs are on their way", () => {
+    const place = () => {
+      const cache = memoryCache();
+      const ran: string[] = [];
+      const blobs = Promise.withResolvers<void>();
+      const plain = textExecutor(ran);
+      const slow: Executor = {
+        ...plain,
+        kind: "slow",
+        run: async (...order) => ({ ...(await plain.run(...order)), settled: blobs.promise }),
+      };
+      const reader: Executor = {
+        ...plain,
+        kind: "reader",
+        async run(step, inputs, context) {
+          await inputs["below"]?.settled;
+          return plain.run(step, inputs, context);
+        },
+      };
+      const failing: Executor = { ...plain, kind: "failing", run: () => Promise.reject(new Error("no")) };
+      const solver = new Solver({
+        executors: [plain, slow, reader, failing],
+        cache,
+        progress: noProgress,
+        signal: live,
+      });
+      const below: Step = { ...text("below"), kind: "slow" };
+      return { cache, ran, blobs, solver, below };
+    };
+
+    it("goes on with what stands on it, and keeps it and is done when they are there", async () => {
+      const { cache, ran, blobs, solver, below } = place();
+      let isDone = false;
+      const solving = solver.solve(text("end", { below })).then(() => {
+        isDone = true;
+      });
+      await expect.poll(() => ran).toEqual(["below", "end"]);
+      expect([cache.entries.size, isDone]).toEqual([1, false]);
+      blobs.resolve();
+      await solving;
+      expect(cache.entries.size).toBe(2);
+    });
+
+    it("lets those wait for them who read them", async () => {
+      const { ran, blobs, solver, below } = place();
+      const solving = solver.solve({ ...text("end", { below }), kind: "reader" });
+      await expect.poll(() => ran).toEqual(["below"]);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(ran).toEqual(["below"]);
+      blobs.resolve();
+      await solving;
+      expect(ran).toEqual(["below", "end"]);
+    });
+
+    it("fails when they do not come, and keeps nothing of it", async () => {
+      const { cache, ran, blobs, solver, below } = place();
+      const solving = solver.solve(text("end", { middle: text("middle", { below }) }));
+      await expect.poll(() => ran).toEqual(["below", "middle", "end"]);
+      blobs.reject(new Error("no space"));
+      await expect(solving).rejects.toThrow("no space");
+      await expect(solver.solve(text("other", { below }))).rejects.toThrow("no space");
+      expect([...cache.entries.values()].map(({ record }) => record)).not.toContain("below[]");
+    });
+
+    it("waits for them also when something else has failed", async () => {
+      const { blobs, solver, below } = place();
+      let isDone = false;
+      const failing: Step = { ...text("end", { below }), kind: "failing" };
+      const solving = solver.solve(failing).catch(() => {
+        isDone = true;
+      });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(isDone).toBe(false);
+      blobs.resolve();
+      await solving;
+      expect(isDone).toBe(true);
+    });
+  });
+
   it("tells a step what stands on it in this build", async () => {
     const told = new Map<string, string[]>();
     const executor: Executor = {

@@ -6,8 +6,9 @@ import {
   WhittleError,
   type Work,
 } from "../io/index.ts";
-import type { Executor, ExecutorContext, Input } from "./executor.ts";
+import type { Executor, ExecutorContext, Input, Result } from "./executor.ts";
 import { type Json, type Outcome, type Step, stepsOf } from "./graph.ts";
+import { settle, together } from "./settle.ts";
 
 /** Where outcomes of earlier builds are kept. */
 export interface OutcomeCache {
@@ -33,9 +34,11 @@ export interface Solved extends Outcome {
   /** What it was made of. */
   readonly inputs: Readonly<Record<string, Input>>;
   value<V>(): Promise<V>;
+  /** Resolves when it and all that it stands on is kept. */
+  readonly settled?: Promise<unknown>;
 }
 
-type Found = Outcome & { readonly value?: unknown; readonly fromCache: boolean };
+type Found = Result & { readonly fromCache: boolean };
 
 /** An outcome was believed, and what its value is made of turned out to be gone. */
 class OutcomeLost extends Error {
@@ -60,6 +63,8 @@ export class Solver {
   readonly #dependents = new Map<Step, Set<Step>>();
   /** Keys whose outcomes are not believed any more. */
   readonly #lost = new Set<Digest>();
+  /** Outcomes that are known and not yet kept. */
+  readonly #settling = new Set<Promise<unknown>>();
 
   constructor(options: SolverOptions) {
     this.#options = options;
@@ -73,13 +78,20 @@ export class Solver {
    */
   async solve(step: Step): Promise<Solved> {
     if (!this.#solved.has(step)) this.#note(step);
-    for (;;) {
-      try {
-        return await this.#once(step);
-      } catch (error) {
-        if (!(error instanceof OutcomeLost)) throw error;
-        this.#forget(error.key);
+    try {
+      for (;;) {
+        try {
+          const solved = await this.#once(step);
+          await solved.settled;
+          return solved;
+        } catch (error) {
+          if (!(error instanceof OutcomeLost)) throw error;
+          this.#forget(error.key);
+        }
       }
+    } finally {
+      // Also when something else has failed, nothing goes on behind the back of who asked.
+      await Promise.allSettled(this.#settling);
     }
   }
 
@@ -155,6 +167,7 @@ export class Solver {
       this.#byKey.set(key, running);
     }
     const outcome = await running;
+    const settled = together([...results, outcome].map((one) => one.settled));
     let value: Promise<unknown> | undefined =
       outcome.value === undefined ? undefined : Promise.resolve(outcome.value);
     return {
@@ -163,6 +176,7 @@ export class Solver {
       digest: outcome.digest,
       record: outcome.record,
       ...(outcome.blobs === undefined ? {} : { blobs: outcome.blobs }),
+      ...(settled === undefined ? {} : { settled }),
       fromCache: outcome.fromCache,
       inputs,
       value: <V>(): Promise<V> => {
@@ -211,23 +225,37 @@ export class Solver {
       return { ...known, fromCache: true };
     }
     tell({ kind: "start", id: key, label, ...platform });
+    const failed = (error: unknown): never => {
+      const cancelled = signal.aborted || error instanceof OutcomeLost;
+      tell({ kind: "done", id: key, outcome: cancelled ? "cancelled" : "failed" });
+      throw error;
+    };
     try {
       const context = this.#contextOf(step, key);
       // Those that are run in every build say nothing of what follows.
       if (executor.cached) this.#expect(context.dependents);
-      const outcome = await executor.run(step, inputs, context);
+      const { settled, ...outcome } = await executor.run(step, inputs, context);
       this.#check();
-      if (executor.cached) {
-        const { digest, record, blobs } = outcome;
-        await cache.set(key, { digest, record, ...(blobs === undefined ? {} : { blobs }) });
+      const keep = async (): Promise<void> => {
+        if (executor.cached) {
+          const { digest, record, blobs } = outcome;
+          await cache.set(key, { digest, record, ...(blobs === undefined ? {} : { blobs }) });
+        }
+        tell({ kind: "done", id: key, outcome: "done" });
+      };
+      const found = { ...outcome, fromCache: !executor.cached };
+      if (settled === undefined) {
+        await keep();
+        return found;
       }
-      tell({ kind: "done", id: key, outcome: "done" });
-      return { ...outcome, fromCache: !executor.cached };
+      const settling = settled.then(keep).catch(failed);
+      this.#settling.add(settling);
+      const gone = (): unknown => this.#settling.delete(settling);
+      settling.then(gone, gone);
+      return { ...found, settled: settling };
     } catch (error) {
-      const cancelled = signal.aborted || error instanceof OutcomeLost;
-      tell({ kind: "done", id: key, outcome: cancelled ? "cancelled" : "failed" });
       if (error instanceof OutcomeLost) this.#byKey.delete(key);
-      throw error;
+      return failed(error);
     }
   }
 
@@ -256,22 +284,4 @@ function stepKey(executor: Executor, step: Step, inputs: Readonly<Record<string,
     parameters: step.parameters,
     inputs: digests,
   });
-}
-
-/**
- * Waits for all, then fails with the first failure in order: which of several errors is shown must not depend on
- * timing, and no promise may be left behind.
- */
-export async function settle<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  const results = await Promise.allSettled(promises);
-  const failures = results
-    .filter((result) => result.status === "rejected")
-    .map((result) => result.reason as unknown);
-  if (failures.length > 0) {
-    throw (
-      failures.find((reason) => !(reason instanceof WhittleError && reason.code === "INTERRUPTED")) ??
-      failures[0]
-    );
-  }
-  return results.map((result) => (result as PromiseFulfilledResult<T>).value);
 }

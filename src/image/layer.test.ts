@@ -18,6 +18,7 @@ import {
   changes,
   type Entry,
   type FileEntry,
+  type Origin,
   type Tree,
   treeOf,
 } from "../tree/index.ts";
@@ -194,7 +195,35 @@ describe("a layer", () => {
       );
     }
     expect(new Set(layers).size).toBe(1);
+    // The two files; nothing between them, because there is a file in it that is no package's.
     expect([...known.keys()].length).toBe(2);
+  });
+
+  it("remembers what stands between long files where all of it is from packages or written by Whittle", async () => {
+    const known = new Map<string, readonly DeflatedBlock[]>();
+    const deflated: DeflatedBlocks = {
+      get: ({ digest }) => known.get(digest),
+      set: async ({ digest }, blocks) => void known.set(digest, blocks),
+    };
+    const small = (origin: Origin): Entry => ({
+      ...attributes(0o644, { origin }),
+      type: "file",
+      content: bytesContent("small"),
+    });
+    const one = small({ kind: "package", name: "p", version: "1", architecture: "all" });
+    const other = small({ kind: "generated", what: "package records" });
+    const tree = treeOf([
+      ["/a", one],
+      ["/b", other],
+    ]);
+    const wanted = (await layerOf(tree, { type: "gzip" })).record;
+    for (let round = 0; round < 2; round++) {
+      expect(await writeLayer(tree, new Memory(), { deflated, work: quietWork })).toEqual(wanted);
+      expect(known.size).toBe(1);
+    }
+    const edited = treeOf([...tree.entries(), ["/c", small({ kind: "context", path: "c" })]]);
+    await writeLayer(edited, new Memory(), { deflated, work: quietWork });
+    expect(known.size).toBe(1);
   });
 
   it("keeps the tar as well where that is wanted, and is the same layer", async () => {

@@ -72,10 +72,13 @@ export async function writeLayer(
   const details = windows === undefined ? {} : { details: windowsDetails };
   let files = 0;
   let totalBytes = 0;
+  // What nobody edits comes again as it is, with what stands between the long files.
+  let lasting = true;
   for (const [, entry] of list) {
     if (entry.type !== "file") continue;
     files++;
     totalBytes += entry.content.size;
+    lasting &&= entry.origin?.kind === "package" || entry.origin?.kind === "generated";
   }
   const kept = options.keepPlain === true ? new KeptBlob(sink) : undefined;
   let plainEnd: ReturnType<KeptBlob["end"]> | undefined;
@@ -101,7 +104,7 @@ export async function writeLayer(
     plainEnd?.catch(() => undefined);
   }
   try {
-    const { digest, size } = await sink.add(compressed(tar(), compression, options), {
+    const { digest, size } = await sink.add(compressed(tar(), lasting, compression, options), {
       growing: options.growing,
     });
     const plain = isPlain ? digest : (await plainEnd)?.digest;
@@ -164,6 +167,7 @@ const whiteout: Entry = {
 
 function compressed(
   tar: AsyncIterable<TarPiece>,
+  lasting: boolean,
   compression: LayerCompression,
   { work, deflated }: WriteLayerOptions,
 ): AsyncIterable<Uint8Array> {
@@ -171,7 +175,7 @@ function compressed(
   const options = { signal: work.signal, ...(level === undefined ? {} : { level }) };
   switch (compression.type) {
     case "gzip":
-      return gzipPieces(gzipParts(tar), {
+      return gzipPieces(gzipParts(tar, lasting), {
         ...options,
         ...(deflated === undefined ? {} : { remembered: deflated }),
       });
@@ -187,7 +191,10 @@ async function* bytesOf(tar: AsyncIterable<TarPiece>): AsyncGenerator<Uint8Array
 }
 
 /** Files of packages are remembered: many images have them, and they do not change. */
-async function* gzipParts(tar: AsyncIterable<TarPiece>): AsyncGenerator<GzipPiece, void, undefined> {
+async function* gzipParts(
+  tar: AsyncIterable<TarPiece>,
+  lasting: boolean,
+): AsyncGenerator<GzipPiece, void, undefined> {
   let last: TarPiece["file"];
   let file: GzipFile | undefined;
   for await (const piece of tar) {
@@ -197,6 +204,6 @@ async function* gzipParts(tar: AsyncIterable<TarPiece>): AsyncGenerator<GzipPiec
       const digest = origin?.kind === "package" ? content?.digest : undefined;
       file = content && { size: content.size, ...(digest === undefined ? {} : { digest }) };
     }
-    yield { bytes: piece.bytes, file, release: piece.release };
+    yield { bytes: piece.bytes, file, lasting, release: piece.release };
   }
 }

@@ -22,23 +22,21 @@ function newDirectory(): string {
 
 /** Text that compresses, of which every seed has its own. */
 function text(size: number, seed: number): Buffer {
-  const lines = Array.from(
-    { length: Math.ceil(size / 12) + 1 },
-    (_, i) => `${(i * 7919 + seed) % 9973} line\n`,
-  );
+  const lines = Array.from({ length: Math.ceil(size / 7) }, (_, i) => `${(i * 7919 + seed) % 9973} line\n`);
   return Buffer.from(lines.join("")).subarray(0, size);
 }
 
 interface Part {
   readonly bytes: Buffer;
   readonly isFile: boolean;
+  readonly lasting?: boolean;
 }
 
 async function* pieces(parts: readonly Part[]): AsyncGenerator<GzipPiece> {
-  for (const { bytes, isFile } of parts) {
+  for (const { bytes, isFile, lasting = false } of parts) {
     const file = isFile ? { size: bytes.length, digest: sha256(bytes) } : undefined;
     for (let at = 0; at < bytes.length; at += mebibyte) {
-      yield { bytes: bytes.subarray(at, at + mebibyte), ...(file === undefined ? {} : { file }) };
+      yield { bytes: bytes.subarray(at, at + mebibyte), lasting, ...(file === undefined ? {} : { file }) };
     }
   }
 }
@@ -101,6 +99,7 @@ describe("gzipPieces", () => {
         )
         .map(([size, seed]) => text(size, seed)),
       isFile: fc.boolean(),
+      lasting: fc.boolean(),
     });
     await fc.assert(
       fc.asyncProperty(
@@ -109,7 +108,11 @@ describe("gzipPieces", () => {
         fc.constantFrom(1, 5, 9),
         async (parts, others, level) => {
           const memory = deflatedBlocks(newDirectory());
-          const wanted = await packed(parts, undefined, level);
+          const wanted = await packed(
+            parts.map((one) => ({ ...one, lasting: false })),
+            undefined,
+            level,
+          );
           await packed([...others, ...parts.slice(0, 2)], memory, level);
           expect((await packed(parts, memory, level)).equals(wanted)).toBe(true);
           expect((await packed(parts, memory, level)).equals(wanted)).toBe(true);
@@ -146,6 +149,25 @@ describe("deflatedBlocks", () => {
     };
     expect((await packed(sample, marked)).includes("instead")).toBe(true);
     expect(written).toEqual([]);
+  });
+
+  it("is used for lasting bytes between files, where they depend on nothing before them", async () => {
+    const lasting = [
+      { bytes: text(700, 1), isFile: false, lasting: true },
+      { bytes: text(40_000, 2), isFile: true },
+      { bytes: text(mebibyte + 1200, 3), isFile: false, lasting: true },
+    ];
+    const asked: string[] = [];
+    const real = deflatedBlocks(newDirectory());
+    const memory: DeflatedBlocks = {
+      get: (key) => {
+        asked.push(key.digest);
+        return real.get(key);
+      },
+      set: real.set,
+    };
+    await packed(lasting, memory);
+    expect(asked).toEqual([sha256(text(700, 1)), sha256(text(40_000, 2))]);
   });
 
   it("takes a damaged or foreign entry for none, and writes it anew", async () => {

@@ -4,7 +4,7 @@ import { inBlocks, inOrder } from "./blocks.ts";
 import { type CompressionOptions, checkedLevel } from "./compression-options.ts";
 import { crc32Combine } from "./crc32-combine.ts";
 import { type DeflatedBlocks, RememberedFile } from "./deflated-blocks.ts";
-import type { Digest } from "./digest.ts";
+import { type Digest, sha256 } from "./digest.ts";
 import { isIncompressible, storedBlocks } from "./stored-block.ts";
 
 // The module that does the work is loaded when there is work: most commands have none.
@@ -35,6 +35,8 @@ export interface GzipFile {
 export interface GzipPiece {
   readonly bytes: Uint8Array;
   readonly file?: GzipFile | undefined;
+  /** Of bytes between files: whether the very same will probably come again, so that remembering them is worth it. */
+  readonly lasting?: boolean;
   /** Called when the bytes are no longer looked at. */
   readonly release?: (() => void) | undefined;
 }
@@ -77,7 +79,7 @@ interface Job {
  * Compresses to one gzip member as {@link gzip} does, with files in it that are deflated each for itself: no block
  * holds bytes of two files or refers back from one to another. A file that was deflated before is not deflated
  * again: its blocks are taken as they are remembered, provided that their checksums are those of the bytes that
- * came now.
+ * came now. So are lasting bytes between files.
  */
 export async function* gzipPieces(
   source: AsyncIterable<GzipPiece>,
@@ -106,7 +108,9 @@ export async function* gzipPieces(
         index = 0;
         file = last === undefined ? undefined : rememberedFile(last, level, options.remembered);
       }
-      const job = { piece, before, file, index: index++, own };
+      const job = isAlone(piece, before)
+        ? { piece, before, file: rememberedPiece(bytes, level, options.remembered), index: 0, own }
+        : { piece, before, file, index: index++, own };
       // A copy, because the bytes may be gone when the next block comes; at the end of a file there is none.
       before = bytes.length < gzipBlock ? nothing : Buffer.from(bytes.subarray(-windowSize));
       yield job;
@@ -139,6 +143,20 @@ export async function* gzipPieces(
 }
 
 const nothing: Uint8Array = new Uint8Array(0);
+
+/** Whether what a lasting piece comes to depends on nothing but its bytes, as if it were a file. */
+function isAlone({ bytes, file, lasting }: GzipPiece, before: Uint8Array): boolean {
+  return lasting === true && file === undefined && before.length === 0 && bytes.length < gzipBlock;
+}
+
+function rememberedPiece(
+  bytes: Uint8Array,
+  level: number,
+  remembered: DeflatedBlocks | undefined,
+): RememberedFile | undefined {
+  if (remembered === undefined) return undefined;
+  return rememberedFile({ size: bytes.length, digest: sha256(bytes) }, level, remembered);
+}
 
 function rememberedFile(
   { size, digest }: GzipFile,

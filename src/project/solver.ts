@@ -27,12 +27,19 @@ export function solverFor(
   options: SolverHome,
   imported: readonly ImportedCache[] = [],
   writeLayer: LayerWriter = writerFor(options),
+  expectLayer?: () => void,
 ): Solver {
   const { layers } = options;
   const writer: LayerWriter = (from, compression, work, windows) =>
     heard(layers, (growing) => writeLayer(from, compression, work, windows, growing));
   return new Solver({
-    executors: standardExecutors(options.store, cacheDirectory(options.environment), writer, layers),
+    executors: standardExecutors(
+      options.store,
+      cacheDirectory(options.environment),
+      writer,
+      layers,
+      expectLayer,
+    ),
     cache: outcomeCache(options.store, imported),
     progress: options.progress,
     signal: options.signal,
@@ -51,7 +58,7 @@ export async function withSolver<T>(
     writerFor(options),
   );
   try {
-    return await use(solverFor(options, imported, thread.write), thread);
+    return await use(solverFor(options, imported, thread.write, thread.expectOne), thread);
   } finally {
     await thread.end();
   }

@@ -18,9 +18,11 @@ const tellBytesAfter = 1024 * 1024;
 async function write({ id, entries, compression }: LayerOrder & { kind: "write" }): Promise<void> {
   let told = 0;
   const progress: Progress = (event) => {
-    if (event.kind !== "bytes" || event.bytes < told + tellBytesAfter) return;
-    told = event.bytes;
-    tell({ kind: "bytes", id, bytes: event.bytes, totalBytes: event.totalBytes ?? event.bytes });
+    if (event.kind !== "bytes" || event.bytes === told) return;
+    const { bytes, totalBytes = bytes } = event;
+    if (bytes < told + tellBytesAfter && bytes < totalBytes) return;
+    told = bytes;
+    tell({ kind: "bytes", id, bytes, totalBytes });
   };
   try {
     const work = { progress, signal: controller.signal };

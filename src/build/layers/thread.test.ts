@@ -3,7 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { LayerRecord } from "../../image/index.ts";
-import { bytesContent, deflatedBlocks, fileContent, noProgress, quietWork, sha256 } from "../../io/index.ts";
+import {
+  bytesContent,
+  deflatedBlocks,
+  fileContent,
+  noProgress,
+  type Progress,
+  quietWork,
+  sha256,
+} from "../../io/index.ts";
 import { openStore, type Store } from "../../store/index.ts";
 import { attributes, type Entry, newInode, type Tree, treeOf } from "../../tree/index.ts";
 import { type Compression, type LayerThread, type LayerWriter, layerThread, layerWriter } from "./index.ts";
@@ -114,7 +122,7 @@ describe("a thread that writes layers", () => {
     expect(here).toEqual([tree]);
   });
 
-  it("leaves small layers, and more than two at a time, to this one", async () => {
+  it("leaves small layers, and one of more than two at a time, to this one", async () => {
     const { thread, here } = await place();
     const small = rooted({ "/a": { ...attributes(0o644), type: "file", content: bytesContent("a") } });
     await thread.write(small, { type: "gzip" }, quietWork);
@@ -123,6 +131,51 @@ describe("a thread that writes layers", () => {
     const written = await Promise.all(trees.map((tree) => thread.write(tree, { type: "gzip" }, quietWork)));
     expect(here).toEqual([small, trees[2]]);
     expect(new Set(written.map((layer: LayerRecord) => layer.diffId)).size).toBe(1);
+  });
+
+  it("writes all of very many, never reads more than one of them here", async () => {
+    const directory = temporaryDirectory();
+    const store = await openStore(join(directory, "store"), { create: true });
+    const deflated = join(directory, "deflated");
+    const write = layerWriter(store, deflatedBlocks(deflated));
+    let [now, most] = [0, 0];
+    const thread = layerThread({ store: store.directory, deflated }, async (from, compression, work) => {
+      most = Math.max(most, ++now);
+      let isRead = false;
+      const progress: Progress = (event) => {
+        if (event.kind === "bytes" && event.bytes === event.totalBytes && !isRead) {
+          isRead = true;
+          now--;
+        }
+        work.progress(event);
+      };
+      return write(from, compression, { ...work, progress });
+    });
+    onTestFinished(() => thread.end());
+    thread.expectSeveral();
+    thread.expectOne();
+    const trees = Array.from({ length: 9 }, everything);
+    const written = await Promise.all(trees.map((tree) => thread.write(tree, { type: "gzip" }, quietWork)));
+    expect(new Set(written.map(({ diffId }) => diffId)).size).toBe(1);
+    expect(most).toBe(1);
+  });
+
+  it("lets go of those that wait when all are interrupted", async () => {
+    const { thread, store } = await place();
+    const controller = new AbortController();
+    const work = { ...quietWork, signal: controller.signal };
+    const writing = Array.from({ length: 6 }, () => thread.write(everything(), { type: "gzip" }, work));
+    controller.abort(new Error("enough"));
+    for (const one of await Promise.allSettled(writing)) expect(one.status).toBe("rejected");
+    await thread.end();
+    expect(blobsOf(store)).toEqual([]);
+  });
+
+  it("may be started for nothing", async () => {
+    const { thread, here } = await place();
+    thread.expectOne();
+    await thread.end();
+    expect(here).toEqual([]);
   });
 
   it("does no harm by failing: this one does the work", async () => {

@@ -1,6 +1,6 @@
 import type { Worker } from "node:worker_threads";
 import type { LayerRecord } from "../../image/index.ts";
-import { startThread, type Work } from "../../io/index.ts";
+import { type Progress, startThread, type Work } from "../../io/index.ts";
 import type { Entry, TreePath } from "../../tree/index.ts";
 import { type LayerOrder, type LayerReport, type LayerThreadData, sendable } from "./protocol.ts";
 import type { Compression, LayerWriter } from "./writer.ts";
@@ -10,6 +10,8 @@ export interface LayerThread {
   readonly write: LayerWriter;
   /** Says that layers of several platforms are to come; without that, all are written by whoever asks. */
   expectSeveral(): void;
+  /** Says that the first of them is being made: the thread starts meanwhile. */
+  expectOne(): void;
   /** Ends the thread; what it has not finished by then is dropped without a trace. */
   end(): Promise<void>;
 }
@@ -17,22 +19,23 @@ export interface LayerThread {
 // A smaller layer is written before the thread has started.
 const worthIt = 1024 * 1024;
 
-// So many are written side by side, while one waits for the disk; whoever has another one writes it sooner by itself.
-const mostAtOnce = 2;
-
 /**
- * A thread for the layers of several platforms: while one is carved, those before are written. The first layer that is
- * worth it starts the thread. What it cannot do, or fails at, `here` does, so its failures are never seen: they happen
- * here once more, or do not.
+ * A thread for the layers of several platforms: while one is carved, those before are written. What it cannot do, or
+ * fails at, `here` does, so its failures are never seen: they happen here once more, or do not. So does `here` what
+ * comes while the thread has enough to do.
  *
  * @param data - the store that `here` writes into
  */
 export function layerThread(data: LayerThreadData, here: LayerWriter): LayerThread {
   let thread: Thread | undefined;
   let several = false;
+  const places = new Places();
   return {
     expectSeveral: () => {
       several = true;
+    },
+    expectOne: () => {
+      if (several) thread ??= new Thread(data);
     },
     async write(from, compression, work, windows, growing) {
       if (!several || windows !== undefined) return here(from, compression, work, windows, growing);
@@ -42,16 +45,62 @@ export function layerThread(data: LayerThreadData, here: LayerWriter): LayerThre
         (sum, [, entry]) => sum + (entry.type === "file" ? entry.content.size : 0),
         0,
       );
-      if (size >= worthIt && (thread?.waiting ?? 0) < mostAtOnce) {
-        thread ??= new Thread(data);
-        const layer = await thread.write(entries, compression, work, growing);
-        if (layer !== undefined) return layer;
+      if (size < worthIt) return here(from, compression, work, windows, growing);
+      const { place, giveBack } = await places.take();
+      // Once all of it is read, there is little to do but to wait for the disk.
+      const progress: Progress = (event) => {
+        work.progress(event);
+        if (event.kind === "bytes" && event.bytes === event.totalBytes) giveBack();
+      };
+      try {
+        if (place === "thread") {
+          thread ??= new Thread(data);
+          const layer = await thread.write(entries, compression, { ...work, progress }, growing);
+          if (layer !== undefined) return layer;
+        }
         work.signal.throwIfAborted();
+        return await here(from, compression, { ...work, progress }, windows, growing);
+      } finally {
+        giveBack();
       }
-      return here(from, compression, work, windows, growing);
     },
     end: async () => thread?.end(),
   };
+}
+
+type Place = "thread" | "here";
+
+/** A place that somebody has; giving it back twice is giving it back once. */
+interface TakenPlace {
+  readonly place: Place;
+  readonly giveBack: () => void;
+}
+
+/**
+ * Where layers are written: two at a time in the thread, and one here, where others are made as well. Further ones wait
+ * for the next place: if all were begun here, they would end late and the thread would end early.
+ */
+class Places {
+  readonly #free: Place[] = ["thread", "thread", "here"];
+  readonly #waiting: ((place: Place) => void)[] = [];
+
+  /** The next place. Nobody waits in vain: who has one gives it back also when it is interrupted. */
+  async take(): Promise<TakenPlace> {
+    const place = this.#free.shift() ?? (await new Promise<Place>((resolve) => this.#waiting.push(resolve)));
+    let isHeld = true;
+    const giveBack = (): void => {
+      if (isHeld) this.#giveBack(place);
+      isHeld = false;
+    };
+    return { place, giveBack };
+  }
+
+  #giveBack(place: Place): void {
+    const next = this.#waiting.shift();
+    if (next !== undefined) next(place);
+    else if (place === "thread") this.#free.unshift(place);
+    else this.#free.push(place);
+  }
 }
 
 interface Pending {
@@ -81,11 +130,6 @@ class Thread {
         resolve();
       });
     });
-  }
-
-  /** How many layers it has not finished. */
-  get waiting(): number {
-    return this.#pending.size;
   }
 
   /** Resolves with nothing when the thread cannot write the layer; it is never waited for in vain. */

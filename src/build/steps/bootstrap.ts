@@ -6,7 +6,7 @@ import { changesDigest } from "../changes-digest.ts";
 import { type Executor, type ExecutorContext, type Input, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
 import type { RunLocal } from "../run/parameters.ts";
-import { settle } from "../solver.ts";
+import { settle } from "../settle.ts";
 import { treeDigest } from "../tree-digest.ts";
 import { archiveOptions } from "./archive.ts";
 import type { LayeredValue } from "./layered-value.ts";

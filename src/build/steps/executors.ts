@@ -30,12 +30,14 @@ import { workdirExecutor } from "./workdir.ts";
  * @param cacheDirectory - where what packages and addresses come to is kept for other stores
  * @param writeLayer - writes layers into `blobs`
  * @param listener - hears of layers that are written in another way
+ * @param expectLayer - told that a layer will soon be to write
  */
 export function standardExecutors(
   blobs: BlobSink & BlobSource,
   cacheDirectory: string,
   writeLayer: LayerWriter,
   listener?: LayerListener,
+  expectLayer?: () => void,
 ): Executor[] {
   return [
     archiveExecutor,
@@ -64,7 +66,7 @@ export function standardExecutors(
     assembleExecutor(blobs),
     surfaceExecutor,
     carveExecutor(blobs),
-    layerExecutor(writeLayer),
+    layerExecutor(writeLayer, expectLayer),
     imageExecutor(blobs),
     reasonsExecutor(blobs),
     indexExecutor(blobs),

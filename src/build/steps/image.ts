@@ -111,7 +111,9 @@ export function reasonsExecutor(blobs: BlobSink & BlobSource): Executor {
     async run(_step, inputs) {
       const { mediaTypes, writeArtifact } = await import("../../image/index.ts");
       const image = inputOf(inputs, "image").record as unknown as ImageRecord;
-      const { reasons } = inputOf(inputs, "carve").record as unknown as CarveRecord;
+      const carve = inputOf(inputs, "carve");
+      const { reasons } = carve.record as unknown as CarveRecord;
+      await carve.settled;
       const mediaType = mediaTypes.reasons;
       const descriptor = await writeArtifact(blobs, {
         artifactType: mediaType,

@@ -34,12 +34,19 @@ export function layerStep(
 
 type LayerParameters = LayerForm & { readonly compression: Compression };
 
-/** Its record is a `LayerRecord`. */
-export function layerExecutor(writeLayer: LayerWriter): Executor {
+/**
+ * Its record is a `LayerRecord`.
+ *
+ * @param expectLayer - told that a layer will follow whose making takes about as long as getting ready for it
+ */
+export function layerExecutor(writeLayer: LayerWriter, expectLayer?: () => void): Executor {
   return {
     kind: "layer",
     version: 2,
     cached: true,
+    expect(step) {
+      if (step.inputs["tree"]?.kind === "carve") expectLayer?.();
+    },
     async run(step, inputs, work) {
       const { compression, newest, windows } = step.parameters as LayerParameters;
       const value = await inputOf(inputs, "tree").value<TreeValue & Partial<LayeredValue>>();

@@ -17,7 +17,7 @@ import {
 } from "../../tree/index.ts";
 import { type Executor, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
-import { settle } from "../solver.ts";
+import { settle } from "../settle.ts";
 import { computing } from "../turn.ts";
 import { type Account, addAccounts } from "./accounts.ts";
 import { archiveOptions } from "./archive.ts";

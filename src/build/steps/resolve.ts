@@ -10,7 +10,7 @@ import type {
 import { type Digest, digestOfJson } from "../../io/index.ts";
 import { type Executor, type Input, inputOf } from "../executor.ts";
 import type { Json, Step } from "../graph.ts";
-import { settle } from "../solver.ts";
+import { settle } from "../settle.ts";
 import { archiveOptions } from "./archive.ts";
 
 /** What a resolving step is asked for. */
