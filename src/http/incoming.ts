@@ -1,4 +1,5 @@
 import type { OnReadOpts, Socket } from "node:net";
+import { failure } from "./head.ts";
 
 /** How long a server is waited for, in milliseconds, and what ends the waiting. */
 export interface Patience {
@@ -140,9 +141,4 @@ export class Incoming {
       this.#wake?.();
     });
   }
-}
-
-/** A failure with the code that the rest of this folder's requests fail with. */
-function failure(code: string, message: string): Error {
-  return Object.assign(new Error(message), { code });
 }

@@ -1,8 +1,11 @@
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import type { Environment } from "../io/index.ts";
 import { getBulk } from "./bulk.ts";
+import type { Trust } from "./connect.ts";
+import { Pool } from "./pool.ts";
 import { proxyAddress } from "./proxy.ts";
 import { HttpStatus } from "./retry.ts";
+import { openStreams, type Streams } from "./streams.ts";
 
 /** An answer; its body has yet to be read. */
 export interface Answer {
@@ -31,10 +34,10 @@ export interface SendRequest {
   readonly signal: AbortSignal;
 }
 
-/** A request whose answer may be read in another way. */
+/** A request whose answer need not be one of Node's streams. */
 export interface BulkSendRequest extends SendRequest {
-  /** The answer is long, and whoever reads it is done with a piece of it when it asks for the next one. */
-  readonly bulk: boolean | undefined;
+  /** Whether the answer is long, and whoever reads it is done with a piece of it when it asks for the next one. */
+  readonly bulk: boolean;
 }
 
 /** Sends one request, following the redirects of those that have no body. */
@@ -56,8 +59,6 @@ export interface TlsOptions {
 }
 
 const mostRedirects = 5;
-// To one server at a time; the rest waits in line.
-const mostConnections = 32;
 // Milliseconds; or less, where silence is not waited for as long.
 const longestConnecting = 10_000;
 
@@ -72,46 +73,33 @@ export async function openSender(
   stall: number,
   tls: TlsOptions = {},
 ): Promise<Sender> {
-  const [{ default: Agent }, { default: EnvHttpProxyAgent }, { default: send }] = await Promise.all([
-    import("undici/lib/dispatcher/agent.js"),
-    import("undici/lib/dispatcher/env-http-proxy-agent.js"),
-    import("undici/lib/api/api-request.js"),
-  ]);
   const { ca, cert, key, insecure } = tls;
   const { rootCertificates } = ca === undefined ? { rootCertificates: [] } : await import("node:tls");
-  const trust = {
+  const trust: Trust = {
     ...(ca === undefined ? {} : { ca: [...rootCertificates, ...ca] }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
     ...(insecure === true ? { rejectUnauthorized: false } : {}),
   };
   const connecting = Math.min(stall, longestConnecting);
-  const timeouts = {
-    headersTimeout: stall,
-    connections: mostConnections,
-    bodyTimeout: stall,
-    connect: { timeout: connecting, ...trust },
-  };
-  const httpProxy = proxyAddress(environment, "http_proxy");
-  const httpsProxy = proxyAddress(environment, "https_proxy");
-  const direct = new Agent(timeouts);
-  const proxied = new EnvHttpProxyAgent({
-    ...timeouts,
-    requestTls: trust,
-    httpProxy,
-    httpsProxy,
+  const proxies = {
+    httpProxy: proxyAddress(environment, "http_proxy"),
+    httpsProxy: proxyAddress(environment, "https_proxy"),
     noProxy: environment["no_proxy"] ?? environment["NO_PROXY"] ?? "",
-  });
+  };
+  const pool = new Pool({ stall, connecting, tls: trust });
+  let streams: Promise<Streams> | undefined;
+  const streamed = (): Promise<Streams> => {
+    streams ??= openStreams({ stall, connecting, trust, proxies });
+    return streams;
+  };
   function one(start: string, request: BulkSendRequest): Promise<Answer>;
   function one(start: string, request: SendRequest): Promise<StreamedAnswer>;
-  async function one(
-    start: string,
-    request: SendRequest & { readonly bulk?: boolean | undefined },
-  ): Promise<Answer> {
+  async function one(start: string, request: SendRequest & { readonly bulk?: boolean }): Promise<Answer> {
     let url = new URL(start);
     let { authorization, ...headers } = request.headers ?? {};
     for (let hop = 0; hop <= mostRedirects; hop++) {
-      const isDirect = (url.protocol === "https:" ? httpsProxy : httpProxy) === "";
+      const isDirect = (url.protocol === "https:" ? proxies.httpsProxy : proxies.httpProxy) === "";
       const said = {
         "user-agent": "whittle",
         "accept-encoding": "identity",
@@ -119,18 +107,17 @@ export async function openSender(
         ...(authorization === undefined ? {} : { authorization }),
         ...headers,
       };
-      const { signal } = request;
-      const bulk =
+      const { signal, method, body } = request;
+      const asked = { url, headers: said, signal, ...(method && { method }), ...(body && { body }) };
+      const long =
         request.bulk === true && isDirect
-          ? await getBulk({ url, headers: said, signal, stall, connecting, tls: trust })
+          ? await getBulk({ ...asked, stall, connecting, tls: trust })
           : undefined;
       const answer =
-        bulk ??
-        (await send.call(url.protocol === "https:" && isDirect ? direct : proxied, {
-          ...{ origin: url.origin, path: `${url.pathname}${url.search}` },
-          ...{ method: request.method ?? "GET", headers: said, signal },
-          ...(request.body === undefined ? {} : { body: bodyOf(request.body) }),
-        }));
+        long ??
+        (request.bulk !== undefined && isDirect
+          ? await pool.request(asked)
+          : await (await streamed())(asked));
       const { location } = answer.headers;
       const redirected =
         [301, 302, 303, 307, 308].includes(answer.statusCode) && typeof location === "string";
@@ -154,10 +141,6 @@ export async function openSender(
 /** Never from https to http, and nowhere but to http servers. */
 function isSafe(from: URL, to: URL): boolean {
   return /^https?:$/.test(to.protocol) && !(from.protocol === "https:" && to.protocol === "http:");
-}
-
-function bodyOf(body: Uint8Array | AsyncIterable<Uint8Array>): Uint8Array | Readable {
-  return body instanceof Uint8Array ? body : Readable.from(body, { objectMode: false });
 }
 
 function credentialsOf({ username, password }: URL): { readonly authorization?: string } {

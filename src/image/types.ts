@@ -110,6 +110,11 @@ export interface Index {
 export interface BlobSource {
   /** The bytes of a blob; reading them to the end has verified digest and size. */
   blob(descriptor: Descriptor): Promise<Content>;
+  /**
+   * The bytes of a blob as they come, for a reader that has them proved otherwise and is done with a piece of them when
+   * it asks for the next one; as many as were promised all the same. Not every source has a faster way for that.
+   */
+  unproved?(descriptor: Descriptor): Promise<Content>;
 }
 
 /** Where blobs are written to. */

@@ -150,7 +150,8 @@ function closeNow(): void {
   if (last !== undefined) closeSync(last.descriptor);
 }
 
-function tooShort(path: string | Buffer, at: number, end: number): WhittleError {
+/** The error for a file that has become shorter than it was. */
+export function tooShort(path: string | Buffer, at: number, end: number): WhittleError {
   return new WhittleError(
     "ARCHIVE_CORRUPT",
     `Cannot read ${path}: it ends at byte ${at}, ${end} bytes are wanted; it changed while it was in use`,

@@ -21,6 +21,7 @@ export {
 export { makeDirectories } from "./directories.ts";
 export type { ErrorCode, SourceLocation, WhittleErrorOptions } from "./errors.ts";
 export { errorCodes, explainSystemError, isSystemError, located, redact, WhittleError } from "./errors.ts";
+export { filePieces } from "./file-pieces.ts";
 export type { GzipFile, GzipPiece, GzipPiecesOptions } from "./gzip.ts";
 export { gzip, gzipPieces } from "./gzip.ts";
 export { returnLargeMemory } from "./large-memory.ts";
@@ -44,5 +45,5 @@ export { nearest } from "./suggest.ts";
 export type { ThreadOptions } from "./threads.ts";
 export { startThread } from "./threads.ts";
 export type { Expected } from "./verify.ts";
-export { verified } from "./verify.ts";
+export { Proof, verified } from "./verify.ts";
 export { zstd } from "./zstd.ts";

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { type Digest, digestAlgorithm, digestHex } from "./digest.ts";
 import { WhittleError } from "./errors.ts";
 
@@ -13,8 +13,45 @@ export interface Expected {
 }
 
 /**
+ * Looks at bytes as they come and says at the end whether they are what they had to be. More of them than expected are
+ * refused as they arrive, so an endless stream cannot fill a disk.
+ */
+export class Proof {
+  readonly #expected: Expected;
+  readonly #hash: Hash | undefined;
+  #size = 0;
+
+  constructor(expected: Expected) {
+    this.#expected = expected;
+    this.#hash = expected.digest === undefined ? undefined : createHash(digestAlgorithm(expected.digest));
+  }
+
+  /** @throws WhittleError `DIGEST_MISMATCH` when there are more than there may be */
+  take(chunk: Uint8Array): void {
+    const { size } = this.#expected;
+    this.#size += chunk.length;
+    if (size !== undefined && this.#size > size) {
+      throw mismatch(this.#expected, `more than the ${size} bytes that were promised`);
+    }
+    this.#hash?.update(chunk);
+  }
+
+  /** To be called after the last byte. @throws WhittleError `DIGEST_MISMATCH` */
+  end(): void {
+    const { size, digest } = this.#expected;
+    if (size !== undefined && this.#size !== size) {
+      throw mismatch(this.#expected, `${this.#size} bytes instead of ${size}`);
+    }
+    const found = this.#hash?.digest("hex");
+    if (found !== undefined && digest !== undefined && found !== digestHex(digest)) {
+      throw mismatch(this.#expected, `the digest ${found.slice(0, 16)}… instead of ${digest}`);
+    }
+  }
+}
+
+/**
  * Passes a stream on and makes its end the proof: reaching it without an error means that digest and size
- * match. More bytes than expected are refused as they arrive, so an endless stream cannot fill a disk.
+ * match.
  *
  * @throws WhittleError `DIGEST_MISMATCH`
  */
@@ -22,25 +59,12 @@ export async function* verified(
   source: AsyncIterable<Uint8Array>,
   expected: Expected,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const hash = expected.digest === undefined ? undefined : createHash(digestAlgorithm(expected.digest));
-  let size = 0;
+  const proof = new Proof(expected);
   for await (const chunk of source) {
-    size += chunk.length;
-    if (expected.size !== undefined && size > expected.size) {
-      throw mismatch(expected, `more than the ${expected.size} bytes that were promised`);
-    }
-    hash?.update(chunk);
+    proof.take(chunk);
     yield chunk;
   }
-  if (expected.size !== undefined && size !== expected.size) {
-    throw mismatch(expected, `${size} bytes instead of ${expected.size}`);
-  }
-  if (hash !== undefined && expected.digest !== undefined) {
-    const found = hash.digest("hex");
-    if (found !== digestHex(expected.digest)) {
-      throw mismatch(expected, `the digest ${found.slice(0, 16)}… instead of ${expected.digest}`);
-    }
-  }
+  proof.end();
 }
 
 function mismatch(expected: Expected, found: string): WhittleError {

@@ -41,7 +41,7 @@ export async function uploadAhead(ahead: Ahead): Promise<Pushed | undefined> {
   try {
     // One that turns out to be small is sent in one request.
     if (!(await growsBeyond(monolithic, from))) return undefined;
-    release = await session.places.acquire(work.signal);
+    release = await session.places.out.acquire(work.signal);
     if (!(await growsBeyond(0, from))) return undefined;
     return await send(ahead, from);
   } catch {

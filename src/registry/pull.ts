@@ -8,7 +8,7 @@ import {
   reachable,
 } from "../image/index.ts";
 import type { Digest, Work } from "../io/index.ts";
-import { bulkSize, Repository } from "./repository.ts";
+import { bulkSize } from "./repository.ts";
 import { sweepAfter } from "./sweep.ts";
 
 // As many as docker and podman take at once, and two.
@@ -40,8 +40,8 @@ export async function pullImage(
     work.progress({ kind: "start", id, label: `pull ${item.digest.slice(7, 19)}`, totalBytes: item.size });
     try {
       // The sink proves what it takes; to do so twice takes as long as all the rest.
-      const content = source instanceof Repository ? await source.unproved(item) : await source.blob(item);
-      const leaves = source instanceof Repository && item.size >= bulkSize ? "nothing" : "buffers";
+      const content = await (source.unproved?.(item) ?? source.blob(item));
+      const leaves = source.unproved !== undefined && item.size >= bulkSize ? "nothing" : "buffers";
       await sink.add(counted(content.open(), id, work, signal, leaves), {
         digest: item.digest as Digest,
         size: item.size,

@@ -116,9 +116,7 @@ export class RepositoryPush {
 
   async #blob(item: Descriptor): Promise<void> {
     if (staysElsewhere(item)) return;
-    const { source, ...upload } = this.#target;
-    const content = () => source.blob(item);
-    this.#counts[await uploadBlob({ ...upload, descriptor: item, content })] += 1;
+    this.#counts[await uploadBlob({ ...this.#target, descriptor: item })] += 1;
   }
 
   async #document(item: Descriptor): Promise<void> {

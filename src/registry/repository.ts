@@ -236,7 +236,7 @@ export class Repository implements BlobSource {
     const doing = `download the blob ${digest} of ${this.label}`;
     yield* resumed({
       ...{ doing, size: end, from: start, policy: this.session.policy, signal: this.signal },
-      acquire: this.session.places.acquire,
+      acquire: this.session.places.in.acquire,
       request: async (at) => {
         const bounded = end < size ? String(end - 1) : "";
         const { answer } = await this.session.once({

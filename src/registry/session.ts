@@ -23,7 +23,7 @@ export interface SessionOptions extends Partial<RetryPolicy> {
   credential(host: string, repository?: string): Promise<Credential | undefined>;
   /** Milliseconds without a byte after which a transfer counts as stalled (default 30 s). */
   readonly stall?: number;
-  /** Blobs on their way at a time (default 6). */
+  /** Blobs on their way at a time, in each direction (default 6). */
   readonly connections?: number;
 }
 
@@ -64,8 +64,8 @@ const noTls = /^(?:EPROTO|ECONNRESET|UND_ERR_SOCKET|ERR_SSL_|ERR_TLS_HANDSHAKE)/
 export class Session {
   readonly host: string;
   readonly policy: RetryPolicy;
-  /** Places for blobs on their way. */
-  readonly places: Slots;
+  /** Places for blobs on their way; apart, because one that goes out may be coming in at the same time. */
+  readonly places: { readonly in: Slots; readonly out: Slots };
   readonly #endpoint: Endpoint;
   readonly #options: SessionOptions;
   readonly #stall: number;
@@ -77,7 +77,8 @@ export class Session {
   constructor(endpoint: Endpoint, options: SessionOptions) {
     this.host = endpoint.host;
     this.policy = { attempts: options.attempts ?? usual.attempts, delay: options.delay ?? usual.delay };
-    this.places = slots(options.connections ?? usual.connections);
+    const connections = options.connections ?? usual.connections;
+    this.places = { in: slots(connections), out: slots(connections) };
     this.#endpoint = endpoint;
     this.#options = options;
     this.#stall = options.stall ?? usual.stall;
@@ -202,7 +203,7 @@ export class Session {
             ? {}
             : { body: request.body instanceof Uint8Array ? request.body : request.body() }),
           signal: request.signal,
-          bulk: request.bulk,
+          bulk: request.bulk === true,
         });
         this.#address ??= origin;
         return { answer, address, own: answer.origin === new URL(origin).origin };

@@ -1,4 +1,4 @@
-import type { Send } from "../http/index.ts";
+import type { Answer, Sender } from "../http/index.ts";
 import { WhittleError } from "../io/index.ts";
 import type { Challenge } from "./challenge.ts";
 import { basicAuthorization, type Credential } from "./credential.ts";
@@ -37,7 +37,7 @@ const margin = 10;
 export async function authorize(
   challenges: readonly Challenge[],
   request: TokenRequest,
-  send: Send,
+  send: Sender,
 ): Promise<Authorization> {
   const { credential, host, doing } = request;
   if (credential?.kind === "bearer")
@@ -58,7 +58,7 @@ export async function authorize(
   );
 }
 
-async function fetchToken(challenge: Challenge, request: TokenRequest, send: Send): Promise<Authorization> {
+async function fetchToken(challenge: Challenge, request: TokenRequest, send: Sender): Promise<Authorization> {
   const { host, scopes, credential, signal, address } = request;
   const { realm = "", service, scope } = challenge.parameters;
   const doing = `get a token for ${host}`;
@@ -78,7 +78,7 @@ async function fetchToken(challenge: Challenge, request: TokenRequest, send: Sen
   const fields = new URLSearchParams();
   if (service !== undefined) fields.set("service", service);
   const since = Date.now();
-  let answer: Awaited<ReturnType<Send>>;
+  let answer: Answer;
   if (credential?.kind === "identity") {
     fields.set("grant_type", "refresh_token");
     fields.set("client_id", "whittle");
@@ -88,7 +88,7 @@ async function fetchToken(challenge: Challenge, request: TokenRequest, send: Sen
       method: "POST",
       headers: { "content-type": "application/x-www-form-urlencoded" },
       body: Buffer.from(fields.toString()),
-      signal,
+      ...{ signal, bulk: false },
     });
   } else {
     for (const item of wanted) fields.append("scope", item);
@@ -99,7 +99,7 @@ async function fetchToken(challenge: Challenge, request: TokenRequest, send: Sen
         credential?.kind === "password"
           ? { authorization: basicAuthorization(credential.username, credential.password) }
           : {},
-      signal,
+      ...{ signal, bulk: false },
     });
   }
   if (answer.statusCode !== 200) throw await refusal(answer, doing, host);

@@ -1,5 +1,5 @@
 import { HttpStatus, headerOf, pauseBeforeRetry } from "../http/index.ts";
-import type { Descriptor } from "../image/index.ts";
+import type { BlobSource, Descriptor } from "../image/index.ts";
 import { type Content, isSystemError, WhittleError, type Work } from "../io/index.ts";
 import { locationOf } from "./refusal.ts";
 import type { RegistryAnswer, Session } from "./session.ts";
@@ -13,8 +13,8 @@ export interface Upload {
   readonly session: Session;
   readonly repository: string;
   readonly descriptor: Descriptor;
-  /** Opens the bytes, when they have to travel. */
-  readonly content: () => Promise<Content>;
+  /** Where the bytes are, when they have to travel. */
+  readonly source: BlobSource;
   /** Another repository of the same registry that has the blob. */
   readonly from?: string | undefined;
   readonly work: Work;
@@ -48,7 +48,7 @@ export async function uploadBlob(upload: Upload): Promise<Pushed> {
 }
 
 /** Whether a repository has a blob. */
-export async function hasBlob(upload: Omit<Upload, "content">): Promise<boolean> {
+export async function hasBlob(upload: Omit<Upload, "source">): Promise<boolean> {
   const { session, repository, descriptor, work } = upload;
   const { answer } = await session.request({
     ...{ method: "HEAD", path: `${repository}/blobs/${descriptor.digest}`, expected: [200, 404] },
@@ -59,15 +59,33 @@ export async function hasBlob(upload: Omit<Upload, "content">): Promise<boolean>
   return answer.statusCode === 200;
 }
 
-function pushing({ repository, from }: Omit<Upload, "content">): readonly string[] {
+function pushing({ repository, from }: Omit<Upload, "source">): readonly string[] {
   const own = `repository:${repository}:pull,push`;
   return from === undefined || from === repository ? [own] : [own, `repository:${from}:pull`];
 }
 
-/** Sends the bytes to an upload that was begun, as often as there is some progress, or the policy allows. */
+/**
+ * Sends the bytes to an upload that was begun, as often as there is some progress, or the policy allows. A long blob is
+ * not proved on its way: the registry has to refuse bytes that have another digest than it was told
+ * (distribution-spec, "Pushing Blobs"), and when it refuses them they are looked at here.
+ */
 async function send(upload: Upload, first: string, doing: string): Promise<void> {
+  const { descriptor, source, work } = upload;
+  const unproved = descriptor.size > monolithic ? await source.unproved?.(descriptor) : undefined;
+  const content = unproved ?? (await source.blob(descriptor));
+  try {
+    await sendAll(upload, content, first, doing);
+  } catch (error) {
+    if (unproved !== undefined && error instanceof WhittleError && error.code === "REGISTRY_REFUSED") {
+      // Bytes that are not what they should be say so themselves.
+      for await (const _chunk of (await source.blob(descriptor)).open()) work.signal.throwIfAborted();
+    }
+    throw error;
+  }
+}
+
+async function sendAll(upload: Upload, content: Content, first: string, doing: string): Promise<void> {
   const { session, descriptor, work } = upload;
-  const content = await upload.content();
   const id = `push:${session.host}/${upload.repository}@${descriptor.digest}`;
   work.progress({
     kind: "start",
@@ -78,7 +96,7 @@ async function send(upload: Upload, first: string, doing: string): Promise<void>
   let location = first;
   let at = 0;
   let failures = 0;
-  const release = await session.places.acquire(work.signal);
+  const release = await session.places.out.acquire(work.signal);
   try {
     for (;;) {
       try {

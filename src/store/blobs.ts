@@ -9,11 +9,14 @@ import {
   type Digest,
   digestAlgorithm,
   digestHex,
+  type Expected,
   explainSystemError,
   fileContent,
+  filePieces,
   isDigest,
   isSystemError,
   makeDirectories,
+  Proof,
   syncDirectory,
   verified,
   WhittleError,
@@ -103,6 +106,17 @@ export class BlobDirectory implements BlobSink, BlobSource {
     return content;
   }
 
+  /** Throws as {@link blob}; a range of a file proves nothing in any case. */
+  async unproved(descriptor: Descriptor): Promise<Content> {
+    const { size, digest } = await this.blob(descriptor);
+    const path = this.path(descriptor.digest);
+    return {
+      size,
+      ...(digest === undefined ? {} : { digest }),
+      open: (range) => filePieces(path, range ?? { start: 0, end: size }),
+    };
+  }
+
   async add(
     stream: AsyncIterable<Uint8Array>,
     { growing, ...expected }: NonNullable<Parameters<BlobSink["add"]>[1]> = {},
@@ -117,7 +131,7 @@ export class BlobDirectory implements BlobSink, BlobSource {
     }
     const what = digest === undefined ? "the blob" : `the blob ${digest}`;
     try {
-      return await this.#write(verified(stream, { what, ...expected }), digest, growing);
+      return await this.#write(stream, { what, ...expected }, growing);
     } catch (error) {
       throw explainSystemError(error, `write a blob to ${this.#blobs}`);
     }
@@ -171,7 +185,7 @@ export class BlobDirectory implements BlobSink, BlobSource {
 
   async #write(
     stream: AsyncIterable<Uint8Array>,
-    expected: Digest | undefined,
+    expected: Expected,
     growing: ((file: string) => void) | undefined,
   ): Promise<{ digest: Digest; size: number }> {
     const [file, path] = await this.#openTemporary();
@@ -182,18 +196,23 @@ export class BlobDirectory implements BlobSink, BlobSource {
       open = false;
       closeSync(file);
     };
-    // One chunk is written while the next is made.
+    // A chunk is proved while it is written, or while the next one is made.
     try {
-      const hash = expected === undefined ? createHash("sha256") : undefined;
+      const proof = new Proof(expected);
+      const hash = expected.digest === undefined ? createHash("sha256") : undefined;
       let size = 0;
       for await (const chunk of stream) {
+        const written = writer.write(chunk);
+        written.catch(() => undefined);
+        proof.take(chunk);
         hash?.update(chunk);
         size += chunk.length;
-        await writer.write(chunk);
+        await written;
       }
+      proof.end();
       await writer.end();
-      const digest: Digest = expected ?? `sha256:${hash?.digest("hex")}`;
-      if (expected === undefined && (await this.has(digest))) {
+      const digest: Digest = expected.digest ?? `sha256:${hash?.digest("hex")}`;
+      if (expected.digest === undefined && (await this.has(digest))) {
         close();
         await unlink(path);
         return { digest, size };

@@ -63,6 +63,10 @@ export class DiskStore implements Store {
     return this.#blobs.blob(descriptor);
   }
 
+  unproved(descriptor: Descriptor): Promise<Content> {
+    return this.#blobs.unproved(descriptor);
+  }
+
   adopt(path: string, blob: { readonly digest: Digest; readonly size: number }): Promise<void> {
     return this.#blobs.adopt(path, blob);
   }

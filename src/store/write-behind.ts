@@ -4,6 +4,8 @@ import { promisify } from "node:util";
 // Whatever the system does in its memory is done at once: the way through the thread pool would cost more. What
 // is longer than this is written by a thread of it, while the next bytes are received and proved.
 const behindAfter = 256 * 1024;
+// A chunk of this size is written from where it is; smaller ones are gathered first.
+const large = 128 * 1024;
 const bufferSize = 1024 * 1024;
 const writeInThread = promisify(write);
 
@@ -20,13 +22,26 @@ export class WriteBehind {
     this.#file = file;
   }
 
-  /** Takes a chunk, which may be used again afterwards. */
+  /**
+   * Takes a chunk, which may be used again once this is done. Whoever has something else to do with the chunk does it
+   * before waiting: a large one is being written meanwhile.
+   */
   async write(chunk: Uint8Array): Promise<void> {
     this.#size += chunk.length;
     if (this.#size <= behindAfter) {
       for (let at = 0; at < chunk.length; ) at += writeSync(this.#file, chunk, at, chunk.length - at);
       return;
     }
+    if (chunk.length < large) return this.#gather(chunk);
+    // Nothing is waited for that need not be: the write begins before this function's caller goes on.
+    if (this.#buffers !== undefined && this.#filled > 0) await this.#swap(this.#buffers);
+    if (this.#writing !== undefined) await this.#writing;
+    this.#begin(chunk);
+    await this.#writing;
+    this.#writing = undefined;
+  }
+
+  async #gather(chunk: Uint8Array): Promise<void> {
     this.#buffers ??= [Buffer.allocUnsafeSlow(bufferSize), Buffer.allocUnsafeSlow(bufferSize)];
     for (let at = 0; at < chunk.length; ) {
       const end = Math.min(chunk.length, at + bufferSize - this.#filled);
@@ -49,12 +64,16 @@ export class WriteBehind {
     const bytes = full.subarray(0, this.#filled);
     this.#buffers = [free, full];
     this.#filled = 0;
+    this.#begin(bytes);
+  }
+
+  #begin(bytes: Uint8Array): void {
     this.#writing = this.#all(bytes);
     // Its failure is the next one's who waits for it.
     this.#writing.catch(() => undefined);
   }
 
-  async #all(bytes: Buffer): Promise<void> {
+  async #all(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length; ) {
       at += (await writeInThread(this.#file, bytes, at, bytes.length - at)).bytesWritten;
     }

@@ -1,0 +1,56 @@
+import type { Answer } from "./send.ts";
+
+/** What a server says before the body (RFC 9112, section 4). */
+export interface AnswerHead extends Pick<Answer, "statusCode" | "headers"> {
+  /** Whether the server may keep the connection for another request. */
+  readonly lasting: boolean;
+}
+
+/** How long a body is: so many bytes, in chunks that say their length, or as long as the connection lasts. */
+export type BodyLength = number | "chunked" | "close";
+
+/** A failure with the code that the rest of this folder's requests fail with. */
+export function failure(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+/** The head of a request as it is sent; nothing when a header would say more than its value. */
+export function requestHead(
+  method: string,
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+): string | undefined {
+  const all = Object.entries({ ...headers, host: url.host });
+  if (all.some(([, value]) => /[^\t\x20-\x7e\x80-\xff]/.test(value))) return undefined;
+  const lines = all.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  return `${method} ${url.pathname}${url.search} HTTP/1.1\r\n${lines}\r\n`;
+}
+
+/** The head of an answer without the empty line after it; nothing where it is none. */
+export function parseHead(text: string): AnswerHead | undefined {
+  const [first = "", ...lines] = text.split("\r\n");
+  const [, minor, status] = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: |$)/.exec(first) ?? [];
+  if (status === undefined) return undefined;
+  const headers: Record<string, string | string[]> = Object.create(null);
+  for (const line of lines) {
+    const [, name, value] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
+    if (name === undefined || value === undefined) return undefined;
+    const key = name.toLowerCase();
+    const before = headers[key];
+    headers[key] = before === undefined ? value : [before, value].flat();
+  }
+  const lasting = minor === "1" && !/\bclose\b/i.test(String(headers["connection"] ?? ""));
+  return { statusCode: Number(status), headers, lasting };
+}
+
+/** How the end of an answer's body is known (RFC 9112, section 6.3); nothing where that is not to be trusted. */
+export function bodyLength(method: string, { statusCode, headers }: AnswerHead): BodyLength | undefined {
+  if (method === "HEAD" || statusCode === 204 || statusCode === 304) return 0;
+  const { "content-length": length, "transfer-encoding": coding } = headers;
+  if (coding !== undefined) {
+    // Two ways to tell the length are what one request is smuggled in another by.
+    return length === undefined && String(coding).toLowerCase() === "chunked" ? "chunked" : undefined;
+  }
+  if (length === undefined) return "close";
+  return typeof length === "string" && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+}

@@ -1,0 +1,46 @@
+import { read, readSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { promisify } from "node:util";
+import { type ByteRange, tooShort } from "./content.ts";
+import { explainSystemError } from "./errors.ts";
+
+const pieceSize = 256 * 1024;
+// Milliseconds. What the system has in its memory comes in a twentieth of it.
+const slow = 2;
+const readInThread = promisify(read);
+
+/**
+ * Reads a part of a file on the host's disk through one piece of memory: what it gives is good until the next piece is
+ * asked for. As long as the system has the file in its memory, pieces are read at once, because the way through the
+ * thread pool takes longer; from a disk they are read while others have their turn.
+ *
+ * @throws WhittleError `ARCHIVE_CORRUPT` when the file ends before the range does
+ */
+export async function* filePieces(
+  path: string,
+  { start, end }: ByteRange,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const handle = await open(path, "r").catch((error: unknown) => {
+    throw explainSystemError(error, `read ${path}`);
+  });
+  try {
+    const piece = Buffer.allocUnsafeSlow(Math.min(pieceSize, Math.max(end - start, 0)));
+    let isAtHand = true;
+    for (let at = start; at < end; ) {
+      const length = Math.min(piece.length, end - at);
+      let count: number;
+      if (isAtHand) {
+        const since = performance.now();
+        count = readSync(handle.fd, piece, 0, length, at);
+        isAtHand = performance.now() - since < slow;
+      } else ({ bytesRead: count } = await readInThread(handle.fd, piece, 0, length, at));
+      if (count === 0) throw tooShort(path, at, end);
+      at += count;
+      yield piece.subarray(0, count);
+    }
+  } catch (error) {
+    throw explainSystemError(error, `read ${path}`);
+  } finally {
+    await handle.close();
+  }
+}
