@@ -14,7 +14,7 @@ export type {
   Place,
   Stage,
 } from "./instruction.ts";
-export { parseDockerfile, parseTrigger } from "./parse.ts";
+export { type MisreadDockerfile, parseDockerfile, parseTrigger, readDockerfile } from "./parse.ts";
 export { type MistakeDetails, mistake, pointAt } from "./place.ts";
 export {
   type Asked,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { WhittleError } from "../io/index.ts";
 import type { Instruction } from "./instruction.ts";
-import { parseDockerfile, parseTrigger } from "./parse.ts";
+import { parseDockerfile, parseTrigger, readDockerfile } from "./parse.ts";
 import { readMounts } from "./read-run.ts";
 
 function instructionOf(source: string): Instruction {
@@ -208,5 +208,26 @@ describe("an instruction", () => {
     });
     expect(() => parseTrigger("RUN a\nRUN b", onbuild.place)).toThrow("should be a single expression");
     expect(() => parseTrigger("FROM a", onbuild.place)).toThrow("FROM isn't allowed");
+  });
+});
+
+describe("readDockerfile", () => {
+  // What docker 28 says of it with --check, casing and names of stages aside, which it looks at when all is read.
+  it("tells what is questionable above an instruction that is wrong, and of blank lines", () => {
+    const read = readDockerfile(
+      "FROM scratch as A\nMAINTAINER x\nCOPY --foo a \\\n\n b\nmaintainer y\nFROM x AS B\nRUN a \\\n\n b\n",
+      "D",
+    );
+    expect(read.warnings.map(({ rule, at }) => `${at.line} ${rule}`)).toEqual([
+      "5 NoEmptyContinuation",
+      "10 NoEmptyContinuation",
+      "1 StageNameCasing",
+      "1 FromAsCasing",
+      "2 MaintainerDeprecated",
+    ]);
+    expect(read).toMatchObject({
+      file: "D",
+      error: { message: expect.stringContaining("unknown flag: --foo") },
+    });
   });
 });

@@ -1,4 +1,4 @@
-import { checkWritten, rules } from "./checks/index.ts";
+import { checkStatements, checkWritten, rules } from "./checks/index.ts";
 import { readDirectives } from "./directives.ts";
 import type { Dockerfile, Instruction, Place, Stage } from "./instruction.ts";
 import { invalid, mistake } from "./place.ts";
@@ -13,6 +13,12 @@ import { trim } from "./whitespace.ts";
 /** Stages that a Dockerfile may have. */
 const stageLimit = 10_000;
 
+/** A Dockerfile with an instruction that is used wrongly, and what can be said of it up to there. */
+export interface MisreadDockerfile extends Pick<Dockerfile, "file" | "check" | "warnings"> {
+  /** A `WhittleError` `DOCKERFILE_INVALID`. */
+  readonly error: unknown;
+}
+
 /**
  * Reads a Dockerfile as BuildKit's front end does (Dockerfile reference, docker/dockerfile 1.20): its directives,
  * and every instruction with its flags checked. Words are not expanded.
@@ -23,36 +29,67 @@ const stageLimit = 10_000;
  *   that cannot be taken apart comes before an instruction that is used wrongly, wherever the two stand.
  */
 export function parseDockerfile(source: string, file: string): Dockerfile {
+  const read = readDockerfile(source, file);
+  if ("error" in read) throw read.error;
+  return read;
+}
+
+/**
+ * The same for who wants to hear what is questionable above an instruction that is wrong.
+ *
+ * @throws WhittleError `DOCKERFILE_INVALID` at a line that cannot be taken apart
+ */
+export function readDockerfile(source: string, file: string): Dockerfile | MisreadDockerfile {
   if (source === "")
     throw invalid(`Cannot build from ${file}: the Dockerfile cannot be empty, FROM is wanted`);
   const lines = sourceLines(source, file);
   const directives = readDirectives(lines, file);
   const reader = new StatementReader(lines, file, directives.escape);
   const statements = reader.readAll();
-  const globalArguments: Extract<Instruction, { kind: "arg" }>[] = [];
-  const stages: (StageStart & { readonly instructions: Instruction[] })[] = [];
-  for (const statement of statements) {
-    const keyword = statement.command.toLowerCase();
-    const stage = stages.at(-1);
-    if (keyword === "from") {
-      if (stages.length === stageLimit)
-        throw mistake(statement.place, `it has more than ${stageLimit} stages`);
-      stages.push({ ...readFrom(statement), instructions: [] });
-    } else if (stage !== undefined) stage.instructions.push(readInstruction(statement));
-    else if (keyword === "arg") globalArguments.push(readArg(statement, commonOf(statement)));
-    else {
-      readInstruction(statement);
-      throw mistake(statement.place, "no build stage in current context, FROM is wanted first");
-    }
+  const blanks = reader.blanks.map((at) => rules.noEmptyContinuation(at));
+  const { globalArguments, stages, misread } = stagesOf(statements);
+  if (misread !== undefined) {
+    const above = checkStatements(statements.slice(0, misread.index + 1));
+    return { file, ...directives, warnings: [...blanks, ...above], error: misread.error };
   }
   if (stages.length === 0) {
     throw invalid(`Cannot build from ${file}: dockerfile contains no stages to build, FROM is wanted`);
   }
-  const warnings = [
-    ...reader.blanks.map((at) => rules.noEmptyContinuation(at)),
-    ...checkWritten(statements, stages as readonly Stage[]),
-  ];
+  const warnings = [...blanks, ...checkWritten(statements, stages as readonly Stage[])];
   return { file, ...directives, globalArguments, stages, warnings };
+}
+
+interface Stages {
+  readonly globalArguments: Extract<Instruction, { kind: "arg" }>[];
+  readonly stages: (StageStart & { readonly instructions: Instruction[] })[];
+  /** The first statement that is wrong. */
+  readonly misread?: { readonly index: number; readonly error: unknown };
+}
+
+function stagesOf(statements: readonly Statement[]): Stages {
+  const read: Stages = { globalArguments: [], stages: [] };
+  for (const [index, statement] of statements.entries()) {
+    try {
+      takeStatement(statement, read);
+    } catch (error) {
+      return { ...read, misread: { index, error } };
+    }
+  }
+  return read;
+}
+
+function takeStatement(statement: Statement, { globalArguments, stages }: Stages): void {
+  const keyword = statement.command.toLowerCase();
+  const stage = stages.at(-1);
+  if (keyword === "from") {
+    if (stages.length === stageLimit) throw mistake(statement.place, `it has more than ${stageLimit} stages`);
+    stages.push({ ...readFrom(statement), instructions: [] });
+  } else if (stage !== undefined) stage.instructions.push(readInstruction(statement));
+  else if (keyword === "arg") globalArguments.push(readArg(statement, commonOf(statement)));
+  else {
+    readInstruction(statement);
+    throw mistake(statement.place, "no build stage in current context, FROM is wanted first");
+  }
 }
 
 /**

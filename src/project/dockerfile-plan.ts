@@ -7,8 +7,8 @@ import {
   type NamedContext,
   type PlannedDockerfile,
   type PlanWarning,
-  parseDockerfile,
   planDockerfile,
+  readDockerfile,
   Violations,
 } from "../dockerfile/index.ts";
 import {
@@ -49,10 +49,11 @@ export async function planBuild(
 ): Promise<PlannedBuild> {
   const cache = cacheDirectory(options.environment);
   const context = await openMainContext(options, solver, cache);
-  const dockerfile = parseDockerfile(context.dockerfile.text, context.dockerfile.name);
+  const dockerfile = readDockerfile(context.dockerfile.text, context.dockerfile.name);
   const violations = new Violations(dockerfile, options.buildArguments ?? new Map(), tellOnce(options));
   const warn = (warning: PlanWarning): void => violations.add(warning);
   for (const warning of dockerfile.warnings) warn(warning);
+  if ("error" in dockerfile) throw dockerfile.error;
   const names = options.platforms ?? [formatPlatform(hostPlatform())];
   const ledger = new BaseLedger(options.locked);
   const planner = new PlatformPlanner({

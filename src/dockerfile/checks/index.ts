@@ -3,4 +3,4 @@ export { checkBase, checkFroms, type FromArguments, unlessInvalid } from "./from
 export { StageChecks } from "./in-stage.ts";
 export { rules } from "./rules.ts";
 export { Violations } from "./violations.ts";
-export { checkWritten } from "./written.ts";
+export { checkStatements, checkWritten } from "./written.ts";

@@ -19,7 +19,7 @@ export class Violations {
    * @throws WhittleError `DOCKERFILE_INVALID` for settings that are none
    */
   constructor(
-    dockerfile: Dockerfile,
+    dockerfile: Pick<Dockerfile, "file" | "check">,
     buildArguments: ReadonlyMap<string, string>,
     tell: (warning: Warning) => void,
   ) {
@@ -51,7 +51,10 @@ export class Violations {
   }
 }
 
-function settingsOf({ file, check = "" }: Dockerfile, override: string | undefined): CheckSettings {
+function settingsOf(
+  { file, check = "" }: Pick<Dockerfile, "file" | "check">,
+  override: string | undefined,
+): CheckSettings {
   try {
     return readCheckSettings(override ?? check);
   } catch (error) {

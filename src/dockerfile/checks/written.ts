@@ -7,11 +7,12 @@ import { rules } from "./rules.ts";
 
 /** What can be said of a Dockerfile as it is written, whatever it is built with. */
 export function checkWritten(statements: readonly Statement[], stages: readonly Stage[]): Warning[] {
-  return [
-    ...statements.flatMap((statement) => [...checkStatement(statement)]),
-    ...checkStageNames(stages),
-    ...checkCasing(statements),
-  ];
+  return [...checkStatements(statements), ...checkStageNames(stages), ...checkCasing(statements)];
+}
+
+/** What can be said of each statement, whatever the others are. */
+export function checkStatements(statements: readonly Statement[]): Warning[] {
+  return statements.flatMap((statement) => [...checkStatement(statement)]);
 }
 
 function* checkStatement(statement: Statement): Generator<Warning> {
