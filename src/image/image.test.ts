@@ -34,7 +34,8 @@ class Memory implements BlobSink, BlobSource {
 
   async add(stream: AsyncIterable<Uint8Array>, expected: { digest?: Digest; size?: number } = {}) {
     const chunks: Uint8Array[] = [];
-    for await (const chunk of verified(stream, { what: "a blob", ...expected })) chunks.push(chunk);
+    for await (const chunk of verified(stream, { what: "a blob", ...expected }))
+      chunks.push(Buffer.from(chunk));
     const bytes = Buffer.concat(chunks);
     const digest = sha256(bytes);
     this.blobs.set(digest, bytes);

@@ -122,7 +122,7 @@ export interface BlobSink {
   has(digest: Digest): Promise<boolean>;
   /**
    * Takes a stream in and answers with what it was. With `expected`, a mismatch is an error and nothing stays.
-   * A blob that is there already is not written again.
+   * A blob that is there already is not written again. A chunk is the sink's until it asks for the next one.
    *
    * @param expected - `growing`: told of the file that the bytes are appended to, where there is one; it has that name
    *   until it is whole or given up

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { rename, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Digest, digestHex } from "./digest.ts";
 import { makeDirectories } from "./directories.ts";
+import { spareBuffers } from "./spare-buffers.ts";
 
 /** A block of a file and what it came to. */
 export interface DeflatedBlock {
@@ -19,10 +20,18 @@ export interface DeflatedKey {
   readonly level: number;
 }
 
+/** What is known of a file. */
+export interface KnownBlocks {
+  /** In order. */
+  readonly blocks: readonly DeflatedBlock[];
+  /** To be called when nobody looks at their bytes any more: others may be read into their place. */
+  readonly release?: () => void;
+}
+
 /** Where deflated files are remembered. Losing it costs time only. */
 export interface DeflatedBlocks {
-  /** A file's blocks in order; nothing when they are not known or damaged. */
-  get(key: DeflatedKey): readonly DeflatedBlock[] | undefined;
+  /** A file's blocks; nothing when they are not known or damaged. */
+  get(key: DeflatedKey): KnownBlocks | undefined;
   set(key: DeflatedKey, blocks: readonly DeflatedBlock[]): Promise<void>;
 }
 
@@ -30,21 +39,22 @@ export interface DeflatedBlocks {
 export class RememberedFile {
   readonly #memory: DeflatedBlocks;
   readonly #key: DeflatedKey;
-  readonly #known: readonly DeflatedBlock[];
+  readonly #known: KnownBlocks | undefined;
   readonly #blocks: DeflatedBlock[] = [];
   #left: number;
+  #unread: number;
   #fresh = false;
 
   constructor(memory: DeflatedBlocks, key: DeflatedKey, blocks: number) {
     this.#memory = memory;
     this.#key = key;
-    this.#known = memory.get(key) ?? [];
-    this.#left = blocks;
+    this.#known = memory.get(key);
+    this.#left = this.#unread = blocks;
   }
 
   /** What a block comes to: the known bytes when they are of a block with this checksum, else what `work` makes. */
   async block(index: number, checksum: number, work: () => Promise<Uint8Array>): Promise<Uint8Array> {
-    let block = this.#known[index];
+    let block = this.#known?.blocks[index];
     if (block?.checksum !== checksum) {
       block = { checksum, bytes: await work() };
       this.#fresh = true;
@@ -53,6 +63,12 @@ export class RememberedFile {
     this.#left--;
     if (this.#left === 0 && this.#fresh) await this.#memory.set(this.#key, this.#blocks);
     return block.bytes;
+  }
+
+  /** Says that nobody looks at one more of the blocks. */
+  wasRead(): void {
+    this.#unread--;
+    if (this.#unread === 0) this.#known?.release?.();
   }
 }
 
@@ -76,7 +92,7 @@ export function deflatedBlocks(directory: string): DeflatedBlocks {
   return {
     get(key) {
       try {
-        return decode(readFileSync(path(key)));
+        return readEntry(path(key));
       } catch {
         return undefined;
       }
@@ -103,6 +119,31 @@ function encode(blocks: readonly DeflatedBlock[]): Uint8Array[] {
     for (const number of [checksum, bytes.length, crc32(bytes)]) at = table.writeUInt32LE(number, at);
   }
   return [table, ...blocks.map(({ bytes }) => bytes)];
+}
+
+// Nearly every file of a package comes to less; what does not has memory of its own.
+const spareSize = 4 * 1024 * 1024;
+// That of a short one is had at once.
+const worthSparing = 64 * 1024;
+const entryBuffers = spareBuffers(spareSize, 4);
+
+function readEntry(path: string): KnownBlocks | undefined {
+  const descriptor = openSync(path, "r");
+  try {
+    const { size } = fstatSync(descriptor);
+    const isSpare = size >= worthSparing && size <= spareSize;
+    const buffer = isSpare ? entryBuffers.take() : Buffer.allocUnsafeSlow(size);
+    let filled = 0;
+    for (let count = -1; count !== 0 && filled < size; filled += count) {
+      count = readSync(descriptor, buffer, filled, size - filled, filled);
+    }
+    const blocks = decode(buffer.subarray(0, filled));
+    const release = (): void => entryBuffers.giveBack(buffer);
+    if (isSpare && blocks === undefined) release();
+    return blocks === undefined ? undefined : { blocks, ...(isSpare ? { release } : {}) };
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** @throws RangeError when the entry is cut short */

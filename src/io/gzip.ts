@@ -64,6 +64,12 @@ async function* asPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Gzip
   for await (const bytes of inBlocks(source, gzipBlock)) yield { bytes };
 }
 
+interface Deflated {
+  readonly bytes: Uint8Array;
+  /** Whose block it is. */
+  readonly file: RememberedFile | undefined;
+}
+
 interface Job {
   readonly piece: GzipPiece;
   /** The up to 32 KiB before the block: what deflate may refer back to. */
@@ -79,7 +85,8 @@ interface Job {
  * Compresses to one gzip member as {@link gzip} does, with files in it that are deflated each for itself: no block
  * holds bytes of two files or refers back from one to another. A file that was deflated before is not deflated
  * again: its blocks are taken as they are remembered, provided that their checksums are those of the bytes that
- * came now. So are lasting bytes between files.
+ * came now. So are lasting bytes between files. With such a memory, the bytes that come are good until the next are
+ * asked for.
  */
 export async function* gzipPieces(
   source: AsyncIterable<GzipPiece>,
@@ -116,7 +123,7 @@ export async function* gzipPieces(
       yield job;
     }
   }
-  async function deflated({ piece, before, file, index, own }: Job): Promise<Uint8Array> {
+  async function deflated({ piece, before, file, index, own }: Job): Promise<Deflated> {
     const { bytes } = piece;
     const work = async (): Promise<Uint8Array> => {
       if (await isIncompressible(bytes, sample)) return storedBlocks(bytes);
@@ -131,10 +138,13 @@ export async function* gzipPieces(
     };
     const result = await (file === undefined ? work() : file.block(index, own, work));
     piece.release?.();
-    return result;
+    return { bytes: result, file };
   }
   yield header;
-  yield* inOrder(jobs(), deflated);
+  for await (const { bytes, file } of inOrder(jobs(), deflated)) {
+    yield bytes;
+    file?.wasRead();
+  }
   yield end;
   const trailer = Buffer.alloc(8);
   trailer.writeUInt32LE(checksum, 0);

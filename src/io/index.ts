@@ -6,7 +6,7 @@ export type { ByteRange, Content } from "./content.ts";
 export { bytesContent, contentDigest, emptyContent, fileContent, readContent, readText } from "./content.ts";
 export type { CompressedForm, DecompressOptions } from "./decompression.ts";
 export { compressedForm, decompress, endIdleDecompressors } from "./decompression.ts";
-export type { DeflatedBlock, DeflatedBlocks, DeflatedKey } from "./deflated-blocks.ts";
+export type { DeflatedBlock, DeflatedBlocks, DeflatedKey, KnownBlocks } from "./deflated-blocks.ts";
 export { deflatedBlocks } from "./deflated-blocks.ts";
 export type { Digest } from "./digest.ts";
 export {
@@ -41,6 +41,8 @@ export { isAlive, isRunning, thisProcess } from "./process-identity.ts";
 export type { Progress, ProgressEvent, Work } from "./progress.ts";
 export { noProgress, quietWork } from "./progress.ts";
 export { readProven, writeProven } from "./proven-file.ts";
+export type { SpareBuffers } from "./spare-buffers.ts";
+export { spareBuffers } from "./spare-buffers.ts";
 export { nearest } from "./suggest.ts";
 export type { ThreadOptions } from "./threads.ts";
 export { startThread } from "./threads.ts";

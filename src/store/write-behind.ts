@@ -1,5 +1,6 @@
 import { write, writeSync } from "node:fs";
 import { promisify } from "node:util";
+import { spareBuffers } from "../io/index.ts";
 
 // Whatever the system does in its memory is done at once: the way through the thread pool would cost more. What
 // is longer than this is written by a thread of it, while the next bytes are received and proved.
@@ -7,6 +8,7 @@ const behindAfter = 256 * 1024;
 // A chunk of this size is written from where it is; smaller ones are gathered first.
 const large = 128 * 1024;
 const bufferSize = 1024 * 1024;
+const buffers = spareBuffers(bufferSize, 6);
 const writeInThread = promisify(write);
 
 /** Writes a file from its beginning to its end; of a long one, the last bytes are on their way while others come. */
@@ -42,7 +44,7 @@ export class WriteBehind {
   }
 
   async #gather(chunk: Uint8Array): Promise<void> {
-    this.#buffers ??= [Buffer.allocUnsafeSlow(bufferSize), Buffer.allocUnsafeSlow(bufferSize)];
+    this.#buffers ??= [buffers.take(), buffers.take()];
     for (let at = 0; at < chunk.length; ) {
       const end = Math.min(chunk.length, at + bufferSize - this.#filled);
       this.#buffers[0].set(chunk.subarray(at, end), this.#filled);
@@ -56,6 +58,8 @@ export class WriteBehind {
   async end(): Promise<void> {
     if (this.#buffers !== undefined) await this.#swap(this.#buffers);
     await this.#writing;
+    for (const buffer of this.#buffers ?? []) buffers.giveBack(buffer);
+    this.#buffers = undefined;
   }
 
   /** Waits until the other buffer is free, and writes this one meanwhile. */

@@ -1,4 +1,4 @@
-import { type Content, OpenFiles, WhittleError } from "../io/index.ts";
+import { type Content, OpenFiles, spareBuffers, WhittleError } from "../io/index.ts";
 import {
   comparePaths,
   type DirectoryEntry,
@@ -31,17 +31,7 @@ export interface TarPiece {
 const bufferSize = 1024 * 1024;
 const trailer = 2 * blockSize;
 
-// Fresh memory costs as much as the reading into it; a few buffers go round.
-const mostSpare = 8;
-const spare: Buffer[] = [];
-
-function spareBuffer(): Buffer {
-  return spare.pop() ?? Buffer.allocUnsafeSlow(bufferSize);
-}
-
-function giveBack(buffer: Buffer): void {
-  if (spare.length < mostSpare && !spare.includes(buffer)) spare.push(buffer);
-}
+const fileBuffers = spareBuffers(bufferSize, 8);
 
 /**
  * Writes entries as a deterministic archive: PAX, in byte order of the paths' parts, directories with a slash at
@@ -211,7 +201,9 @@ class Buffers {
     this.#start = this.#end;
     if (bytes.length === 0) return;
     const whole = this.#whole;
-    yield this.#file === undefined ? { bytes } : { bytes, file: this.#file, release: () => giveBack(whole) };
+    yield this.#file === undefined
+      ? { bytes }
+      : { bytes, file: this.#file, release: () => fileBuffers.giveBack(whole) };
   }
 
   #next(): void {
@@ -222,7 +214,7 @@ class Buffers {
     }
     const size = Math.min(bufferSize, this.#left);
     this.#left -= size;
-    this.#whole = size === 0 ? this.#whole : spareBuffer();
+    this.#whole = size === 0 ? this.#whole : fileBuffers.take();
     this.#buffer = this.#whole.subarray(0, size);
   }
 }
