@@ -14,6 +14,13 @@ const enough = 256 * 1024;
 // What is read at a time; a piece with less room is full.
 const mostRead = 64 * 1024;
 const mostHead = 64 * 1024;
+// Pieces that the next answers take over: fresh memory has to be cleared first, and collected afterwards.
+const mostSpare = 16;
+const spare: Buffer[] = [];
+
+function freshPiece(): Buffer {
+  return spare.pop() ?? Buffer.allocUnsafeSlow(pieceSize);
+}
 
 /**
  * The answer of an HTTP server, read straight into a few large pieces of memory, which are used again. Nothing is read
@@ -24,7 +31,7 @@ export class Incoming {
   /** Three are ever made: one is looked at, one is full, one is being filled. */
   readonly #free: Buffer[] = [];
   #full: Buffer | undefined;
-  #piece: Buffer = Buffer.allocUnsafeSlow(pieceSize);
+  #piece: Buffer = freshPiece();
   /** Where the body begins in the piece, and where the next bytes go. */
   #start = 0;
   #filled = 0;
@@ -73,6 +80,8 @@ export class Incoming {
         this.#lookedAt = false;
         this.#free.push(Buffer.from(piece.buffer));
       }
+      // Nobody looks at one of them any more; the one that is being filled stays behind.
+      spare.push(...this.#free.splice(0, mostSpare - spare.length));
     } finally {
       this.socket.destroy();
     }
@@ -93,7 +102,7 @@ export class Incoming {
   /** Puts another piece in place of the one that was being filled. */
   #turn(): Buffer {
     const taken = this.#piece.subarray(this.#start, this.#filled);
-    this.#piece = this.#free.pop() ?? Buffer.allocUnsafeSlow(pieceSize);
+    this.#piece = this.#free.pop() ?? freshPiece();
     this.#start = 0;
     this.#filled = 0;
     return taken;

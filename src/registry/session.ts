@@ -2,17 +2,19 @@ import {
   type Answer,
   headerOf,
   openSender,
+  proxyAddress,
   type RetryPolicy,
   retrying,
   type Sender,
   type SendRequest,
   type Slots,
   slots,
+  speaksPlainHttp,
 } from "../http/index.ts";
 import { type Environment, isSystemError } from "../io/index.ts";
 import { parseChallenges } from "./challenge.ts";
 import type { Credential } from "./credential.ts";
-import type { Endpoint } from "./endpoint.ts";
+import { type Endpoint, isLoopback } from "./endpoint.ts";
 import { documentOf, refusal } from "./refusal.ts";
 import { type Authorization, authorize } from "./tokens.ts";
 
@@ -73,6 +75,7 @@ export class Session {
   readonly #credentials = new Map<string, Promise<Credential | undefined>>();
   #sender: Promise<Sender> | undefined;
   #address: string | undefined;
+  #isPlain: Promise<boolean> | undefined;
 
   constructor(endpoint: Endpoint, options: SessionOptions) {
     this.host = endpoint.host;
@@ -178,6 +181,22 @@ export class Session {
     return found;
   }
 
+  /** Where to send a request; of several places one, once it is known to be the right one. */
+  async #addresses(signal: AbortSignal): Promise<readonly string[]> {
+    if (this.#address !== undefined) return [this.#address];
+    const { host, addresses } = this.#endpoint;
+    const plain = addresses.find((address) => address.startsWith("http:"));
+    // Another machine is spoken to in plain HTTP only after TLS has failed.
+    if (plain === undefined || !isLoopback(host) || this.#hasProxy()) return addresses;
+    this.#isPlain ??= speaksPlainHttp(plain, signal);
+    return (await this.#isPlain) ? [plain] : addresses;
+  }
+
+  #hasProxy(): boolean {
+    const { environment } = this.#options;
+    return (["http_proxy", "https_proxy"] as const).some((name) => proxyAddress(environment, name) !== "");
+  }
+
   #opened(): Promise<Sender> {
     this.#sender ??= openSender(this.#options.environment, this.#stall, this.#endpoint.tls);
     return this.#sender;
@@ -188,7 +207,7 @@ export class Session {
     authorization: string | undefined,
   ): Promise<RegistryAnswer & { readonly own: boolean }> {
     const send = await this.#opened();
-    const addresses = this.#address === undefined ? this.#endpoint.addresses : [this.#address];
+    const addresses = await this.#addresses(request.signal);
     for (const [at, origin] of addresses.entries()) {
       const address = new URL(request.path, `${origin}/v2/`).href;
       const own = new URL(address).origin === new URL(origin).origin;

@@ -28,15 +28,21 @@ async function pull(references: readonly string[], flags: Flags, context: VerbCo
   const wanted = flags.allPlatforms === true ? {} : { platform };
   const named = references.map((text) => remoteReference(text));
   const client = openClient({ environment: context.environment });
-  const store = await context.store();
+  // Opened while the registry is asked.
+  const opening = context.store();
+  opening.catch(() => undefined);
   const done: { reference: string; digest: string }[] = [];
   for (const reference of named) {
     const opened = await openRemote(reference, context, client);
     const called = formatReference(reference);
     const descriptor = await chosenPart(opened.source, opened.descriptor, { ...wanted, called });
     const image = { ...opened, descriptor };
+    const store = await opening;
+    const attached = attachedTo(image);
+    // A failure is told when it is their turn.
+    attached.catch(() => undefined);
     await pullImage(image.source, image.descriptor, store, context);
-    for (const item of await attachedTo(image)) {
+    for (const item of await attached) {
       await pullImage(image.source, item, store, context);
       await store.attach(item);
     }
