@@ -163,5 +163,19 @@ describe("what scripts read", () => {
       /^Dockerfile:1:17: StageNameCasing: .*\n1 \| FROM nowhere AS Made\n {2}\| {17}\^\nDockerfile:2:1: Legacy/,
     );
     expect((await place.tryBuild(["-", "--check"], { input: "FROM scratch\nLABEL a=b\n" })).status).toBe(0);
+    const privileged = "FROM nowhere\nRUN --network=host --security=insecure true\n";
+    expect((await place.tryBuild(["-", "--check"], { input: privileged })).status).toBe(0);
+  });
+
+  it("is a Dockerfile's targets and what can be given to one with --call", async () => {
+    const described = "# V is for all\nARG V=1\nFROM nowhere AS made\nFROM made\nARG V\nARG W=$V.2\n";
+    const targets = await place.build(["-", "--call=targets"], { input: described });
+    expect(targets.stdout).toBe("TARGET     DESCRIPTION\nmade\n(default)\n");
+    const outline = await place.build(["-", "--call", "outline", "--build-arg", "V=3"], { input: described });
+    expect(outline.stdout).toBe(
+      "TARGET: (default)\n\nBUILD ARG  VALUE  DESCRIPTION\nV          3\nW          3.2\n",
+    );
+    const json = await place.build(["-", "--call=targets,format=json"], { input: described });
+    expect(JSON.parse(json.stdout)).toMatchObject({ targets: [{ name: "made" }, { default: true }] });
   });
 });

@@ -6,6 +6,8 @@ import {
   checkDockerfile,
   contextsBeside,
   type DockerfileOptions,
+  dockerfileStages,
+  outlineDockerfile,
   planDockerfileBuild,
   readDockerfileLock,
   updateDockerfileLock,
@@ -13,6 +15,7 @@ import {
 import { type Annotations, parseAnnotations } from "./annotations.ts";
 import type { BuildFlags } from "./build-flags.ts";
 import { cacheSource, cacheTarget } from "./cache-options.ts";
+import { type Call, callOf, renderOutline, renderTargets } from "./call.ts";
 import { parseCompression } from "./compression.ts";
 import { type Delivery, deliver } from "./deliver.ts";
 import { type ChosenDockerfile, dockerfileOptions } from "./dockerfile-options.ts";
@@ -31,7 +34,16 @@ export async function buildOneDockerfile(
   context: VerbContext,
 ): Promise<number> {
   const options = await optionsOf(chosen, flags, context);
-  if (flags.check === true) return check(options, flags, context);
+  const call = callOf(flags);
+  if (call.method === "check") return check(options, call, context);
+  if (call.method === "targets") {
+    context.out(renderTargets(await dockerfileStages(options), call.format));
+    return 0;
+  }
+  if (call.method === "outline") {
+    context.out(renderOutline(await outlineDockerfile(options), call.format));
+    return 0;
+  }
   const annotations = parseAnnotations(flags.annotation);
   const wanted = wantedForms(outputs, flags, annotations);
   if (flags.dryRun === true) {
@@ -56,9 +68,9 @@ export async function buildOneDockerfile(
   return 0;
 }
 
-async function check(options: DockerfileOptions, flags: BuildFlags, context: VerbContext): Promise<number> {
+async function check(options: DockerfileOptions, { format }: Call, context: VerbContext): Promise<number> {
   const { warnings, error } = await checkDockerfile(options);
-  if (flags.format === "json") {
+  if (format === "json") {
     context.out(`${JSON.stringify({ warnings }, undefined, 2)}\n`);
   } else {
     for (const { rule, message, at } of warnings) {
@@ -66,7 +78,7 @@ async function check(options: DockerfileOptions, flags: BuildFlags, context: Ver
     }
   }
   if (error !== undefined) throw error;
-  if (flags.format !== "json") {
+  if (format !== "json") {
     const found = warnings.length === 1 ? "1 warning has" : `${warnings.length || "no"} warnings have`;
     context.err(`Check complete, ${found} been found.\n`);
   }
@@ -132,7 +144,11 @@ async function optionsOf(
     cacheTo: flags.cacheTo.map((text) => cacheTarget(text, context.currentDirectory)),
   };
   const images = flags.dryRun === true ? "described" : "built";
-  const beside = await contextsBeside(chosen, flags.check === true ? home : { ...home, ...caches }, images);
+  const beside = await contextsBeside(
+    chosen,
+    callOf(flags).method === "build" ? { ...home, ...caches } : home,
+    images,
+  );
   return {
     ...chosen,
     ...dockerfileOptions(flags, context.currentDirectory, context.environment),

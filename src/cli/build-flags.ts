@@ -24,6 +24,7 @@ export interface BuildFlags extends DockerfileFlags, DockerFlags {
   readonly iidfile?: string;
   readonly quiet?: boolean;
   readonly dryRun?: boolean;
+  readonly call?: string;
   readonly check?: boolean;
   readonly format: "text" | "json";
 }
@@ -87,9 +88,13 @@ export function addBuildOptions(command: Command): void {
     .option("--iidfile <file>", "write the digest")
     .option("-q, --quiet", "print the digest and nothing else")
     .option("--dry-run", "print the graph and generated configuration, and build nothing")
-    .option("--check", "read the Dockerfile, print what is questionable, and build nothing")
+    .option(
+      "--call <method>",
+      "say something of the Dockerfile and build nothing: check, outline (what can be given), targets",
+    )
+    .option("--check", "short for --call=check: print what is questionable")
     .addOption(
-      new Option("--format <form>", "of --dry-run and --check").choices(["text", "json"]).default("text"),
+      new Option("--format <form>", "of --dry-run and --call").choices(["text", "json"]).default("text"),
     )
     .addHelpText(
       "after",

@@ -57,10 +57,19 @@ export type CopySource =
   | { readonly kind: "path"; readonly path: string }
   | { readonly kind: "heredoc"; readonly heredoc: Heredoc };
 
+/** One of an ARG's arguments. */
+export interface Argument {
+  readonly name: string;
+  /** Its default, as written. */
+  readonly value?: string;
+  /** What the comment above says of it. */
+  readonly description?: string;
+}
+
 /** An instruction with its flags read and checked; words are not expanded yet. */
 export type Instruction = Common &
   (
-    | { readonly kind: "arg"; readonly args: readonly { readonly name: string; readonly value?: string }[] }
+    | { readonly kind: "arg"; readonly args: readonly Argument[] }
     | {
         readonly kind: "env";
         readonly pairs: readonly (readonly [string, string])[];
@@ -125,6 +134,8 @@ export interface Stage extends Common {
   readonly base: string;
   readonly name?: string;
   readonly platform?: string;
+  /** What the comment above it says of it. */
+  readonly description?: string;
   readonly instructions: readonly Instruction[];
 }
 

@@ -1,3 +1,4 @@
+import { descriptionOf } from "./description.ts";
 import { readFlags } from "./flags.ts";
 import type { Stage } from "./instruction.ts";
 import { mistake } from "./place.ts";
@@ -31,11 +32,13 @@ export function readFrom(statement: Statement): StageStart {
     );
   }
   const { platform } = readFlags(statement, { platform: "text" });
+  const description = descriptionOf(statement.comments, name);
   return {
     place: statement.place,
     original: trim(statement.original),
     base,
     ...(name === undefined ? {} : { name }),
     ...(platform === undefined ? {} : { platform }),
+    ...(description === undefined ? {} : { description }),
   };
 }

@@ -1,3 +1,4 @@
+import { descriptionOf } from "./description.ts";
 import { readFlags } from "./flags.ts";
 import { mistake } from "./place.ts";
 import { commandForm, nameOf, oneArgument, type Reader, someArguments } from "./reader.ts";
@@ -53,7 +54,13 @@ export const readArg = ((statement, common) => {
   const args = someArguments(statement).map((word) => {
     const equals = word.indexOf("=");
     if (equals === 0) throw mistake(statement.place, "ARG names can not be blank", { part: word });
-    return equals === -1 ? { name: word } : { name: word.slice(0, equals), value: word.slice(equals + 1) };
+    const name = equals === -1 ? word : word.slice(0, equals);
+    const description = descriptionOf(statement.comments, name);
+    return {
+      name,
+      ...(equals === -1 ? {} : { value: word.slice(equals + 1) }),
+      ...(description === undefined ? {} : { description }),
+    };
   });
   return { ...common, kind: "arg", args };
 }) satisfies Reader;

@@ -23,6 +23,8 @@ export interface Statement {
   readonly original: string;
   readonly place: Place;
   readonly heredocs: readonly Heredoc[];
+  /** The lines of all comments above it, as far as the statement before. */
+  readonly comments: readonly string[];
   /** The last line of the comment right above it. */
   readonly comment?: string;
   /** What ONBUILD holds. */
@@ -75,6 +77,7 @@ export function parseStatement(original: string, place: Place, token: string, de
       original,
       place,
       heredocs: [],
+      comments: [],
     };
     if (name !== "onbuild" || rest === "" || depth === depthLimit) return statement;
     return { ...statement, trigger: parseStatement(rest, place, token, depth + 1) };

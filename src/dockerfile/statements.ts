@@ -51,17 +51,19 @@ export class StatementReader {
   }
 
   #next(): Statement | undefined {
+    const comments: string[] = [];
     let comment: string | undefined;
     while (this.#position < this.#lines.length) {
       const start = this.#position;
       const text = trimStart(this.#take());
       if (text === "" || text.startsWith("#")) {
+        if (text !== "") comments.push(text.slice(1).trim());
         comment = describing(text.slice(1).trim());
         continue;
       }
       const continued = beforeContinuation(text, this.#token);
       const line = continued === undefined ? text : this.#continue(continued);
-      const parsed = parseStatement(line, this.#placeFrom(start), this.#token);
+      const parsed = { ...parseStatement(line, this.#placeFrom(start), this.#token), comments };
       const statement = comment === undefined ? parsed : { ...parsed, comment };
       if (!takesHeredocs(statement)) return statement;
       const heredocs = this.#heredocs(statement);

@@ -3,6 +3,7 @@ import {
   type Asked,
   type BaseImage,
   type Dockerfile,
+  entitlements,
   type ImageForm,
   type NamedContext,
   type PlannedDockerfile,
@@ -36,6 +37,9 @@ export interface PlannedBuild {
   readonly ledger: BaseLedger;
 }
 
+/** What a plan is for: only what is built needs its bases, and a check looks at all stages. */
+export type PlanPurpose = "build" | "check" | "outline";
+
 /**
  * Finds the context, reads the Dockerfile and makes its graph; nothing is built.
  *
@@ -44,7 +48,7 @@ export interface PlannedBuild {
 export async function planBuild(
   options: DockerfileOptions,
   forms: readonly ImageForm[],
-  bases: "wanted" | "optional" = "wanted",
+  purpose: PlanPurpose = "build",
   solver: Solver = solverFor(options),
 ): Promise<PlannedBuild> {
   const cache = cacheDirectory(options.environment);
@@ -62,13 +66,13 @@ export async function planBuild(
     context,
     options,
     forms,
-    bases,
+    purpose,
     cache,
     warn,
     several: names.length > 1,
   });
   const platforms = await Promise.all(names.map((name) => planner.plan(parsePlatform(name))));
-  if (bases === "wanted") violations.requireNone();
+  if (purpose === "build") violations.requireNone();
   return { solver, ledger, platforms };
 }
 
@@ -78,7 +82,7 @@ interface Planning {
   readonly context: MainContext;
   readonly options: DockerfileOptions;
   readonly forms: readonly ImageForm[];
-  readonly bases: "wanted" | "optional";
+  readonly purpose: PlanPurpose;
   readonly cache: string;
   readonly warn: (warning: PlanWarning) => void;
   /** Whether there are several platforms. */
@@ -96,7 +100,7 @@ class PlatformPlanner {
   }
 
   plan(platform: Platform): Promise<PlannedDockerfile> {
-    const { dockerfile, context, options, forms, bases, cache, warn, several } = this.#planning;
+    const { dockerfile, context, options, forms, purpose, cache, warn, several } = this.#planning;
     const { step, hidden, leftOut } = context;
     const buildArguments = withEpochArgument(options.buildArguments ?? new Map(), options.environment);
     const epoch = sourceDateEpoch(Object.fromEntries(buildArguments));
@@ -111,14 +115,15 @@ class PlatformPlanner {
       ...(hidden === undefined ? {} : { hidden }),
       ...(leftOut === undefined ? {} : { leftOut }),
       // Without a target all stages are checked, as docker does.
-      everyStage: bases === "optional" && !options.target,
+      everyStage: purpose === "check" && !options.target,
       named: (name, wanted) => this.#stand(name, wanted),
       base: (name, wanted, asked) => this.#base(name, wanted, asked),
       ...(options.noCacheFilter === undefined ? {} : { fresh: options.noCacheFilter }),
       warn,
       network: options.network ?? "default",
       extraHosts: options.extraHosts ?? [],
-      allowed: new Set(options.allow),
+      // What commands may do is asked when they run.
+      allowed: new Set(purpose === "build" ? options.allow : entitlements),
       ...(options.shmSize === undefined ? {} : { shmSize: options.shmSize }),
       ...(options.pidsLimit === undefined ? {} : { pidsLimit: options.pidsLimit }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
@@ -134,9 +139,9 @@ class PlatformPlanner {
 
   /** What was given on the command line goes before what a project says, which is built only when it is wanted. */
   async #stand(name: string, platform: Platform): Promise<NamedContext | undefined> {
-    const { bases, options, ledger } = this.#planning;
+    const { purpose, options, ledger } = this.#planning;
     const given = await this.#named.find(name, platform);
-    if (given !== undefined || bases === "optional") return given;
+    if (given !== undefined || purpose !== "build") return given;
     const found = await options.find?.(name, platform);
     if (found?.kind === "image") ledger.hold(name, platform, found.image.digest);
     return found;
@@ -153,14 +158,14 @@ class PlatformPlanner {
   }
 
   async #foundBase(name: string, platform: Platform, asked: Asked): Promise<BaseImage> {
-    const { bases, cache, options, ledger } = this.#planning;
+    const { purpose, cache, options, ledger } = this.#planning;
     const { store, pull = false } = options;
     const wanted = ledger.wanted(name, platform);
     const open = (descriptor: Descriptor) => openBase(store, descriptor, platform, cache, name);
     const known = pull ? undefined : await store.resolve(wanted);
     const base = known === undefined ? undefined : await open(known).catch(unlessForOthers);
     if (base !== undefined) return base;
-    if (bases === "optional") return unknownBase(platform);
+    if (purpose !== "build") return unknownBase(platform);
     return open(await this.#remote(wanted, platform, asked));
   }
 

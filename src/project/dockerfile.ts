@@ -1,12 +1,20 @@
 import { type ImageRecord, indexStep, type Solver, type Step, stepsOf } from "../build/index.ts";
-import type { ImageForm, PlannedDockerfile, PlanWarning } from "../dockerfile/index.ts";
+import {
+  type ImageForm,
+  type Outline,
+  type PlannedDockerfile,
+  type PlanWarning,
+  parseDockerfile,
+  type Stage,
+} from "../dockerfile/index.ts";
 import type { Descriptor } from "../image/index.ts";
-import { WhittleError } from "../io/index.ts";
+import { cacheDirectory, WhittleError } from "../io/index.ts";
 import type { BuiltImage } from "./build.ts";
 import { exportCaches, importedCaches, wantsInlineCache } from "./build-caches.ts";
 import { fetchedSources, requireLocked } from "./dockerfile-lock.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
 import { planBuild } from "./dockerfile-plan.ts";
+import { openMainContext } from "./main-context.ts";
 import { solverFor } from "./solver.ts";
 
 const usualForm: ImageForm = { compression: { type: "gzip" } };
@@ -32,7 +40,7 @@ export async function buildDockerfileForms(
   const { solver, platforms, ledger } = await planBuild(
     options,
     forms,
-    "wanted",
+    "build",
     solverFor(options, options.imported ?? (await importedCaches(options))),
   );
   const planned = forms.map((form, index) => plannedForm(platforms, form, index));
@@ -78,9 +86,31 @@ export interface CheckedDockerfile {
 export async function checkDockerfile(options: DockerfileOptions): Promise<CheckedDockerfile> {
   const warnings: PlanWarning[] = [];
   const warn = (warning: PlanWarning): void => void warnings.push(warning);
-  const [planned] = await Promise.allSettled([planBuild({ ...options, warn }, [usualForm], "optional")]);
+  const [planned] = await Promise.allSettled([planBuild({ ...options, warn }, [usualForm], "check")]);
   warnings.sort((a, b) => a.at.line - b.at.line || a.at.column - b.at.column);
   return { warnings, ...(planned.status === "rejected" ? { error: planned.reason as unknown } : {}) };
+}
+
+/**
+ * The stages of a Dockerfile, which may be its targets.
+ *
+ * @throws WhittleError `DOCKERFILE_INVALID`
+ */
+export async function dockerfileStages(options: DockerfileOptions): Promise<readonly Stage[]> {
+  const context = await openMainContext(options, solverFor(options), cacheDirectory(options.environment));
+  return parseDockerfile(context.dockerfile.text, context.dockerfile.name).stages;
+}
+
+/**
+ * What can be given to a Dockerfile's target. Bases need not be there, and nothing is built.
+ *
+ * @throws WhittleError `DOCKERFILE_INVALID`
+ */
+export async function outlineDockerfile(options: DockerfileOptions): Promise<Outline> {
+  const { platforms } = await planBuild(options, [], "outline");
+  const [platform] = platforms;
+  if (platform === undefined) throw new Error("Internal error: a Dockerfile was planned for no platform");
+  return platform.outline();
 }
 
 /** One form of an image: a step for each platform, and one that joins them. */

@@ -1,7 +1,7 @@
 export type { AgentSource } from "./agents.ts";
 
 import type { Step } from "../build/index.ts";
-import type { ImageForm } from "../dockerfile/index.ts";
+import type { ImageForm, Outline, Stage } from "../dockerfile/index.ts";
 import type { BuiltImage } from "./build.ts";
 import type { CheckedDockerfile } from "./dockerfile.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
@@ -49,6 +49,16 @@ export async function buildDockerfileForms(
 /** The steps of a Dockerfile's build, inputs first; nothing is built. */
 export async function planDockerfileBuild(options: DockerfileOptions): Promise<Step[]> {
   return (await front()).planDockerfileBuild(options);
+}
+
+/** The stages of a Dockerfile; nothing is built. */
+export async function dockerfileStages(options: DockerfileOptions): Promise<readonly Stage[]> {
+  return (await front()).dockerfileStages(options);
+}
+
+/** What can be given to a Dockerfile's target; its bases need not be there, and nothing is built. */
+export async function outlineDockerfile(options: DockerfileOptions): Promise<Outline> {
+  return (await front()).outlineDockerfile(options);
 }
 
 /** What is allowed in a Dockerfile and probably not meant, and what is wrong in it; its bases need not be there. */

@@ -56,7 +56,7 @@ export async function planDockerfileImage(
       ...(locked === undefined ? {} : { locked }),
     },
     [{ compression, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) }],
-    "wanted",
+    "build",
     solver,
   ).catch(async (error: unknown) => {
     throw await contextMistake(error, project, ["images", name, "dockerfile"]);

@@ -4,6 +4,7 @@ import { noProgress, WhittleError } from "../../io/index.ts";
 import { type BuildOptions, type BuiltImage, buildProject, readProject } from "../../project/index.ts";
 import { parseAnnotations } from "../annotations.ts";
 import { addBuildOptions, type BuildFlags } from "../build-flags.ts";
+import { callOf } from "../call.ts";
 import { parseCompression } from "../compression.ts";
 import { deliver } from "../deliver.ts";
 import { heedDockerFlags } from "../docker-flags.ts";
@@ -51,6 +52,12 @@ async function buildRecipe(
   outputs: readonly Output[],
   context: VerbContext,
 ): Promise<number> {
+  const { method } = callOf(flags);
+  if (method !== "build") {
+    throw new WhittleError("USAGE", `Cannot --call=${method} a whittle.yaml: a Dockerfile is wanted`, {
+      hint: "-f names one; --dry-run shows what a recipe comes to",
+    });
+  }
   const options = await recipeOptions(flags, context);
   const project = await readProject(place, flags.file);
   const names = flags.image.length > 0 ? flags.image : Object.keys(project.recipe.images);

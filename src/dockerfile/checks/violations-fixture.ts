@@ -18,7 +18,10 @@ export interface Given {
 
 const platform = { os: "linux", architecture: "amd64" };
 
-/** Checks a Dockerfile for tests; what is found are lines of place, rule and message, in the order of the file. */
+/**
+ * Checks a Dockerfile for tests; what is found are lines of place, rule and message, in the order of the file. The
+ * outline of its target comes along.
+ */
 export async function violationsOf(source: string, given: Given = {}) {
   const found: string[] = [];
   const buildArguments = new Map(Object.entries(given.arguments ?? {}));
@@ -57,8 +60,9 @@ export async function violationsOf(source: string, given: Given = {}) {
     cacheDirectory: "/nowhere",
     secret: async () => undefined,
   };
-  await planDockerfile(dockerfile, options);
+  const { outline } = await planDockerfile(dockerfile, options);
   return {
+    outline: await outline(),
     found: [...new Set(found)].sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10)),
     violations,
   };

@@ -10,3 +10,4 @@ export type {
 } from "./options.ts";
 export { entitlements } from "./options.ts";
 export { planDockerfile } from "./plan.ts";
+export type { Outline, OutlinedArgument, OutlinedMount } from "./stage-outline.ts";

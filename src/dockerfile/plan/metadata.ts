@@ -8,6 +8,7 @@ import { parsePorts } from "../ports.ts";
 import { expandWords } from "../words.ts";
 import { duration, plainList, quoted, quotedCharacter, quotedList } from "./go-format.ts";
 import type { PlanOptions } from "./options.ts";
+import { outlined } from "./stage-outline.ts";
 import { commit, type StageState, setVariable } from "./stage-state.ts";
 
 type Of<Kind extends Instruction["kind"]> = Extract<Instruction, { kind: Kind }>;
@@ -166,13 +167,16 @@ export function planOnbuild(state: StageState, { expression }: Of<"onbuild">): v
 /** ARG: a value from outside wins over the default; without either the global scope's value is taken. */
 export function planArg(
   state: StageState,
-  { args }: Of<"arg">,
+  { args, place }: Of<"arg">,
   given: ReadonlyMap<string, string>,
   globals: ReadonlyMap<string, string>,
   expand: Expand,
 ): void {
-  const shown = args.map(({ name, value: fallback }) => {
+  const shown = args.map((argument) => {
+    const { name, value: fallback } = argument;
     const value = given.get(name) ?? (fallback === undefined ? globals.get(name) : expand(fallback));
+    if (fallback === undefined && !given.has(name) && globals.has(name)) state.outline.inherited.add(name);
+    else state.outline.arguments.set(name, outlined(argument, value, place.line));
     if (value !== undefined) setVariable(state, name, value);
     state.declared.push({ name, value });
     return value === undefined ? name : `${name}=${value}`;

@@ -2,6 +2,7 @@ import type { BaseLayer, Compression, FailedRun, ResourceLimit, SshAgent, Step }
 import type { ImageConfig, Platform } from "../../image/index.ts";
 import type { Digest, Environment, SourceLocation } from "../../io/index.ts";
 import type { Dockerfile } from "../instruction.ts";
+import type { Outline } from "./stage-outline.ts";
 
 /** An image that a stage starts from, or that files are copied from. */
 export interface BaseImage {
@@ -110,4 +111,6 @@ export interface PlannedDockerfile {
   readonly images: readonly Step[];
   /** Comes to the file tree of the target. */
   readonly tree: Step;
+  /** What can be given to the target. */
+  outline(): Promise<Outline>;
 }

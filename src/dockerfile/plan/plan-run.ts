@@ -37,6 +37,7 @@ export async function planRun(
   for (const [index, mount] of readMounts(instruction, expand).entries()) {
     const planned = plannedMount(state, instruction, mount, { index, given: options.buildArguments });
     mounts.push(planned);
+    outlineMount(state, planned, instruction.place.line);
     const { input, source = "/" }: Reading =
       planned.type === "bind" || planned.type === "cache" ? planned : {};
     if (input === undefined) continue;
@@ -127,4 +128,12 @@ function runArguments(state: StageState, { command }: Run): { args: string[]; sc
   }
   const documents = command.heredocs.map(({ name, content }) => `\n${content}${name}`).join("");
   return { args: [...shell, command.command + documents] };
+}
+
+/** Of mounts with one name the last counts. */
+function outlineMount({ outline }: StageState, mount: RunMount, line: number): void {
+  if (mount.type !== "secret" && mount.type !== "ssh") return;
+  const found = mount.type === "secret" ? outline.secrets : outline.agents;
+  const { id: name, required } = mount;
+  found.set(name, { name, required, line });
 }

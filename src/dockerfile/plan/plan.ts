@@ -8,8 +8,10 @@ import { expandWord } from "../words.ts";
 import { finishedImage } from "./finish.ts";
 import { defaultArguments, globalArguments } from "./global-arguments.ts";
 import type { BaseImage, NamedContext, PlannedDockerfile, PlanOptions } from "./options.ts";
+import { outlineOf } from "./outline.ts";
 import { planInstruction } from "./plan-instruction.ts";
 import { setWorkingDirectory } from "./plan-workdir.ts";
+import type { Outline } from "./stage-outline.ts";
 import {
   emptyStage,
   type StageState,
@@ -59,7 +61,17 @@ class Planner {
       platform: options.platform,
       images: options.forms.map((form) => finishedImage(state, form, options)),
       tree: state.tree,
+      outline: () => this.#outline(target),
     };
+  }
+
+  /** Of all stages that were planned: the target, those below it, and the others. */
+  async #outline(target: KnownStage): Promise<Outline> {
+    const order: KnownStage[] = [];
+    for (let next: KnownStage | undefined = target; next !== undefined; next = next.below) order.push(next);
+    const needed = new Set([...order, ...this.#planned.keys()]);
+    const states = await Promise.all([...needed].flatMap((known) => this.#planned.get(known) ?? []));
+    return outlineOf(this.#dockerfile, states, this.#globals);
   }
 
   #expandFrom(word: string, stage: Stage): string {

@@ -4,6 +4,7 @@ import type { ContainerConfig, History, Platform } from "../../image/index.ts";
 import { StageChecks } from "../checks/index.ts";
 import type { Instruction, Stage } from "../instruction.ts";
 import type { BaseImage } from "./options.ts";
+import { StageOutline } from "./stage-outline.ts";
 
 /** A container configuration while it is being written. */
 export type DraftConfig = { -readonly [Key in keyof ContainerConfig]: ContainerConfig[Key] };
@@ -30,6 +31,8 @@ export interface StageState {
   readonly declared: { readonly name: string; readonly value: string | undefined }[];
   /** ONBUILD triggers that were met, for stages on top of this one. */
   readonly triggers: string[];
+  /** What its own instructions take from outside. */
+  readonly outline: StageOutline;
   cmdSet: boolean;
   checks: StageChecks;
   /** Whether its steps are run again whatever is known of them. */
@@ -65,6 +68,7 @@ export function emptyStage(
     variables: new Map(),
     declared: [],
     triggers: [],
+    outline: new StageOutline(),
     cmdSet: false,
     checks: new StageChecks(),
     ...how,
