@@ -45,8 +45,8 @@ export interface Executor {
    */
   readonly lazy?: boolean;
   /**
-   * Is told of a step when one that it stands on is about to be run, so that it will probably follow: what it needs
-   * in any case can be made meanwhile. Does nothing that matters when the step does not follow.
+   * Is told of a step when one that it stands on, or with none but uncached ones between, is about to be run, so that
+   * it will probably follow: what it needs in any case can be made meanwhile. Does nothing that matters when the step does not follow.
    */
   expect?(step: Step, work: Work): void;
   /** Does the work. */

@@ -73,6 +73,10 @@ describe("Solver", () => {
     told.length = 0;
     await new Solver(options).solve(end);
     expect(told).toEqual(["context"]);
+    told.length = 0;
+    const between: Step = { ...text("between", { first: text("first") }), kind: "outside" };
+    await new Solver(options).solve(text("last", { between }));
+    expect(told).toEqual(["expect last", "first", "between", "last"]);
   });
 
   describe("of an outcome whose blobs are on their way", () => {

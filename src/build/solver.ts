@@ -259,9 +259,14 @@ export class Solver {
     }
   }
 
-  #expect(steps: readonly Step[]): void {
+  #expect(steps: Iterable<Step>): void {
     const { progress, signal } = this.#options;
-    for (const step of steps) this.#executors.get(step.kind)?.expect?.(step, { progress, signal });
+    for (const step of steps) {
+      const executor = this.#executors.get(step.kind);
+      executor?.expect?.(step, { progress, signal });
+      // It does not take long, so what stands on it follows as soon.
+      if (executor?.cached === false) this.#expect(this.#dependents.get(step) ?? []);
+    }
   }
 
   #check(): void {

@@ -58,12 +58,17 @@ export function carveStep(
 /** What a carving step's record holds. */
 export type CarveRecord = { readonly reasons: { readonly digest: Digest; readonly size: number } };
 
-/** Its record names the blob that holds the reasons; its value is the carved tree. */
-export function carveExecutor(sink: BlobSink): Executor {
+/**
+ * Its record names the blob that holds the reasons; its value is the carved tree.
+ *
+ * @param expectLayer - told that a layer will follow, which takes about as long as getting ready to write it
+ */
+export function carveExecutor(sink: BlobSink, expectLayer?: () => void): Executor {
   return {
     kind: "carve",
     version: 1,
     cached: true,
+    expect: () => expectLayer?.(),
     async run(step, inputs, context) {
       const { refuseMissing } = await import("../../carve/index.ts");
       const { known, ...carved } = await carveInputs(step, inputs, context.signal);

@@ -65,7 +65,7 @@ export function standardExecutors(
     recompressExecutor(blobs),
     assembleExecutor(blobs),
     surfaceExecutor,
-    carveExecutor(blobs),
+    carveExecutor(blobs, expectLayer),
     layerExecutor(writeLayer, expectLayer),
     imageExecutor(blobs),
     reasonsExecutor(blobs),
