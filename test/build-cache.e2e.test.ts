@@ -210,6 +210,15 @@ describe("the cache of a project", () => {
     expect((await place.whittle(["store", "verify"], { store })).status).toBe(0);
   });
 
+  it("is inside of an image with BuildKit's build argument as well", async () => {
+    const context = place.files("inline", { Dockerfile: `FROM busybox\nRUN ${random} > /app\n` });
+    const plain = await place.build([context, ...base]);
+    const inline = await place.build([context, ...base, "--cache-to", "type=inline"]);
+    const asked = await place.build([context, ...base, "--build-arg", "BUILDKIT_INLINE_CACHE=1"]);
+    expect(asked.stdout).toBe(inline.stdout);
+    expect(asked.stdout).not.toBe(plain.stdout);
+  });
+
   it("is inside of the images of its Dockerfiles with type=inline", async () => {
     const context = place.files("project-inline", {
       ...{ Dockerfile: `FROM busybox\nRUN ${random} > /app\n` },

@@ -236,6 +236,16 @@ describe("Debian's docker-registry", () => {
     expect(`${built.status} ${built.status === 0 ? "" : built.stderr}`).toBe("0 ");
     const tree = await whittle(fresh, ["tree", "built:1"]);
     expect(tree.stdout).toMatch(/copied/);
+    // By the name of a context, in a store that does not have it either.
+    writeFileSync(join(context, "Named"), "FROM scratch\nCOPY --from=other /etc/motd /named\n");
+    const other = ["--build-context", `other=docker-image://${name}`];
+    const words = ["build", ...other, "-f", join(context, "Named"), "-t", "named:1", context];
+    const named = await whittle(join(place, "named"), words);
+    expect(`${named.status} ${named.status === 0 ? "" : named.stderr}`).toBe("0 ");
+    const absent = words.map((word) => word.replace("/tools/base:1", "/tools/nothing:1"));
+    expect((await whittle(join(place, "named"), absent)).stderr).toContain(
+      "nothing:1 as the context other: the store does not have it for linux/",
+    );
   });
 });
 

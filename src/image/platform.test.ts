@@ -33,6 +33,10 @@ describe("normalizePlatform", () => {
     expect(formatPlatform(parsePlatform(text))).toBe(wanted);
   });
 
+  it.each(["linux", "windows", "Darwin"])("%s alone is for this machine's architecture", (os) => {
+    expect(parsePlatform(os)).toEqual({ ...hostPlatform(), os: os.toLowerCase() });
+  });
+
   it("leaves what it does not know", () => {
     const windows = { os: "windows", architecture: "amd64", "os.version": "10.0.20348.1" };
     expect(normalizePlatform(windows)).toEqual(windows);

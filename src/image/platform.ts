@@ -1,9 +1,14 @@
 import { WhittleError } from "../io/index.ts";
 import type { Platform } from "./types.ts";
 
+/** Names that are an operating system's when they stand alone (containerd, platforms/database.go). */
+const systems: ReadonlySet<string> = new Set(
+  "aix android darwin dragonfly freebsd illumos linux macos netbsd openbsd plan9 solaris windows".split(" "),
+);
+
 /**
- * A platform as people write it: `linux/arm/v7`, `linux/amd64`, or an architecture alone, for which the
- * operating system is `linux`. The answer is normalised.
+ * A platform as people write it: `linux/arm/v7`, `linux/amd64`, an architecture alone, for which the operating system
+ * is `linux`, or an operating system alone, for which the architecture is this machine's. The answer is normalised.
  *
  * @throws WhittleError `PLATFORM_UNSUPPORTED` when it has not that form
  */
@@ -23,7 +28,10 @@ export function parsePlatform(text: string): Platform {
     );
   }
   const [first = "", second, variant] = parts;
-  if (second === undefined) return normalizePlatform({ os: "linux", architecture: first });
+  if (second === undefined) {
+    if (!systems.has(first.toLowerCase())) return normalizePlatform({ os: "linux", architecture: first });
+    return normalizePlatform({ ...hostPlatform(), os: first });
+  }
   return normalizePlatform({
     os: first,
     architecture: second,

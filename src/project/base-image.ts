@@ -82,3 +82,8 @@ function waysTo(name: string): string {
   ];
   return ways.join("; ");
 }
+
+/** An image of the store that is for other platforms only is as good as none; other errors are thrown. */
+export function unlessForOthers(error: unknown): undefined {
+  if (!(error instanceof WhittleError) || error.code !== "PLATFORM_UNSUPPORTED") throw error;
+}

@@ -38,9 +38,13 @@ export async function exportCaches(
   }
 }
 
-/** Whether images are to carry their caches. */
-export function wantsInlineCache({ cacheTo = [] }: BuildCaches): boolean {
-  return cacheTo.some(({ place }) => place.kind === "inline");
+/** Whether images are to carry their caches; the build argument is how BuildKit's front end is told. */
+export function wantsInlineCache({
+  cacheTo = [],
+  buildArguments,
+}: BuildCaches & { readonly buildArguments?: ReadonlyMap<string, string> }): boolean {
+  const asked = /^(?:1|t|true)$/i.test(buildArguments?.get("BUILDKIT_INLINE_CACHE") ?? "");
+  return asked || cacheTo.some(({ place }) => place.kind === "inline");
 }
 
 /**

@@ -19,9 +19,9 @@ import {
   type Platform,
   parsePlatform,
 } from "../image/index.ts";
-import { cacheDirectory, located, WhittleError } from "../io/index.ts";
+import { cacheDirectory, located } from "../io/index.ts";
 import { agentsOf } from "./agents.ts";
-import { missingBase, openBase, unknownBase } from "./base-image.ts";
+import { missingBase, openBase, unknownBase, unlessForOthers } from "./base-image.ts";
 import { BaseLedger } from "./dockerfile-lock.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
 import { sourceDateEpoch, withEpochArgument } from "./epoch.ts";
@@ -179,11 +179,6 @@ class PlatformPlanner {
       throw await missingBase(name, platform, asked, options.store, error);
     }
   }
-}
-
-/** An image of the store that is for other platforms only is as good as none. */
-function unlessForOthers(error: unknown): undefined {
-  if (!(error instanceof WhittleError) || error.code !== "PLATFORM_UNSUPPORTED") throw error;
 }
 
 /** Each platform is planned with the same mistakes; a person is told of them once. */

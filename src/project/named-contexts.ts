@@ -4,6 +4,7 @@ import { contextStep, httpStep, type Step } from "../build/index.ts";
 import { type NamedContext, parseGitReference } from "../dockerfile/index.ts";
 import {
   copyReachable,
+  type Descriptor,
   formatPlatform,
   formatReference,
   openImage,
@@ -12,7 +13,7 @@ import {
 } from "../image/index.ts";
 import { isDigest, WhittleError, type Work } from "../io/index.ts";
 import type { OpenedImage } from "../store/index.ts";
-import { openBase } from "./base-image.ts";
+import { openBase, unlessForOthers } from "./base-image.ts";
 import type { DockerfileOptions } from "./dockerfile-options.ts";
 import { fetching } from "./fetching.ts";
 import { gitContext } from "./git-context.ts";
@@ -25,10 +26,12 @@ export class NamedContexts {
   readonly #cacheDirectory: string;
   readonly #found = new Map<string, Promise<NamedContext>>();
 
+  /** @throws WhittleError `NOT_FOUND` for a directory that is not there, wanted or not */
   constructor(options: DockerfileOptions, cacheDirectory: string) {
     this.#options = options;
     this.#cacheDirectory = cacheDirectory;
     for (const [name, value] of options.contexts ?? []) {
+      requireThere(name, value, options.directory);
       const [plain = "", platform] = name.split("::");
       this.#values.set(keyOf(plain, platform), value);
     }
@@ -61,19 +64,22 @@ export class NamedContexts {
   }
 
   async #image(name: string, value: string, image: string, platform: Platform): Promise<NamedContext> {
-    const { store } = this.#options;
-    const descriptor = await store.resolve(image);
-    if (descriptor === undefined) {
+    const { store, pull = false } = this.#options;
+    const open = (descriptor: Descriptor) =>
+      openBase(store, descriptor, platform, this.#cacheDirectory, name);
+    const known = pull ? undefined : await store.resolve(image);
+    const base = known === undefined ? undefined : await open(known).catch(unlessForOthers);
+    if (base !== undefined) return { kind: "image", image: base };
+    const { pullBase } = await import("./remote-base.ts");
+    const pulled = await pullBase(image, platform, this.#options).catch((error: unknown) => {
+      if (!(error instanceof WhittleError)) throw error;
       throw new WhittleError(
-        "NOT_FOUND",
-        `Cannot use ${value} as the context ${name}: the store has no such image`,
-        { hint: "whittle images lists what there is" },
+        error.code,
+        `Cannot use ${value} as the context ${name}: the store does not have it for ${formatPlatform(platform)}; ${error.message}`,
+        { cause: error, hint: "whittle images lists what there is" },
       );
-    }
-    return {
-      kind: "image",
-      image: await openBase(store, descriptor, platform, this.#cacheDirectory, name),
-    };
+    });
+    return { kind: "image", image: await open(pulled) };
   }
 
   /** The layers of an image in a layout are brought into the store: they may become layers of what is built. */
@@ -109,6 +115,15 @@ export class NamedContexts {
     const { filtered } = await ignoredContext(directory, [], this.#cacheDirectory);
     return contextStep(name, filtered);
   }
+}
+
+/** What begins like an address is looked for when it is wanted. */
+function requireThere(name: string, value: string, directory = "."): void {
+  if (/^(?:[a-z][a-z0-9+.-]*:|[\w-]+@)/i.test(value) || existsSync(resolve(directory, value))) return;
+  throw new WhittleError(
+    "NOT_FOUND",
+    `Cannot use ${value} as the context ${name}: no such file or directory`,
+  );
 }
 
 /** `DIRECTORY`, `DIRECTORY:TAG` or `DIRECTORY@DIGEST`. */
