@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { WhittleError } from "./errors.ts";
 
 /** A content digest as the OCI image-spec writes it; only SHA-256 is made, SHA-512 is read. */
@@ -26,7 +26,7 @@ export function parseDigest(text: string): Digest {
 
 /** SHA-256 of bytes or of a UTF-8 text. */
 export function sha256(data: Uint8Array | string): Digest {
-  return `sha256:${createHash("sha256").update(data).digest("hex")}`;
+  return `sha256:${hash("sha256", data, "hex")}`;
 }
 
 /** The hex digits of a digest, without its algorithm. */

@@ -14,15 +14,17 @@ import { isSystemError } from "./errors.ts";
  * @returns nothing when there is no such file, or when it is damaged or of another label
  */
 export function readProven(path: string, label = ""): string | undefined {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(path, "utf8");
+    bytes = readFileSync(path);
   } catch {
     return undefined;
   }
-  const end = text.indexOf("\n");
-  const body = text.slice(end + 1);
-  return end >= 0 && text.slice(0, end) === `${label}${sha256(body)}` ? body : undefined;
+  // The bytes are proved, and read as a text only once: these files have up to a megabyte.
+  const end = bytes.indexOf("\n");
+  const body = bytes.subarray(end + 1);
+  const isProved = end >= 0 && bytes.toString("utf8", 0, end) === `${label}${sha256(body)}`;
+  return isProved ? body.toString("utf8") : undefined;
 }
 
 /**
