@@ -1,10 +1,11 @@
-import { copyStep, inlineStep, patternExpression, type Step } from "../../build/index.ts";
+import { copyStep, inlineStep, patternExpression, type Step, scratchStep } from "../../build/index.ts";
 import type { Instruction } from "../instruction.ts";
 import { mistake, pointAt } from "../place.ts";
 import type { Expand } from "./metadata.ts";
 import type { PlanOptions } from "./options.ts";
 import { destinationPath, normalized, slashedPath } from "./paths.ts";
 import { isRemote, remoteSource } from "./remote-source.ts";
+import { requireAccounts } from "./require-accounts.ts";
 import { excluded, selection } from "./selection.ts";
 import { addLayer, commit, type StageState, stepLabel } from "./stage-state.ts";
 
@@ -59,7 +60,7 @@ export function planCopy(
     );
   }
   const alone = instruction.link === true && mode === undefined;
-  if (alone) requireNumbers(instruction, given.chown ?? "");
+  requireAccounts(instruction, given.chown, alone ? scratchStep : state.tree);
   const parameters = {
     sources,
     destination: destinationPath(slashed(state), slashedPath(state.platform.os, given.destination)),
@@ -143,18 +144,5 @@ function checkedMode(instruction: Copy, mode: string): string {
     instruction.place,
     `invalid chmod parameter: '${mode}'. it should be octal string and between 0 and 07777, or symbols like u=rwX,go=rX`,
     { part: mode },
-  );
-}
-
-/** With `--link` there are no accounts in which a name could be looked up. */
-function requireNumbers(instruction: Copy, owner: string): void {
-  if (/^\d*(?::\d*)?$/.test(owner)) return;
-  throw mistake(
-    instruction.place,
-    `invalid owner "${owner}" with --link: its layer does not know what is below`,
-    {
-      part: owner,
-      hint: "give numbers, or leave out --link",
-    },
   );
 }

@@ -1,16 +1,24 @@
 import { workdirStep } from "../../build/index.ts";
+import type { Instruction } from "../instruction.ts";
 import { normalized, slashedPath } from "./paths.ts";
 import { slashed } from "./plan-copy.ts";
+import { requireAccounts } from "./require-accounts.ts";
 import { addLayer, commit, type StageState, stepLabel } from "./stage-state.ts";
 
 /** WORKDIR: the directory is made where it is missing. */
-export function planWorkdir(state: StageState, path: string, mtime: number): void {
+export function planWorkdir(
+  state: StageState,
+  instruction: Extract<Instruction, { kind: "workdir" }>,
+  path: string,
+  mtime: number,
+): void {
   setWorkingDirectory(state, path);
   const label = stepLabel(state, `WORKDIR ${path}`);
   const shown = slashed(state);
   const directory = normalized("/", shown, "no slash");
   if (directory !== "/") {
     const owner = state.config.User;
+    requireAccounts(instruction, owner, state.tree);
     const step = workdirStep(
       state.tree,
       { path: directory, mtime, ...(owner === undefined || owner === "" ? {} : { owner }) },
