@@ -30,12 +30,12 @@ export async function getBulk(request: BulkRequest): Promise<Answer | undefined>
   if (head === undefined) return undefined;
   signal.throwIfAborted();
   const connect = await connectTo(url, request.tls);
-  const incoming = new Incoming((onread) => connect(onread).socket, request);
+  const incoming = new Incoming(connect, request);
   try {
     incoming.socket.write(head, "latin1");
     const answer = parseHead(await incoming.head());
-    const length = answer === undefined ? undefined : bodyLength("GET", answer);
-    if (answer === undefined || answer.statusCode < 200 || typeof length !== "number") {
+    const length = answer === undefined ? undefined : bodyLength(answer);
+    if (answer === undefined || answer.statusCode < 200 || length === undefined) {
       incoming.socket.destroy();
       return undefined;
     }

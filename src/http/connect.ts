@@ -8,33 +8,20 @@ export interface Trust {
   readonly rejectUnauthorized?: boolean;
 }
 
-/** A connection that is being made. */
-export interface Connecting {
-  readonly socket: Socket;
-  /** The event that tells that it is made. */
-  readonly ready: "connect" | "secureConnect";
-}
-
 /** Begins to connect; what is read goes where `onread` says, or is told in events. */
-export type Connect = (onread?: OnReadOpts) => Connecting;
+export type Connect = (onread?: OnReadOpts) => Socket;
 
 /** Makes ready to connect to the server of an address. */
 export async function connectTo(url: URL, trust: Trust): Promise<Connect> {
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   if (url.protocol === "http:") {
     const place = { host, port: Number(url.port || 80) };
-    return (onread) => ({
-      socket: connectPlain(onread === undefined ? place : { ...place, onread }),
-      ready: "connect",
-    });
+    return (onread) => connectPlain(onread === undefined ? place : { ...place, onread });
   }
   // Takes as long to load as all else that a plain connection needs.
   const { connect } = await import("node:tls");
   const name = isIP(host) === 0 ? { servername: host } : {};
   const place = { ...trust, ...name, host, port: Number(url.port || 443), ALPNProtocols: ["http/1.1"] };
   // The types do not know that a connection by TLS can be read like a plain one.
-  return (onread) => ({
-    socket: connect(onread === undefined ? place : Object.assign({ onread }, place)),
-    ready: "secureConnect",
-  });
+  return (onread) => connect(onread === undefined ? place : Object.assign({ onread }, place));
 }

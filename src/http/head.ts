@@ -1,13 +1,7 @@
 import type { Answer } from "./send.ts";
 
 /** What a server says before the body (RFC 9112, section 4). */
-export interface AnswerHead extends Pick<Answer, "statusCode" | "headers"> {
-  /** Whether the server may keep the connection for another request. */
-  readonly lasting: boolean;
-}
-
-/** How long a body is: so many bytes, in chunks that say their length, or as long as the connection lasts. */
-export type BodyLength = number | "chunked" | "close";
+export type AnswerHead = Pick<Answer, "statusCode" | "headers">;
 
 /** A failure with the code that the rest of this folder's requests fail with. */
 export function failure(code: string, message: string): Error {
@@ -29,7 +23,7 @@ export function requestHead(
 /** The head of an answer without the empty line after it; nothing where it is none. */
 export function parseHead(text: string): AnswerHead | undefined {
   const [first = "", ...lines] = text.split("\r\n");
-  const [, minor, status] = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: |$)/.exec(first) ?? [];
+  const status = /^HTTP\/1\.[01] ([1-5]\d\d)(?: |$)/.exec(first)?.[1];
   if (status === undefined) return undefined;
   const headers: Record<string, string | string[]> = Object.create(null);
   for (const line of lines) {
@@ -39,18 +33,13 @@ export function parseHead(text: string): AnswerHead | undefined {
     const before = headers[key];
     headers[key] = before === undefined ? value : [before, value].flat();
   }
-  const lasting = minor === "1" && !/\bclose\b/i.test(String(headers["connection"] ?? ""));
-  return { statusCode: Number(status), headers, lasting };
+  return { statusCode: Number(status), headers };
 }
 
-/** How the end of an answer's body is known (RFC 9112, section 6.3); nothing where that is not to be trusted. */
-export function bodyLength(method: string, { statusCode, headers }: AnswerHead): BodyLength | undefined {
-  if (method === "HEAD" || statusCode === 204 || statusCode === 304) return 0;
+/** How many bytes an answer to GET has; nothing where it tells that in another way, or in more than one. */
+export function bodyLength({ statusCode, headers }: AnswerHead): number | undefined {
+  if (statusCode === 204 || statusCode === 304) return 0;
   const { "content-length": length, "transfer-encoding": coding } = headers;
-  if (coding !== undefined) {
-    // Two ways to tell the length are what one request is smuggled in another by.
-    return length === undefined && String(coding).toLowerCase() === "chunked" ? "chunked" : undefined;
-  }
-  if (length === undefined) return "close";
-  return typeof length === "string" && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+  if (coding !== undefined || typeof length !== "string" || !/^\d{1,15}$/.test(length)) return undefined;
+  return Number(length);
 }

@@ -14,7 +14,7 @@ const patience = 500;
  */
 export async function speaksPlainHttp(address: string, signal: AbortSignal): Promise<boolean> {
   if (signal.aborted) return false;
-  const { socket } = (await connectTo(new URL(address), {}))();
+  const socket = (await connectTo(new URL(address), {}))();
   return new Promise((resolve) => {
     let heard = Buffer.alloc(0);
     const end = (): void => void socket.destroy();

@@ -1,7 +1,8 @@
-import { connectTo, type Trust } from "./connect.ts";
-import { Connection, type Exchange } from "./connection.ts";
+import type { Agent, ClientRequest } from "node:http";
+import type { AgentOptions } from "node:https";
+import type { Trust } from "./connect.ts";
+import { Exchange, type ExchangeRequest } from "./exchange.ts";
 import type { Answer } from "./send.ts";
-import { type Slots, slots } from "./slots.ts";
 
 /** How the servers of a pool are reached. */
 export interface PoolOptions {
@@ -13,21 +14,16 @@ export interface PoolOptions {
   readonly tls: Trust;
 }
 
+/** What begins a request by one scheme. */
+type Begin = (request: ExchangeRequest) => ClientRequest;
+
 // To one server at a time; the rest waits in line.
 const mostConnections = 32;
-// Milliseconds that a connection is kept for the next request: servers keep theirs for five seconds or longer.
-const idleTime = 4000;
-
-/** The connections to one server. */
-interface Server {
-  readonly places: Slots;
-  readonly idle: Map<Connection, NodeJS.Timeout>;
-}
 
 /** Connections straight to servers, kept for a while for the next request. */
 export class Pool {
   readonly #options: PoolOptions;
-  readonly #servers = new Map<string, Server>();
+  readonly #begins = new Map<string, Begin>();
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -35,64 +31,39 @@ export class Pool {
 
   /**
    * Sends a request. One that finds its connection closed by a server that did not want to keep it any longer is sent
-   * over a new one, where its body can be sent again.
+   * over another one, where its body can be sent again.
    *
    * @throws Error with a code, as connections fail; what the body's source throws; the signal's reason
    */
-  async request(request: Exchange): Promise<Answer> {
-    const server = this.#server(request.url.origin);
-    const free = await server.places.acquire(request.signal);
-    const ended =
-      (connection: Connection) =>
-      (reusable: boolean): void => {
-        if (reusable) keep(server, connection);
-        free();
-      };
-    try {
-      const kept = takeKept(server);
-      if (kept !== undefined) {
-        try {
-          return await kept.exchange(request, ended(kept));
-        } catch (error) {
-          const isStream = request.body !== undefined && !(request.body instanceof Uint8Array);
-          if (kept.isHeard || isStream || request.signal.aborted) throw error;
-        }
+  async request(request: ExchangeRequest): Promise<Answer> {
+    request.signal.throwIfAborted();
+    const begin = this.#begin(request.url.protocol);
+    for (;;) {
+      const exchange = new Exchange(request, begin, this.#options);
+      try {
+        return await exchange.answer();
+      } catch (error) {
+        const isStream = request.body !== undefined && !(request.body instanceof Uint8Array);
+        if (!exchange.wasClosed || isStream || request.signal.aborted) throw error;
       }
-      const { socket, ready } = (await connectTo(request.url, this.#options.tls))();
-      const connection = new Connection(socket, ready, this.#options);
-      return await connection.exchange(request, ended(connection));
-    } catch (error) {
-      free();
-      throw error;
     }
   }
 
-  #server(origin: string): Server {
-    const known = this.#servers.get(origin);
+  #begin(protocol: string): Begin {
+    const known = this.#begins.get(protocol);
     if (known !== undefined) return known;
-    const made: Server = { places: slots(mostConnections), idle: new Map() };
-    this.#servers.set(origin, made);
+    const made = begins(protocol, this.#options.tls);
+    this.#begins.set(protocol, made);
     return made;
   }
 }
 
-function keep({ idle }: Server, connection: Connection): void {
-  connection.hold(false);
-  const close = setTimeout(() => {
-    idle.delete(connection);
-    connection.destroy();
-  }, idleTime);
-  idle.set(connection, close.unref());
-}
-
-/** The connection that was used last: a server has had the least time to close it. */
-function takeKept({ idle }: Server): Connection | undefined {
-  for (const [connection, close] of [...idle].reverse()) {
-    clearTimeout(close);
-    idle.delete(connection);
-    connection.hold(true);
-    if (connection.isIdle) return connection;
-    connection.destroy();
-  }
-  return undefined;
+function begins(protocol: string, tls: Trust): Begin {
+  const options: AgentOptions = { keepAlive: true, scheduling: "lifo", maxSockets: mostConnections };
+  // Importing node:http loads all that a browser has as well, which takes as long as starting the program does.
+  const { Agent: AgentOf, request } = process.getBuiltinModule(
+    protocol === "https:" ? "node:https" : "node:http",
+  );
+  const agent: Agent = new AgentOf(protocol === "https:" ? { ...options, ...tls } : options);
+  return ({ url, method = "GET", headers }) => request(url, { agent, method, headers });
 }

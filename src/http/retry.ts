@@ -143,12 +143,13 @@ function explain(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What OpenSSL found, without the names of its source files. */
+/** What OpenSSL found, without the names of its source files; a write that fails of it has it in its message only. */
 function tlsFailure(error: NodeJS.ErrnoException & { readonly reason?: string }): string {
-  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST/.test(error.code ?? "")) {
+  const reason = error.reason ?? /:error:[^:]*:[^:]*:[^:]*:([^:]+):/.exec(error.message)?.[1];
+  const found = `${error.code} ${reason?.replaceAll(" ", "_")}`;
+  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST/i.test(found)) {
     return "the server speaks no TLS there";
   }
-  if (/CERTIFICATE_REQUIRED/.test(error.code ?? ""))
-    return "the server wants to see a certificate of this client";
-  return `no TLS connection could be made (${error.reason ?? error.code})`;
+  if (/CERTIFICATE_REQUIRED/i.test(found)) return "the server wants to see a certificate of this client";
+  return `no TLS connection could be made (${reason ?? error.code})`;
 }

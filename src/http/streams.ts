@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import type { Trust } from "./connect.ts";
-import type { Exchange } from "./connection.ts";
+import type { ExchangeRequest } from "./exchange.ts";
 import type { StreamedAnswer } from "./send.ts";
 
 /** How requests go out that are answered with Node's streams. */
@@ -15,7 +15,7 @@ export interface StreamOptions {
 }
 
 /** Sends one request, following nothing. */
-export type Streams = (request: Exchange) => Promise<Omit<StreamedAnswer, "origin">>;
+export type Streams = (request: ExchangeRequest) => Promise<Omit<StreamedAnswer, "origin">>;
 
 // To one server at a time; the rest waits in line.
 const mostConnections = 32;
