@@ -18,7 +18,8 @@ export interface WantedIndex {
   readonly plain: ReleaseFile;
 }
 
-const hour = 3_600_000;
+// Milliseconds. A mirror that lags behind has caught up after minutes, or does not at all.
+const askAgainAfter = 600_000;
 /** In the order of what is the fewest bytes to fetch. */
 const forms = [".xz", ".gz", ".bz2", ""];
 
@@ -95,7 +96,7 @@ export async function fetchIndex(
  * out with a warning: mirrors lag behind for some architectures. Nothing unverified is ever used, and an index
  * whose length is right and whose bytes are wrong is an error as always.
  *
- * @param now - milliseconds since the epoch; the mirror is asked again after an hour, another mirror at once
+ * @param now - milliseconds since the epoch; the mirror is asked again after ten minutes, another one at once
  */
 export async function fetchIndexIfServed(
   wanted: WantedIndex,
@@ -113,7 +114,7 @@ export async function fetchIndexIfServed(
   };
   const [when, whom] = (await readFile(note, "utf8").catch(() => "")).split(" ");
   const asked = whom === loaded.plan.mirror ? Number(when) : 0;
-  if (options.refresh !== true && asked <= now && now - asked < hour) return leaveOut();
+  if (options.refresh !== true && asked <= now && now - asked < askAgainAfter) return leaveOut();
   try {
     return [await fetchIndex(wanted, options.cacheDirectory, client, work)];
   } catch (error) {
