@@ -1,17 +1,12 @@
 import { connectTo, type Trust } from "./connect.ts";
 import { bodyLength, parseHead, requestHead } from "./head.ts";
-import { Incoming } from "./incoming.ts";
+import { Incoming, type Waiting } from "./incoming.ts";
 import type { Answer } from "./send.ts";
 
 /** A request for a long body. */
-export interface BulkRequest {
+export interface BulkRequest extends Waiting {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  readonly signal: AbortSignal;
-  /** Milliseconds of silence after which it fails. */
-  readonly stall: number;
-  /** Milliseconds for the connection to be made. */
-  readonly connecting: number;
   /** How the server is trusted. */
   readonly tls: Trust;
 }
@@ -26,7 +21,7 @@ export interface BulkRequest {
  */
 export async function getBulk(request: BulkRequest): Promise<Answer | undefined> {
   const { url, headers, signal } = request;
-  const head = requestHead("GET", url, { ...headers, host: url.host, connection: "close" });
+  const head = requestHead(url, headers);
   if (head === undefined) return undefined;
   signal.throwIfAborted();
   const connect = await connectTo(url, request.tls);

@@ -1,5 +1,16 @@
 import { connect as connectPlain, isIP, type OnReadOpts, type Socket } from "node:net";
 
+/** How long a server is waited for. */
+export interface Patience {
+  /** Milliseconds of silence after which a request fails. */
+  readonly stall: number;
+  /** Milliseconds for a connection to be made. */
+  readonly connecting: number;
+}
+
+/** To one server at a time; the rest waits in line. */
+export const mostConnections = 32;
+
 /** How servers are trusted, and what the client shows, as Node's TLS wants it. */
 export interface Trust {
   readonly ca?: string[];

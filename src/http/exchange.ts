@@ -1,5 +1,6 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import type { Patience } from "./connect.ts";
 import { failure } from "./head.ts";
 import type { Answer, SendRequest } from "./send.ts";
 
@@ -7,12 +8,6 @@ import type { Answer, SendRequest } from "./send.ts";
 export interface ExchangeRequest extends SendRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-}
-
-/** How long a server is waited for, in milliseconds. */
-export interface Patience {
-  readonly connecting: number;
-  readonly stall: number;
 }
 
 // A body that nobody wants is read to its end when that is near.

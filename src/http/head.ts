@@ -8,16 +8,12 @@ export function failure(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
 }
 
-/** The head of a request as it is sent; nothing when a header would say more than its value. */
-export function requestHead(
-  method: string,
-  url: URL,
-  headers: Readonly<Record<string, string>>,
-): string | undefined {
-  const all = Object.entries({ ...headers, host: url.host });
+/** The head of a GET that has a connection to itself, as it is sent; nothing when a header would say more than its value. */
+export function requestHead(url: URL, headers: Readonly<Record<string, string>>): string | undefined {
+  const all = Object.entries({ ...headers, host: url.host, connection: "close" });
   if (all.some(([, value]) => /[^\t\x20-\x7e\x80-\xff]/.test(value))) return undefined;
   const lines = all.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  return `${method} ${url.pathname}${url.search} HTTP/1.1\r\n${lines}\r\n`;
+  return `GET ${url.pathname}${url.search} HTTP/1.1\r\n${lines}\r\n`;
 }
 
 /** The head of an answer without the empty line after it; nothing where it is none. */

@@ -1,10 +1,9 @@
 import type { OnReadOpts, Socket } from "node:net";
+import type { Patience } from "./connect.ts";
 import { failure } from "./head.ts";
 
-/** How long a server is waited for, in milliseconds, and what ends the waiting. */
-export interface Patience {
-  readonly connecting: number;
-  readonly stall: number;
+/** How long a server is waited for, and what ends the waiting. */
+export interface Waiting extends Patience {
   readonly signal: AbortSignal;
 }
 
@@ -44,7 +43,7 @@ export class Incoming {
   #wake: (() => void) | undefined;
 
   /** @param open - connects; what is read is to go where its argument says */
-  constructor(open: (onread: OnReadOpts) => Socket, patience: Patience) {
+  constructor(open: (onread: OnReadOpts) => Socket, patience: Waiting) {
     const buffer = (): Buffer => this.#piece.subarray(this.#filled);
     this.socket = open({ buffer, callback: (count) => this.#took(count) });
     this.#watch(patience);
@@ -128,7 +127,7 @@ export class Incoming {
     this.#wake = undefined;
   }
 
-  #watch({ connecting, stall, signal }: Patience): void {
+  #watch({ connecting, stall, signal }: Waiting): void {
     const { socket } = this;
     const stop = (): void => void socket.destroy(signal.reason);
     signal.addEventListener("abort", stop, { once: true });

@@ -1,24 +1,17 @@
 import type { Agent, ClientRequest } from "node:http";
 import type { AgentOptions } from "node:https";
-import type { Trust } from "./connect.ts";
+import { mostConnections, type Patience, type Trust } from "./connect.ts";
 import { Exchange, type ExchangeRequest } from "./exchange.ts";
 import type { Answer } from "./send.ts";
 
 /** How the servers of a pool are reached. */
-export interface PoolOptions {
-  /** Milliseconds of silence after which a request fails. */
-  readonly stall: number;
-  /** Milliseconds for a connection to be made. */
-  readonly connecting: number;
+export interface PoolOptions extends Patience {
   /** How servers are trusted. */
   readonly tls: Trust;
 }
 
 /** What begins a request by one scheme. */
 type Begin = (request: ExchangeRequest) => ClientRequest;
-
-// To one server at a time; the rest waits in line.
-const mostConnections = 32;
 
 /** Connections straight to servers, kept for a while for the next request. */
 export class Pool {

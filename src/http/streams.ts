@@ -1,14 +1,10 @@
 import { Readable } from "node:stream";
-import type { Trust } from "./connect.ts";
+import { mostConnections, type Patience, type Trust } from "./connect.ts";
 import type { ExchangeRequest } from "./exchange.ts";
 import type { StreamedAnswer } from "./send.ts";
 
 /** How requests go out that are answered with Node's streams. */
-export interface StreamOptions {
-  /** Milliseconds of silence after which a request fails. */
-  readonly stall: number;
-  /** Milliseconds for a connection to be made. */
-  readonly connecting: number;
+export interface StreamOptions extends Patience {
   readonly trust: Trust;
   /** Addresses of proxies, empty where there is none, and who is reached without. */
   readonly proxies: { readonly httpProxy: string; readonly httpsProxy: string; readonly noProxy: string };
@@ -16,9 +12,6 @@ export interface StreamOptions {
 
 /** Sends one request, following nothing. */
 export type Streams = (request: ExchangeRequest) => Promise<Omit<StreamedAnswer, "origin">>;
-
-// To one server at a time; the rest waits in line.
-const mostConnections = 32;
 
 /** Opens what sends requests through proxies, and those whose answers are read as streams. */
 export async function openStreams({ stall, connecting, trust, proxies }: StreamOptions): Promise<Streams> {

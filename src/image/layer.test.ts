@@ -53,6 +53,19 @@ async function namesIn(blob: Buffer): Promise<string[]> {
   return (await indexTar(bytesContent(blob))).map((member) => member.name);
 }
 
+/** Deflated blocks in memory, by the digests of what they come from. */
+function remembering() {
+  const known = new Map<string, readonly DeflatedBlock[]>();
+  const deflated: DeflatedBlocks = {
+    get({ digest }) {
+      const blocks = known.get(digest);
+      return blocks && { blocks };
+    },
+    set: async ({ digest }, blocks) => void known.set(digest, blocks),
+  };
+  return { known, deflated };
+}
+
 describe("a layer", () => {
   it("turns one tree into the other: apply(lower, layer(changes(lower, upper))) = upper", async () => {
     await fc.assert(
@@ -169,14 +182,7 @@ describe("a layer", () => {
   });
 
   it("has the same bytes whether files of packages were deflated before or not, and whatever their origin", async () => {
-    const known = new Map<string, readonly DeflatedBlock[]>();
-    const deflated: DeflatedBlocks = {
-      get({ digest }) {
-        const blocks = known.get(digest);
-        return blocks && { blocks };
-      },
-      set: async ({ digest }, blocks) => void known.set(digest, blocks),
-    };
+    const { known, deflated } = remembering();
     const origin = { kind: "package", name: "p", version: "1", architecture: "all" } as const;
     const large = (text: string, more: Partial<FileEntry>): Entry => {
       const content = bytesContent(text.repeat(20_000), sha256(text.repeat(20_000)));
@@ -203,14 +209,7 @@ describe("a layer", () => {
   });
 
   it("remembers what stands between long files where all of it is from packages or written by Whittle", async () => {
-    const known = new Map<string, readonly DeflatedBlock[]>();
-    const deflated: DeflatedBlocks = {
-      get({ digest }) {
-        const blocks = known.get(digest);
-        return blocks && { blocks };
-      },
-      set: async ({ digest }, blocks) => void known.set(digest, blocks),
-    };
+    const { known, deflated } = remembering();
     const small = (origin: Origin): Entry => ({
       ...attributes(0o644, { origin }),
       type: "file",
