@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { isWholePages } from "../io/index.ts";
 import { type BulkRequest, getBulk } from "./bulk.ts";
 
 const megabyte = 1024 * 1024;
@@ -65,8 +66,17 @@ describe("an answer in bulk", () => {
       "",
       request.url.origin,
     ]);
-    const found = await read(body);
+    const whole: boolean[] = [];
+    const pieces = async function* () {
+      for await (const piece of body) {
+        whole.push(isWholePages(piece));
+        yield piece;
+      }
+    };
+    const found = await read(pieces());
     expect(found.equals(bytes)).toBe(true);
+    // All but the last, which is short.
+    expect(whole.indexOf(false)).toBe(whole.length - 1);
     // The server leaves it open: whoever has all of it ends it.
     await closed;
     expect(asked).toEqual([

@@ -1,4 +1,5 @@
 import type { OnReadOpts, Socket } from "node:net";
+import { pageMemory, pageSize } from "../io/index.ts";
 import type { Patience } from "./connect.ts";
 import { failure } from "./head.ts";
 
@@ -18,12 +19,17 @@ const mostSpare = 16;
 const spare: Buffer[] = [];
 
 function freshPiece(): Buffer {
+  if (spare.length === 0) {
+    const memory = pageMemory(mostSpare * pieceSize);
+    for (let at = 0; at < memory.length; at += pieceSize) spare.push(memory.subarray(at, at + pieceSize));
+  }
   return spare.pop() ?? Buffer.allocUnsafeSlow(pieceSize);
 }
 
 /**
  * The answer of an HTTP server, read straight into a few large pieces of memory, which are used again. Nothing is read
- * while a full one waits to be taken.
+ * while a full one waits to be taken. What is taken of a long body are whole pages of {@link pageMemory}, as long as
+ * there is more to come: a file can be written from there without another copy.
  */
 export class Incoming {
   readonly socket: Socket;
@@ -31,9 +37,10 @@ export class Incoming {
   readonly #free: Buffer[] = [];
   #full: Buffer | undefined;
   #piece: Buffer = freshPiece();
-  /** Where the body begins in the piece, and where the next bytes go. */
-  #start = 0;
+  /** Where the next bytes go. */
   #filled = 0;
+  /** The head of the answer, once there is all of it: the piece begins with the body then. */
+  #head: string | undefined;
   /** Bytes of the body that nobody has taken; unknown as long as nobody has asked for it. */
   #left = Number.POSITIVE_INFINITY;
   /** Whether somebody looks at a piece, for as long as it takes. */
@@ -51,15 +58,11 @@ export class Incoming {
 
   /** The head of the answer, without the empty line after it; to be asked for once, before the body. */
   async head(): Promise<string> {
-    for (;;) {
-      const end = this.#piece.subarray(0, this.#filled).indexOf("\r\n\r\n");
-      if (end >= 0 && end <= mostHead) {
-        this.#start = end + 4;
-        return this.#piece.toString("latin1", 0, end);
-      }
+    while (this.#head === undefined) {
       if (this.#filled > mostHead) throw failure("UND_ERR_HEADERS_OVERFLOW", "the answer's head is too long");
       await this.#more();
     }
+    return this.#head;
   }
 
   /** So many bytes, in pieces that are good until the next one is asked for; the connection ends with them. */
@@ -77,7 +80,7 @@ export class Incoming {
         this.#lookedAt = true;
         yield bytes;
         this.#lookedAt = false;
-        this.#free.push(Buffer.from(piece.buffer));
+        this.#free.push(Buffer.from(piece.buffer, piece.byteOffset, pieceSize));
       }
       // Nobody looks at one of them any more; the one that is being filled stays behind.
       spare.push(...this.#free.splice(0, mostSpare - spare.length));
@@ -94,28 +97,42 @@ export class Incoming {
       return full;
     }
     // Where the next bytes go was settled when the last ones came: a piece is taken like this after those only.
-    const isLast = this.#ended ? this.#filled > this.#start : this.#filled - this.#start >= this.#left;
-    return isLast ? this.#turn() : undefined;
+    const isLast = this.#ended ? this.#filled > 0 : this.#filled >= this.#left;
+    return isLast ? this.#turn(this.#filled) : undefined;
   }
 
-  /** Puts another piece in place of the one that was being filled. */
-  #turn(): Buffer {
-    const taken = this.#piece.subarray(this.#start, this.#filled);
+  /** Takes the first bytes of the piece that was being filled, and puts another one with the rest in its place. */
+  #turn(size: number): Buffer {
+    const taken = this.#piece.subarray(0, size);
+    const rest = this.#piece.subarray(size, this.#filled);
     this.#piece = this.#free.pop() ?? freshPiece();
-    this.#start = 0;
-    this.#filled = 0;
+    this.#piece.set(rest);
+    this.#filled = rest.length;
     return taken;
   }
 
   /** Is told that so many bytes were read; answers whether to go on. */
   #took(count: number): boolean {
     this.#filled += count;
-    const size = this.#filled - this.#start;
+    if (this.#head === undefined) this.#findHead(count);
     const isWanted = this.#wake !== undefined && Number.isFinite(this.#left);
     const isFull = pieceSize - this.#filled < mostRead;
-    if (isFull || (isWanted && size >= Math.min(enough, this.#left))) this.#full = this.#turn();
+    const isLast = this.#filled >= this.#left;
+    if (isFull || (isWanted && (isLast || this.#filled >= enough + pageSize)))
+      this.#full = this.#turn(isLast ? this.#filled : this.#filled - (this.#filled % pageSize));
     this.#wake?.();
     return this.#full === undefined;
+  }
+
+  #findHead(fresh: number): void {
+    // The end may have begun with the bytes before.
+    const end = this.#piece
+      .subarray(0, this.#filled)
+      .indexOf("\r\n\r\n", Math.max(this.#filled - fresh - 3, 0));
+    if (end < 0 || end > mostHead) return;
+    this.#head = this.#piece.toString("latin1", 0, end);
+    this.#piece.copyWithin(0, end + 4, this.#filled);
+    this.#filled -= end + 4;
   }
 
   /** Waits until something has happened. */

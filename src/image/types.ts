@@ -125,7 +125,8 @@ export interface BlobSink {
    * A blob that is there already is not written again. A chunk is the sink's until it asks for the next one.
    *
    * @param expected - `growing`: told of the file that the bytes are appended to, where there is one; it has that name
-   *   until it is whole or given up
+   *   until it is whole or given up. `isReadSoon`: whether somebody is about to read the blob; a long one that nobody is
+   *   goes to the disk without staying in the system's memory. It does when nothing is said
    */
   add(
     stream: AsyncIterable<Uint8Array>,
@@ -133,6 +134,7 @@ export interface BlobSink {
       readonly digest?: Digest;
       readonly size?: number;
       readonly growing?: ((file: string) => void) | undefined;
+      readonly isReadSoon?: boolean;
     },
   ): Promise<{ readonly digest: Digest; readonly size: number }>;
 }

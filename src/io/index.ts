@@ -28,6 +28,7 @@ export { returnLargeMemory } from "./large-memory.ts";
 export type { HeldLock, LockOptions } from "./lock.ts";
 export { holdLock, tryLock, withLock } from "./lock.ts";
 export { OpenFiles } from "./open-files.ts";
+export { isWholePages, pageMemory, pageSize } from "./page-memory.ts";
 export type { Environment } from "./paths.ts";
 export {
   cacheDirectory,

@@ -1,6 +1,6 @@
-import { createHash, type Hash } from "node:crypto";
 import { type Digest, digestAlgorithm, digestHex } from "./digest.ts";
 import { WhittleError } from "./errors.ts";
+import { type ChunkHash, plainHash, threadHash } from "./thread-hash.ts";
 
 /** What a stream has to turn out to be. */
 export interface Expected {
@@ -18,22 +18,37 @@ export interface Expected {
  */
 export class Proof {
   readonly #expected: Expected;
-  readonly #hash: Hash | undefined;
+  readonly #hash: ChunkHash | undefined;
   #size = 0;
 
-  constructor(expected: Expected) {
+  private constructor(expected: Expected, hash: ChunkHash | undefined) {
     this.#expected = expected;
-    this.#hash = expected.digest === undefined ? undefined : createHash(digestAlgorithm(expected.digest));
+    this.#hash = hash;
   }
 
-  /** @throws WhittleError `DIGEST_MISMATCH` when there are more than there may be */
-  take(chunk: Uint8Array): void {
+  /** Looks at bytes at once. */
+  static of(expected: Expected): Proof {
+    return new Proof(expected, expected.digest && plainHash(digestAlgorithm(expected.digest)));
+  }
+
+  /** Leaves large chunks to another thread. */
+  static async inThread(expected: Expected): Promise<Proof> {
+    return new Proof(expected, expected.digest && (await threadHash(digestAlgorithm(expected.digest))));
+  }
+
+  /**
+   * Takes a chunk. Where another thread looks at it, that has to be waited for before the next one, and the chunk has to
+   * stay as it is.
+   *
+   * @throws WhittleError `DIGEST_MISMATCH` when there are more than there may be
+   */
+  take(chunk: Uint8Array): Promise<void> | undefined {
     const { size } = this.#expected;
     this.#size += chunk.length;
     if (size !== undefined && this.#size > size) {
       throw mismatch(this.#expected, `more than the ${size} bytes that were promised`);
     }
-    this.#hash?.update(chunk);
+    return this.#hash?.update(chunk);
   }
 
   /** To be called after the last byte. @throws WhittleError `DIGEST_MISMATCH` */
@@ -42,7 +57,7 @@ export class Proof {
     if (size !== undefined && this.#size !== size) {
       throw mismatch(this.#expected, `${this.#size} bytes instead of ${size}`);
     }
-    const found = this.#hash?.digest("hex");
+    const found = this.#hash?.digest();
     if (found !== undefined && digest !== undefined && found !== digestHex(digest)) {
       throw mismatch(this.#expected, `the digest ${found.slice(0, 16)}… instead of ${digest}`);
     }
@@ -59,9 +74,9 @@ export async function* verified(
   source: AsyncIterable<Uint8Array>,
   expected: Expected,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const proof = new Proof(expected);
+  const proof = Proof.of(expected);
   for await (const chunk of source) {
-    proof.take(chunk);
+    await proof.take(chunk);
     yield chunk;
   }
   proof.end();

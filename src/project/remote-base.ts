@@ -34,7 +34,7 @@ export async function pullBase(
   const reference = parseReference(name) as NameReference;
   const opened = await openRemote(reference, options, openClient({ environment, attempts: 3 }));
   const { descriptor } = await openImage(opened.source, opened.descriptor, platform, name);
-  await pullImage(opened.source, descriptor, store, options);
+  await pullImage(opened.source, descriptor, store, options, { isReadSoon: true });
   if (reference.digest === undefined) await keep(store, storeName(reference), descriptor, platform);
   return descriptor;
 }

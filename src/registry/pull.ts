@@ -18,6 +18,7 @@ const atOnce = 5;
  * Copies an image into a sink, blobs side by side, each document after all that it names. What the sink has is not
  * read.
  *
+ * @param isReadSoon - as {@link BlobSink.add} has it: whether the image is about to be read
  * @returns the number of blobs that travelled and of those that were there
  */
 export async function pullImage(
@@ -25,6 +26,7 @@ export async function pullImage(
   descriptor: Descriptor,
   sink: BlobSink,
   work: Work,
+  { isReadSoon = false }: { readonly isReadSoon?: boolean } = {},
 ): Promise<{ readonly pulled: number; readonly there: number }> {
   const counts = { pulled: 0, there: 0 };
   const place = slots(atOnce);
@@ -45,6 +47,7 @@ export async function pullImage(
       await sink.add(counted(content.open(), id, work, signal, leaves), {
         digest: item.digest as Digest,
         size: item.size,
+        isReadSoon,
       });
       counts.pulled += 1;
       work.progress({ kind: "done", id, outcome: "done" });

@@ -26,6 +26,9 @@ import { WriteBehind } from "./write-behind.ts";
 // A blob that is asked for is in use; half the age below which garbage collection leaves blobs alone.
 const refreshAfterMilliseconds = 30 * 60 * 1000;
 
+// From here on it is worth while to load what other threads work out digests with.
+const inThreadFrom = 32 * 1024 * 1024;
+
 const algorithms = ["sha256", "sha512"] as const;
 
 /** The file of a blob. */
@@ -119,7 +122,7 @@ export class BlobDirectory implements BlobSink, BlobSource {
 
   async add(
     stream: AsyncIterable<Uint8Array>,
-    { growing, ...expected }: NonNullable<Parameters<BlobSink["add"]>[1]> = {},
+    { growing, isReadSoon = true, ...expected }: NonNullable<Parameters<BlobSink["add"]>[1]> = {},
   ): Promise<{ readonly digest: Digest; readonly size: number }> {
     const { digest } = expected;
     if (digest !== undefined) {
@@ -131,7 +134,7 @@ export class BlobDirectory implements BlobSink, BlobSource {
     }
     const what = digest === undefined ? "the blob" : `the blob ${digest}`;
     try {
-      return await this.#write(stream, { what, ...expected }, growing);
+      return await this.#write(stream, { what, ...expected }, { growing, isReadSoon });
     } catch (error) {
       throw explainSystemError(error, `write a blob to ${this.#blobs}`);
     }
@@ -186,10 +189,10 @@ export class BlobDirectory implements BlobSink, BlobSource {
   async #write(
     stream: AsyncIterable<Uint8Array>,
     expected: Expected,
-    growing: ((file: string) => void) | undefined,
+    { growing, isReadSoon }: Pick<NonNullable<Parameters<BlobSink["add"]>[1]>, "growing" | "isReadSoon">,
   ): Promise<{ digest: Digest; size: number }> {
     const [file, path] = await this.#openTemporary();
-    const writer = new WriteBehind(file);
+    const writer = new WriteBehind(file, { directly: isReadSoon ? undefined : path });
     growing?.(path);
     let open = true;
     const close = (): void => {
@@ -198,16 +201,22 @@ export class BlobDirectory implements BlobSink, BlobSource {
     };
     // A chunk is proved while it is written, or while the next one is made.
     try {
-      const proof = new Proof(expected);
+      const isLong = (expected.size ?? 0) >= inThreadFrom;
+      const proof = isLong ? await Proof.inThread(expected) : Proof.of(expected);
       const hash = expected.digest === undefined ? createHash("sha256") : undefined;
       let size = 0;
       for await (const chunk of stream) {
         const written = writer.write(chunk);
         written.catch(() => undefined);
-        proof.take(chunk);
-        hash?.update(chunk);
-        size += chunk.length;
-        await written;
+        try {
+          const proved = proof.take(chunk);
+          hash?.update(chunk);
+          size += chunk.length;
+          await proved;
+        } finally {
+          // Until then the chunk is the writer's.
+          await written;
+        }
       }
       proof.end();
       await writer.end();

@@ -1,14 +1,34 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, it, onTestFinished } from "vitest";
+import { pageMemory } from "../io/index.ts";
 import { WriteBehind } from "./write-behind.ts";
 
 function place(): string {
   const directory = mkdtempSync(join(tmpdir(), "whittle-test-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   return join(directory, "file");
+}
+
+function leadsTo(open: number, path: string): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${open}`) === path;
+  } catch {
+    // Closed meanwhile.
+    return false;
+  }
 }
 
 it("writes what it was given, even when chunks are used again", async () => {
@@ -31,6 +51,71 @@ it("writes what it was given, even when chunks are used again", async () => {
     }),
     { numRuns: 30 },
   );
+});
+
+it("writes pages past the system's memory, and what is no page in the ordinary way", async () => {
+  const path = place();
+  const page = 4096;
+  const memory = pageMemory(64 * page);
+  const cut = fc.oneof(
+    // Whole pages; a few bytes; whole pages that begin where no page does.
+    fc.record({
+      from: fc.nat(20).map((at) => at * page),
+      size: fc.integer({ min: 32, max: 40 }).map((n) => n * page),
+    }),
+    fc.record({ from: fc.nat(100), size: fc.nat(3000) }),
+    fc.record({ from: fc.nat(100), size: fc.integer({ min: 130_000, max: 180_000 }) }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(cut, { maxLength: 8 }), async (cuts) => {
+      const file = openSync(path, "w");
+      const writer = new WriteBehind(file, { directly: path });
+      const expected: Buffer[] = [];
+      for (const [at, { from, size }] of cuts.entries()) {
+        const chunk = memory.subarray(from, from + size).fill(at + 1);
+        expected.push(Buffer.from(chunk));
+        await writer.write(chunk);
+      }
+      await writer.end();
+      closeSync(file);
+      expect(readFileSync(path).equals(Buffer.concat(expected))).toBe(true);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+it("opens a file past the system's memory once, and closes it", async () => {
+  const path = place();
+  const file = openSync(path, "w");
+  const opened = (): number[] =>
+    readdirSync("/proc/self/fd")
+      .map(Number)
+      .filter((open) => leadsTo(open, path));
+  const writer = new WriteBehind(file, { directly: path });
+  const memory = pageMemory(1024 * 1024);
+  for (let count = 0; count < 3; count++) await writer.write(memory);
+  // One, where the file system has nothing but memory.
+  expect(opened().length).toBeLessThanOrEqual(2);
+  await writer.end();
+  expect(opened()).toEqual([file]);
+  closeSync(file);
+});
+
+it("writes in the ordinary way where it cannot go past the system's memory", async () => {
+  const path = place();
+  const file = openSync(path, "w");
+  // Like a file system that refuses it, a place that is no file answers with EINVAL.
+  const pipe = `${path}.pipe`;
+  execFileSync("mkfifo", [pipe]);
+  const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+  const writer = new WriteBehind(file, { directly: pipe });
+  const memory = pageMemory(1024 * 1024).fill(5);
+  await writer.write(memory);
+  await writer.write(memory);
+  await writer.end();
+  closeSync(file);
+  closeSync(reader);
+  expect(readFileSync(path).equals(Buffer.alloc(2 * 1024 * 1024, 5))).toBe(true);
 });
 
 it("tells of a failure, and can be ended after it", async () => {
