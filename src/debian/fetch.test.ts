@@ -227,17 +227,23 @@ describe("a proxy", () => {
 
   it.each(["http_proxy", "HTTP_PROXY", "all_proxy"])("is used when %s names it", async (variable) => {
     const seen: string[] = [];
+    // This machine would be asked without a proxy.
+    const elsewhere = "http://mirror.example/debian";
     proxy.fault = (request, response) => {
       seen.push(request.url ?? "");
-      const file = mirror.files.get((request.url ?? "").replace(`${mirror.url}/`, ""));
+      const file = mirror.files.get((request.url ?? "").replace(`${elsewhere}/`, ""));
       response.writeHead(file === undefined ? 404 : 200).end(file);
       return true;
     };
     await openArchive(
-      { ...options, environment: { [variable]: proxy.url.replace("/debian", "") } },
+      {
+        ...options,
+        mirror: elsewhere,
+        environment: { [variable]: proxy.url.replace("/debian", "") },
+      },
       quietWork,
     );
-    expect(seen).toContain(`${mirror.url}/${inRelease}`);
+    expect(seen).toContain(`${elsewhere}/${inRelease}`);
     expect(mirror.requests).toEqual([]);
   });
 

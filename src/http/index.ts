@@ -1,7 +1,7 @@
 export type { Resumable } from "./download.ts";
 export { headerOf, resumed } from "./download.ts";
 export { speaksPlainHttp } from "./plain.ts";
-export { proxyAddress } from "./proxy.ts";
+export { isLoopback } from "./proxy.ts";
 export type { Attempt, RetryPolicy } from "./retry.ts";
 export { HttpStatus, networkError, pauseBeforeRetry, retrying, Transient } from "./retry.ts";
 export type { Answer, Send, Sender, SendRequest, StreamedAnswer, TlsOptions } from "./send.ts";

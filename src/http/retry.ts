@@ -20,6 +20,9 @@ export interface Attempt {
 /** A failure of the transfer itself, worth another try. */
 export class Transient extends Error {}
 
+/** A proxy's refusal to carry a request on; asking again makes no difference. */
+export class ProxyRefused extends Error {}
+
 /** A server's refusal. */
 export class HttpStatus extends Error {
   readonly status: number;
@@ -85,7 +88,7 @@ export async function pauseBeforeRetry(
 }
 
 function ofTransfer(error: unknown): boolean {
-  return error instanceof Transient || error instanceof HttpStatus || isSystemError(error);
+  return [Transient, ProxyRefused, HttpStatus].some((kind) => error instanceof kind) || isSystemError(error);
 }
 
 function passes(error: unknown): boolean {
@@ -115,6 +118,8 @@ export function networkError({ doing, hint }: Attempt, error: unknown): WhittleE
 function hintFor(error: unknown): string | undefined {
   if (error instanceof HttpStatus && error.status >= 500)
     return "its log tells why; it may be well again later";
+  if (error instanceof ProxyRefused)
+    return "check http_proxy, https_proxy and no_proxy; a name and a password for a proxy go before its host, with @ after them";
   if (isSystemError(error) && untrusted.test(error.code ?? ""))
     return "check the address; an authority that this machine does not know is named by NODE_EXTRA_CA_CERTS or, for a registry, by ca: in registries.yaml";
   return undefined;
@@ -133,7 +138,8 @@ const explanations: Readonly<Record<string, string>> = {
   UND_ERR_SOCKET: "the server broke the connection",
 };
 
-function explain(error: unknown): string {
+/** What a failure was, for a person. */
+export function explain(error: unknown): string {
   if (error instanceof HttpStatus) return `the server ${error.message}`;
   if (isSystemError(error) && untrusted.test(error.code ?? "")) {
     return `the server's certificate is not trusted (${error.message.split(";")[0]})`;

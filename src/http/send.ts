@@ -3,7 +3,7 @@ import type { Environment } from "../io/index.ts";
 import { getBulk } from "./bulk.ts";
 import type { Trust } from "./connect.ts";
 import { Pool } from "./pool.ts";
-import { proxyAddress } from "./proxy.ts";
+import { proxies } from "./proxy.ts";
 import { HttpStatus } from "./retry.ts";
 import { openStreams, type Streams } from "./streams.ts";
 
@@ -82,15 +82,11 @@ export async function openSender(
     ...(insecure === true ? { rejectUnauthorized: false } : {}),
   };
   const connecting = Math.min(stall, longestConnecting);
-  const proxies = {
-    httpProxy: proxyAddress(environment, "http_proxy"),
-    httpsProxy: proxyAddress(environment, "https_proxy"),
-    noProxy: environment["no_proxy"] ?? environment["NO_PROXY"] ?? "",
-  };
+  const proxyFor = proxies(environment);
   const pool = new Pool({ stall, connecting, tls: trust });
   let streams: Promise<Streams> | undefined;
   const streamed = (): Promise<Streams> => {
-    streams ??= openStreams({ stall, connecting, trust, proxies });
+    streams ??= openStreams({ stall, connecting, trust, proxyFor });
     return streams;
   };
   function one(start: string, request: BulkSendRequest): Promise<Answer>;
@@ -99,7 +95,7 @@ export async function openSender(
     let url = new URL(start);
     let { authorization, ...headers } = request.headers ?? {};
     for (let hop = 0; hop <= mostRedirects; hop++) {
-      const isDirect = (url.protocol === "https:" ? proxies.httpsProxy : proxies.httpProxy) === "";
+      const isDirect = proxyFor(url) === "";
       const said = {
         "user-agent": "whittle",
         "accept-encoding": "identity",

@@ -1,38 +1,39 @@
 import { Readable } from "node:stream";
 import { mostConnections, type Patience, type Trust } from "./connect.ts";
 import type { ExchangeRequest } from "./exchange.ts";
+import type { ProxyFor } from "./proxy.ts";
 import type { StreamedAnswer } from "./send.ts";
+import { openTunnels } from "./tunnel.ts";
 
 /** How requests go out that are answered with Node's streams. */
 export interface StreamOptions extends Patience {
   readonly trust: Trust;
-  /** Addresses of proxies, empty where there is none, and who is reached without. */
-  readonly proxies: { readonly httpProxy: string; readonly httpsProxy: string; readonly noProxy: string };
+  readonly proxyFor: ProxyFor;
 }
 
 /** Sends one request, following nothing. */
 export type Streams = (request: ExchangeRequest) => Promise<Omit<StreamedAnswer, "origin">>;
 
 /** Opens what sends requests through proxies, and those whose answers are read as streams. */
-export async function openStreams({ stall, connecting, trust, proxies }: StreamOptions): Promise<Streams> {
-  const [{ default: Agent }, { default: EnvHttpProxyAgent }, { default: send }] = await Promise.all([
+export async function openStreams({ stall, connecting, trust, proxyFor }: StreamOptions): Promise<Streams> {
+  const [{ default: Agent }, { default: send }] = await Promise.all([
     import("undici/lib/dispatcher/agent.js"),
-    import("undici/lib/dispatcher/env-http-proxy-agent.js"),
     import("undici/lib/api/api-request.js"),
   ]);
-  const timeouts = {
-    headersTimeout: stall,
-    connections: mostConnections,
-    bodyTimeout: stall,
-    connect: { timeout: connecting, ...trust },
-  };
-  const direct = new Agent(timeouts);
-  const proxied = new EnvHttpProxyAgent({ ...timeouts, ...proxies, requestTls: trust });
-  return ({ url, method = "GET", headers, body, signal }) => {
-    const isDirect = url.protocol === "https:" && proxies.httpsProxy === "";
-    return send.call(isDirect ? direct : proxied, {
+  const timeouts = { headersTimeout: stall, connections: mostConnections, bodyTimeout: stall };
+  const direct = new Agent({ ...timeouts, connect: { timeout: connecting, ...trust } });
+  const tunnels = openTunnels({ ...timeouts, connectTimeout: connecting, requestTls: trust });
+  return async ({ url, method = "GET", headers, body, signal }) => {
+    const proxy = proxyFor(url);
+    const asked = {
       ...{ origin: url.origin, path: `${url.pathname}${url.search}`, method, headers, signal },
       ...(body === undefined ? {} : { body: bodyOf(body) }),
+    };
+    if (proxy === "") return send.call(direct, asked);
+    const tunnel = await tunnels(proxy);
+    return send.call(tunnel.dispatcher, asked).catch((error: unknown) => {
+      signal.throwIfAborted();
+      throw url.protocol === "http:" ? tunnel.failure(error) : error;
     });
   };
 }

@@ -1,4 +1,4 @@
-import type { TlsOptions } from "../http/index.ts";
+import { isLoopback, type TlsOptions } from "../http/index.ts";
 
 /** How one registry is reached. */
 export interface Endpoint {
@@ -25,10 +25,4 @@ export function endpointOf(host: string, settings: RegistrySettings = {}): Endpo
   const insecure = settings.insecure === true;
   const addresses = [`https://${server}`, ...(insecure || isLoopback(server) ? [`http://${server}`] : [])];
   return { host, addresses, tls: { ...settings.tls, ...(insecure ? { insecure } : {}) } };
-}
-
-/** Whether a host can only be this machine. */
-export function isLoopback(host: string): boolean {
-  const name = host.startsWith("[") ? host.slice(0, host.indexOf("]") + 1) : host.replace(/:\d+$/, "");
-  return name === "localhost" || /^127(?:\.\d{1,3}){3}$/.test(name) || name === "[::1]";
 }

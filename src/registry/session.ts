@@ -1,8 +1,8 @@
 import {
   type Answer,
   headerOf,
+  isLoopback,
   openSender,
-  proxyAddress,
   type RetryPolicy,
   retrying,
   type Sender,
@@ -14,7 +14,7 @@ import {
 import { type Environment, isSystemError } from "../io/index.ts";
 import { parseChallenges } from "./challenge.ts";
 import type { Credential } from "./credential.ts";
-import { type Endpoint, isLoopback } from "./endpoint.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { documentOf, refusal } from "./refusal.ts";
 import { type Authorization, authorize } from "./tokens.ts";
 
@@ -187,14 +187,9 @@ export class Session {
     const { host, addresses } = this.#endpoint;
     const plain = addresses.find((address) => address.startsWith("http:"));
     // Another machine is spoken to in plain HTTP only after TLS has failed.
-    if (plain === undefined || !isLoopback(host) || this.#hasProxy()) return addresses;
+    if (plain === undefined || !isLoopback(host)) return addresses;
     this.#isPlain ??= speaksPlainHttp(plain, signal);
     return (await this.#isPlain) ? [plain] : addresses;
-  }
-
-  #hasProxy(): boolean {
-    const { environment } = this.#options;
-    return (["http_proxy", "https_proxy"] as const).some((name) => proxyAddress(environment, name) !== "");
   }
 
   #opened(): Promise<Sender> {
