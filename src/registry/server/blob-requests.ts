@@ -61,7 +61,8 @@ export async function sendBlob(
 /** DELETE of a blob: of one that no manifest needs. */
 export async function deleteBlob(exchange: Exchange, digest: Digest, store: Store): Promise<void> {
   if (!(await store.has(digest))) throw new Refused("BLOB_UNKNOWN", "the blob is not here");
-  if (!(await store.discard(digest))) throw new Refused("UNSUPPORTED", "a manifest needs this blob");
+  if (!(await store.discard(digest)))
+    throw new Refused("UNSUPPORTED", "a manifest needs this blob", { allow: "GET, HEAD" });
   answer(exchange, 202);
 }
 

@@ -73,7 +73,13 @@ it("keeps a manifest that an index of its repository names, until the index is d
   const index = await put(mediaTypes.index, {
     manifests: [{ mediaType: mediaTypes.manifest, digest: manifest, size }],
   });
-  const remove = async (of: string): Promise<number> =>
-    (await fetch(`${origin}/v2/a/manifests/${of}`, { method: "DELETE" })).status;
-  expect([await remove(manifest), await remove(index), await remove(manifest)]).toEqual([405, 202, 202]);
+  const remove = async (path: string): Promise<unknown> => {
+    const answer = await fetch(`${origin}/v2/a/${path}`, { method: "DELETE" });
+    return [answer.status, answer.headers.get("allow")];
+  };
+  // RFC 9110, section 15.5.6: what is possible is to be told here as well.
+  expect(await remove(`manifests/${manifest}`)).toEqual([405, "GET, HEAD, PUT"]);
+  expect(await remove(`blobs/${digest}`)).toEqual([405, "GET, HEAD"]);
+  expect(await remove(`manifests/${index}`)).toEqual([202, null]);
+  expect(await remove(`manifests/${manifest}`)).toEqual([202, null]);
 });

@@ -44,7 +44,8 @@ export function makeHandler(
     try {
       const route = routeOf(path);
       kind = route?.kind ?? kind;
-      const writes = writing.has(request.method ?? "");
+      // How far an upload is, is its owner's alone to know: who pulls without a name has none.
+      const writes = route?.kind === "upload" || writing.has(request.method ?? "");
       user = kind === "health" ? "" : await access.admit(request.headers.authorization, writes);
       response.setHeader("docker-distribution-api-version", "registry/2.0");
       response.setHeader("x-content-type-options", "nosniff");

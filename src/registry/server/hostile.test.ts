@@ -233,6 +233,22 @@ describe("who is somebody else", () => {
     }
     expect(await ask("PUT", `${at}?digest=${digest}`, "ada")).toEqual([201, ""]);
   });
+
+  it("is asked for a name wherever uploads go on, though who has none may pull", async () => {
+    const users = join(mkdtempSync(join(tmpdir(), "whittle-test-")), "users");
+    writeFileSync(users, `ada:${hashSync("ada", 4)}\n`);
+    const server = await served({ htpasswd: users, anonymousPull: true });
+    const authorization = `Basic ${Buffer.from("ada:ada").toString("base64")}`;
+    const at = await begin(server, "a", { authorization });
+    // A client that shows its name only when it is asked has to be asked, or it takes its upload for lost.
+    for (const method of ["GET", "HEAD"]) {
+      const asked = await fetch(server.origin + at, { method });
+      expect([asked.status, asked.headers.get("www-authenticate")]).toEqual([401, expect.any(String)]);
+    }
+    const shown = await fetch(server.origin + at, { headers: { authorization } });
+    expect([shown.status, shown.headers.get("range")]).toEqual([204, "0-0"]);
+    expect((await fetch(`${server.origin}/v2/`)).status).toBe(200);
+  });
 });
 
 describe("whatever is asked", () => {

@@ -129,6 +129,7 @@ export async function deleteManifest(
     throw new Refused(
       "UNSUPPORTED",
       "an index of this repository names this manifest: it is to be deleted first",
+      { allow: "GET, HEAD, PUT" },
     );
   }
   const removed = isDigest(reference)
