@@ -74,6 +74,8 @@ describe("manifests", () => {
   it("wants an artifact's type beside an empty config", () => {
     const artifact = { ...manifest, config: { ...config, mediaType: mediaTypes.empty } };
     expect(() => parseManifest(bytes(artifact))).toThrow(/artifactType/);
+    // What `oras push --config FILE:application/vnd.oci.empty.v1+json` makes.
+    expect(parseManifest(bytes(artifact), "it", { bare: true }).artifactType).toBeUndefined();
     expect(parseManifest(bytes({ ...artifact, artifactType: "a/b" })).artifactType).toBe("a/b");
   });
 

@@ -13,7 +13,8 @@ export const documentLimits = { bytes: 4 * 1024 * 1024, depth: 32, values: 200_0
  * Reads an image manifest (image-spec, "OCI Image Manifest Specification"; Docker's schema 2 likewise).
  *
  * @param what - its name in an error
- * @param options - `bare`: take an image without layers, which the specification forbids and builders make
+ * @param options - `bare`: take what the specification forbids and others make: an image without layers, and an
+ *   artifact without a type beside its empty config
  * @throws WhittleError `IMAGE_INVALID`
  */
 export function parseManifest(
@@ -30,7 +31,7 @@ function manifestOf(value: unknown, what: string, bare: boolean): Manifest {
     const docker = (document as Partial<Manifest> | null)?.mediaType === mediaTypes.dockerManifest;
     (docker || bare ? bareManifest : ociManifest)(document, at);
     const { artifactType, config: about } = document as Manifest;
-    if (about.mediaType === mediaTypes.empty && artifactType === undefined) {
+    if (!bare && about.mediaType === mediaTypes.empty && artifactType === undefined) {
       refuse(undefined, "artifactType", "a media type beside an empty config");
     }
   });

@@ -72,6 +72,41 @@ describe("a manifest that names what is not here", () => {
   });
 });
 
+describe("a manifest that says something else of what is here", () => {
+  const config = descriptor("application/vnd.oci.image.config.v1+json", "{}");
+  const layer = descriptor(mediaTypes.layer, "a layer");
+  const image = { schemaVersion: 2, mediaType: mediaTypes.manifest, config, layers: [layer] };
+  const index = { schemaVersion: 2, mediaType: mediaTypes.index };
+  const inner = descriptor(mediaTypes.manifest, JSON.stringify(image));
+
+  it.each([
+    ["a layer's size", { ...image, layers: [{ ...layer, size: 8 }] }],
+    ["a config's size", { ...image, config: { ...config, size: 1 } }],
+    ["two sizes of one layer", { ...image, layers: [layer, { ...layer, size: 6 }] }],
+    ["a manifest's size", { ...index, manifests: [{ ...inner, size: inner.size + 1 }] }],
+    ["a manifest's type", { ...index, manifests: [{ ...inner, mediaType: mediaTypes.index }] }],
+    ["a layer to be a manifest", { ...index, manifests: [{ ...layer, mediaType: mediaTypes.manifest }] }],
+  ])("is refused, and the store stays whole: %s", async (_what, document) => {
+    const { origin, store } = await served();
+    for (const bytes of ["{}", "a layer"]) await push(origin, bytes);
+    expect((await put(origin, image)).status).toBe(201);
+    const response = await put(origin, document);
+    const { errors } = (await response.json()) as { errors: { code: string }[] };
+    expect([response.status, errors[0]?.code]).toEqual([400, "MANIFEST_INVALID"]);
+    expect(await (await fetch(`${origin}/v2/a/manifests/1`)).json()).toEqual(image);
+    for await (const problem of store.verify(quietWork)) expect(problem).toBeUndefined();
+  });
+
+  it("is taken where others take it as well: an artifact without a type", async () => {
+    const { origin, store } = await served();
+    for (const bytes of ["{}", "a layer"]) await push(origin, bytes);
+    const artifact = { ...image, config: { ...config, mediaType: mediaTypes.empty } };
+    expect((await put(origin, artifact)).status).toBe(201);
+    expect(await (await fetch(`${origin}/v2/a/manifests/1`)).json()).toEqual(artifact);
+    for await (const problem of store.verify(quietWork)) expect(problem).toBeUndefined();
+  });
+});
+
 describe("a push that a restart of the server interrupts", () => {
   it("goes on with the blobs that came before, whatever collects in between", async () => {
     const { store, registry, origin } = await served();

@@ -84,10 +84,10 @@ export async function takeManifest(
     const { mediaType, subject, wanted } = parse(exchange, bytes, digest);
     const descriptor = { mediaType, digest, size: bytes.length };
     // Nothing is kept for whom names what is not here; what is here, is to stay from the moment of the second look.
-    await mustHaveAll(wanted, store);
-    const named = [digest, ...wanted];
+    await mustFit(wanted, store);
+    const named = [digest, ...wanted.keys()];
     await transfers.expect(repository, named);
-    await mustHaveAll(wanted, store);
+    await mustHaveAll(wanted.keys(), store);
     await store.add(single(bytes), { digest, size: bytes.length });
     await keep(repository, descriptor, tags, store);
     transfers.named(repository, named);
@@ -155,7 +155,7 @@ export async function listReferrers(
   });
 }
 
-/** What a manifest is, and whose it says to be; of what it names, what has to be here, each once. */
+/** What a manifest is, and whose it says to be; of what it names, what has to be here, each once with its size. */
 function parse(
   exchange: Exchange,
   bytes: Buffer,
@@ -163,7 +163,7 @@ function parse(
 ): {
   readonly mediaType: string;
   readonly subject: Digest | undefined;
-  readonly wanted: ReadonlySet<Digest>;
+  readonly wanted: ReadonlyMap<Digest, number>;
 } {
   const told = requestHeader(exchange, "content-type")?.split(";", 1)[0]?.trim() ?? "";
   try {
@@ -172,8 +172,8 @@ function parse(
     );
     const children = "config" in document ? [document.config, ...document.layers] : document.manifests;
     // What may not be handed on stays where its addresses say.
-    const wanted = children.filter((child) => !staysElsewhere(child)).map((child) => child.digest);
-    return { mediaType, subject: document.subject?.digest, wanted: new Set(wanted) };
+    const wanted = sizesOf(children.filter((child) => !staysElsewhere(child)));
+    return { mediaType, subject: document.subject?.digest, wanted };
   } catch (error) {
     if (error instanceof WhittleError) throw new Refused("MANIFEST_INVALID", error.message);
     throw error;
@@ -198,16 +198,38 @@ function typeOf(told: string, stated: string | undefined): string {
   return mediaType;
 }
 
-async function mustHaveAll(wanted: Iterable<Digest>, store: Store): Promise<void> {
-  for (const digest of wanted) {
-    if (await store.has(digest)) continue;
-    throw new Refused(
-      "MANIFEST_BLOB_UNKNOWN",
-      `the manifest names ${digest}, which is not here`,
-      {},
-      { digest },
-    );
+/** @throws Refused `MANIFEST_INVALID` when something is said to have two sizes */
+function sizesOf(children: readonly Descriptor[]): ReadonlyMap<Digest, number> {
+  const sizes = new Map<Digest, number>();
+  for (const { digest, size } of children) {
+    const before = sizes.get(digest) ?? size;
+    if (before !== size) throw otherSize(digest, size, before);
+    sizes.set(digest, size);
   }
+  return sizes;
+}
+
+/** What is named has to be here, and to have the size that it is said to have: nobody could pull it otherwise. */
+async function mustFit(wanted: ReadonlyMap<Digest, number>, store: Store): Promise<void> {
+  for (const [digest, size] of wanted) {
+    const file = await store.file(digest);
+    if (file === undefined) throw missing(digest);
+    if (file.size !== size) throw otherSize(digest, size, file.size);
+  }
+}
+
+async function mustHaveAll(wanted: Iterable<Digest>, store: Store): Promise<void> {
+  for (const digest of wanted) if (!(await store.has(digest))) throw missing(digest);
+}
+
+function missing(digest: Digest): Refused {
+  const found = `the manifest names ${digest}, which is not here`;
+  return new Refused("MANIFEST_BLOB_UNKNOWN", found, {}, { digest });
+}
+
+function otherSize(digest: Digest, said: number, size: number): Refused {
+  const found = `the manifest says that ${digest} has ${said} bytes, it has ${size}`;
+  return new Refused("MANIFEST_INVALID", found, {}, { digest });
 }
 
 async function* single(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
