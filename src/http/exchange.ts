@@ -1,8 +1,11 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import type { TakeBytes } from "../io/index.ts";
 import type { Patience } from "./connect.ts";
+import { FileBody } from "./file-body.ts";
 import { failure } from "./head.ts";
 import type { Answer, SendRequest } from "./send.ts";
+import { Sendfile } from "./sendfile.ts";
 
 /** A request to one place. */
 export interface ExchangeRequest extends SendRequest {
@@ -127,31 +130,52 @@ export class Exchange {
 
   async #send(): Promise<void> {
     const { body, headers } = this.#request;
-    const message = this.#message;
-    if (body === undefined || body instanceof Uint8Array) message.end(body);
+    if (body === undefined || body instanceof Uint8Array) this.#finish(body);
     else {
       const length = headers["content-length"];
-      if (!(await this.#sendPieces(body, length === undefined ? undefined : Number(length)))) return;
-      message.end();
+      await this.#sendPieces(body, length === undefined ? undefined : Number(length));
     }
+  }
+
+  #finish(body?: Uint8Array): void {
+    this.#message.end(body);
     this.#isSent = true;
   }
 
-  /** Sends a body piece by piece until there is an answer; answers whether all of it was sent. */
-  async #sendPieces(body: AsyncIterable<Uint8Array>, length: number | undefined): Promise<boolean> {
+  /**
+   * Sends a body piece by piece until there is an answer. Between two pieces of a file the system takes what the
+   * connection has room for, so it is pieces that wait until there is room again, and the last one that is answered.
+   */
+  async #sendPieces(body: AsyncIterable<Uint8Array>, length: number | undefined): Promise<void> {
     let size = 0;
+    let opening: Promise<Sendfile | undefined> | undefined;
+    const take: TakeBytes = async (file, at, most) => {
+      const { socket } = this.#message;
+      // The first piece takes the head along; what has no length is told in chunks.
+      if (length === undefined || size === 0 || socket === null || this.#response !== undefined) return 0;
+      opening ??= Sendfile.open(socket, length);
+      const taken = (await (await opening)?.send(file, at, Math.min(most, length - size) - 1)) ?? 0;
+      size += taken;
+      return taken;
+    };
     this.#isItsTurn = false;
-    for await (const piece of body) {
-      this.#isItsTurn = true;
-      size += piece.length;
-      if (length !== undefined && size > length) throw otherLength(size, length);
-      if (piece.length > 0 && !(await this.#write(piece))) return false;
-      if (this.#response !== undefined) return false;
-      this.#isItsTurn = false;
+    try {
+      for await (const piece of body instanceof FileBody ? body.pieces(take) : body) {
+        this.#isItsTurn = true;
+        size += piece.length;
+        if (length !== undefined && size > length) throw otherLength(size, length);
+        if (piece.length > 0 && !(await this.#write(piece))) return;
+        // Before the source is: closing a file takes longer than some answers.
+        if (size === length) this.#finish();
+        if (this.#response !== undefined) return;
+        this.#isItsTurn = false;
+      }
+    } finally {
+      (await opening)?.close();
     }
     this.#isItsTurn = true;
     if (length !== undefined && size !== length) throw otherLength(size, length);
-    return true;
+    if (!this.#isSent) this.#finish();
   }
 
   /** Waits until the system has taken a piece; answers whether it has. */

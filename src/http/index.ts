@@ -1,5 +1,6 @@
 export type { Resumable } from "./download.ts";
 export { headerOf, resumed } from "./download.ts";
+export { FileBody } from "./file-body.ts";
 export { speaksPlainHttp } from "./plain.ts";
 export { isLoopback } from "./proxy.ts";
 export type { Attempt, RetryPolicy } from "./retry.ts";

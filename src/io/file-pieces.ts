@@ -4,7 +4,17 @@ import { promisify } from "node:util";
 import { type ByteRange, tooShort } from "./content.ts";
 import { explainSystemError } from "./errors.ts";
 
+/**
+ * Takes bytes of an open file before they are read.
+ *
+ * @param file - the file's number
+ * @returns how many it took, at most `length`
+ */
+export type TakeBytes = (file: number, at: number, length: number) => Promise<number>;
+
 const pieceSize = 256 * 1024;
+// Where most is taken and not read.
+const smallSize = 64 * 1024;
 // Milliseconds. What the system has in its memory comes in a twentieth of it.
 const slow = 2;
 const readInThread = promisify(read);
@@ -14,11 +24,13 @@ const readInThread = promisify(read);
  * asked for. As long as the system has the file in its memory, pieces are read at once, because the way through the
  * thread pool takes longer; from a disk they are read while others have their turn.
  *
+ * @param take - is offered what comes next, before each piece is read
  * @throws WhittleError `ARCHIVE_CORRUPT` when the file ends before the range does
  */
 export async function* filePieces(
   path: string,
   { start, end }: ByteRange,
+  take?: TakeBytes,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const handle = await open(path, "r").catch((error: unknown) => {
     throw explainSystemError(error, `read ${path}`);
@@ -27,7 +39,10 @@ export async function* filePieces(
     const piece = Buffer.allocUnsafeSlow(Math.min(pieceSize, Math.max(end - start, 0)));
     let isAtHand = true;
     for (let at = start; at < end; ) {
-      const length = Math.min(piece.length, end - at);
+      const taken = (await take?.(handle.fd, at, end - at)) ?? 0;
+      at += taken;
+      const length = Math.min(taken > 0 ? smallSize : piece.length, end - at);
+      if (length === 0) break;
       let count: number;
       if (isAtHand) {
         const since = performance.now();

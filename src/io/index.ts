@@ -21,6 +21,7 @@ export {
 export { makeDirectories } from "./directories.ts";
 export type { ErrorCode, SourceLocation, WhittleErrorOptions } from "./errors.ts";
 export { errorCodes, explainSystemError, isSystemError, located, redact, WhittleError } from "./errors.ts";
+export type { TakeBytes } from "./file-pieces.ts";
 export { filePieces } from "./file-pieces.ts";
 export type { GzipFile, GzipPiece, GzipPiecesOptions } from "./gzip.ts";
 export { gzip, gzipPieces } from "./gzip.ts";

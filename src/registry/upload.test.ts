@@ -34,7 +34,7 @@ async function blobOf(store: Store, size: number): Promise<Descriptor> {
   return { mediaType, digest, size };
 }
 
-it.each([10, 1_500_000, 9_000_000])("a blob of %i bytes is sent as it is", async (size) => {
+it.each([10, 1_500_000, 9_000_000, 40_000_000])("a blob of %i bytes is sent as it is", async (size) => {
   const { registry, store } = await served();
   const source = await emptyStore();
   const descriptor = await blobOf(source, size);

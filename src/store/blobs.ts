@@ -116,6 +116,7 @@ export class BlobDirectory implements BlobSink, BlobSource {
     return {
       size,
       ...(digest === undefined ? {} : { digest }),
+      file: { path, offset: 0 },
       open: (range) => filePieces(path, range ?? { start: 0, end: size }),
     };
   }
