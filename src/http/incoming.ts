@@ -1,5 +1,5 @@
 import type { OnReadOpts, Socket } from "node:net";
-import { pageMemory, pageSize } from "../io/index.ts";
+import { pagePieceSize, pagePieces, pageSize } from "../io/index.ts";
 import type { Patience } from "./connect.ts";
 import { failure } from "./head.ts";
 
@@ -8,27 +8,15 @@ export interface Waiting extends Patience {
   readonly signal: AbortSignal;
 }
 
-const pieceSize = 1024 * 1024;
 // Of a slow connection smaller pieces are handed on.
 const enough = 256 * 1024;
 // What is read at a time; a piece with less room is full.
 const mostRead = 64 * 1024;
 const mostHead = 64 * 1024;
-// Pieces that the next answers take over: fresh memory has to be cleared first, and collected afterwards.
-const mostSpare = 16;
-const spare: Buffer[] = [];
-
-function freshPiece(): Buffer {
-  if (spare.length === 0) {
-    const memory = pageMemory(mostSpare * pieceSize);
-    for (let at = 0; at < memory.length; at += pieceSize) spare.push(memory.subarray(at, at + pieceSize));
-  }
-  return spare.pop() ?? Buffer.allocUnsafeSlow(pieceSize);
-}
 
 /**
  * The answer of an HTTP server, read straight into a few large pieces of memory, which are used again. Nothing is read
- * while a full one waits to be taken. What is taken of a long body are whole pages of {@link pageMemory}, as long as
+ * while a full one waits to be taken. What is taken of a long body are whole pages of {@link pagePieces}, as long as
  * there is more to come: a file can be written from there without another copy.
  */
 export class Incoming {
@@ -36,7 +24,7 @@ export class Incoming {
   /** Three are ever made: one is looked at, one is full, one is being filled. */
   readonly #free: Buffer[] = [];
   #full: Buffer | undefined;
-  #piece: Buffer = freshPiece();
+  #piece: Buffer = pagePieces.take();
   /** Where the next bytes go. */
   #filled = 0;
   /** The head of the answer, once there is all of it: the piece begins with the body then. */
@@ -80,10 +68,10 @@ export class Incoming {
         this.#lookedAt = true;
         yield bytes;
         this.#lookedAt = false;
-        this.#free.push(Buffer.from(piece.buffer, piece.byteOffset, pieceSize));
+        this.#free.push(Buffer.from(piece.buffer, piece.byteOffset, pagePieceSize));
       }
       // Nobody looks at one of them any more; the one that is being filled stays behind.
-      spare.push(...this.#free.splice(0, mostSpare - spare.length));
+      for (const piece of this.#free.splice(0)) pagePieces.giveBack(piece);
     } finally {
       this.socket.destroy();
     }
@@ -105,7 +93,7 @@ export class Incoming {
   #turn(size: number): Buffer {
     const taken = this.#piece.subarray(0, size);
     const rest = this.#piece.subarray(size, this.#filled);
-    this.#piece = this.#free.pop() ?? freshPiece();
+    this.#piece = this.#free.pop() ?? pagePieces.take();
     this.#piece.set(rest);
     this.#filled = rest.length;
     return taken;
@@ -116,7 +104,7 @@ export class Incoming {
     this.#filled += count;
     if (this.#head === undefined) this.#findHead(count);
     const isWanted = this.#wake !== undefined && Number.isFinite(this.#left);
-    const isFull = pieceSize - this.#filled < mostRead;
+    const isFull = pagePieceSize - this.#filled < mostRead;
     const isLast = this.#filled >= this.#left;
     if (isFull || (isWanted && (isLast || this.#filled >= enough + pageSize)))
       this.#full = this.#turn(isLast ? this.#filled : this.#filled - (this.#filled % pageSize));

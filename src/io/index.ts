@@ -29,7 +29,7 @@ export { returnLargeMemory } from "./large-memory.ts";
 export type { HeldLock, LockOptions } from "./lock.ts";
 export { holdLock, tryLock, withLock } from "./lock.ts";
 export { OpenFiles } from "./open-files.ts";
-export { isWholePages, pageMemory, pageSize } from "./page-memory.ts";
+export { isWholePages, pagePieceSize, pagePieces, pageSize } from "./page-memory.ts";
 export type { Environment } from "./paths.ts";
 export {
   cacheDirectory,
@@ -46,8 +46,11 @@ export { readProven, writeProven } from "./proven-file.ts";
 export type { SpareBuffers } from "./spare-buffers.ts";
 export { spareBuffers } from "./spare-buffers.ts";
 export { nearest } from "./suggest.ts";
+export type { ChunkHash } from "./thread-hash.ts";
+export { threadHash } from "./thread-hash.ts";
 export type { ThreadOptions } from "./threads.ts";
 export { startThread } from "./threads.ts";
 export type { Expected } from "./verify.ts";
 export { Proof, verified } from "./verify.ts";
+export { WriteBehind } from "./write-behind.ts";
 export { zstd } from "./zstd.ts";

@@ -1,3 +1,5 @@
+import { spareBuffers } from "./spare-buffers.ts";
+
 /** What memory, files and devices are divided into where bytes go straight between them, in bytes. */
 export const pageSize = 4096;
 
@@ -33,6 +35,21 @@ export function pageMemory(size: number): Buffer {
     return Buffer.allocUnsafeSlow(size);
   }
 }
+
+/** Bytes of each of {@link pagePieces}. */
+export const pagePieceSize = 1024 * 1024;
+
+// Of a memory of WebAssembly some gigabytes of addresses are its own, so many pieces share one.
+const piecesAtOnce = 16;
+let rest: Buffer = Buffer.alloc(0);
+
+/** Pieces of such memory, which go round. */
+export const pagePieces = spareBuffers(pagePieceSize, piecesAtOnce, () => {
+  if (rest.length === 0) rest = pageMemory(piecesAtOnce * pagePieceSize);
+  const piece = rest.subarray(0, pagePieceSize);
+  rest = rest.subarray(pagePieceSize);
+  return piece;
+});
 
 /** Whether bytes are whole pages of such memory. */
 export function isWholePages(bytes: Uint8Array): boolean {

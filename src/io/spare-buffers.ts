@@ -12,11 +12,16 @@ export interface SpareBuffers {
  *
  * @param size - of each, in bytes
  * @param most - how many are kept while nobody uses them
+ * @param make - makes one where there is none
  */
-export function spareBuffers(size: number, most: number): SpareBuffers {
+export function spareBuffers(
+  size: number,
+  most: number,
+  make = (): Buffer => Buffer.allocUnsafeSlow(size),
+): SpareBuffers {
   const spare: Buffer[] = [];
   return {
-    take: () => spare.pop() ?? Buffer.allocUnsafeSlow(size),
+    take: () => spare.pop() ?? make(),
     giveBack(buffer) {
       if (spare.length < most && !spare.includes(buffer)) spare.push(buffer);
     },

@@ -28,6 +28,16 @@ describe.each(algorithms)("%s", (algorithm) => {
     expect(hash.update(randomBytes(1000))).toBeUndefined();
   });
 
+  it("goes on after it was asked for", async () => {
+    const expected = (text: string): string => createHash(algorithm).update(text).digest("hex");
+    for (const hash of [await threadHash(algorithm), plainHash(algorithm)]) {
+      await hash.update(Buffer.from("one"));
+      expect([hash.digest(), hash.digest()]).toEqual([expected("one"), expected("one")]);
+      await hash.update(Buffer.from(" two"));
+      expect(hash.digest()).toBe(expected("one two"));
+    }
+  });
+
   it("works out many at once", async () => {
     const bytes = randomBytes(3 * 1024 * 1024);
     const expected = createHash(algorithm).update(bytes).digest("hex");

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 export interface ChunkHash {
   /** Takes a chunk, which has to stay as it is until this is done; nothing is answered when it is done already. */
   update(chunk: Uint8Array): Promise<void> | undefined;
-  /** The digest of all chunks, in hexadecimal; the last thing that may be asked. */
+  /** The digest of all chunks so far, in hexadecimal; more may come afterwards. */
   digest(): string;
 }
 
@@ -46,7 +46,7 @@ export function plainHash(algorithm: Algorithm): ChunkHash {
       hash.update(chunk);
       return undefined;
     },
-    digest: () => hash.digest("hex"),
+    digest: () => hash.copy().digest("hex"),
   };
 }
 
@@ -69,7 +69,7 @@ function hashBy(functions: Functions, size: number): ChunkHash {
     },
     digest() {
       const digest = Buffer.alloc(size);
-      expectDone(functions.final(digest, context));
+      expectDone(functions.final(digest, Buffer.from(context)));
       return digest.toString("hex");
     },
   };

@@ -20,8 +20,8 @@ import {
   syncDirectory,
   verified,
   WhittleError,
+  WriteBehind,
 } from "../io/index.ts";
-import { WriteBehind } from "./write-behind.ts";
 
 // A blob that is asked for is in use; half the age below which garbage collection leaves blobs alone.
 const refreshAfterMilliseconds = 30 * 60 * 1000;
@@ -192,35 +192,29 @@ export class BlobDirectory implements BlobSink, BlobSource {
     expected: Expected,
     { growing, isReadSoon }: Pick<NonNullable<Parameters<BlobSink["add"]>[1]>, "growing" | "isReadSoon">,
   ): Promise<{ digest: Digest; size: number }> {
+    const isLong = (expected.size ?? 0) >= inThreadFrom;
+    const proof = isLong ? await Proof.inThread(expected) : Proof.of(expected);
+    const hash = expected.digest === undefined ? createHash("sha256") : undefined;
+    let size = 0;
     const [file, path] = await this.#openTemporary();
-    const writer = new WriteBehind(file, { directly: isReadSoon ? undefined : path });
+    const writer = new WriteBehind(file, {
+      directly: isReadSoon ? undefined : path,
+      seen(bytes) {
+        size += bytes.length;
+        hash?.update(bytes);
+        return proof.take(bytes);
+      },
+    });
     growing?.(path);
     let open = true;
     const close = (): void => {
       open = false;
       closeSync(file);
     };
-    // A chunk is proved while it is written, or while the next one is made.
     try {
-      const isLong = (expected.size ?? 0) >= inThreadFrom;
-      const proof = isLong ? await Proof.inThread(expected) : Proof.of(expected);
-      const hash = expected.digest === undefined ? createHash("sha256") : undefined;
-      let size = 0;
-      for await (const chunk of stream) {
-        const written = writer.write(chunk);
-        written.catch(() => undefined);
-        try {
-          const proved = proof.take(chunk);
-          hash?.update(chunk);
-          size += chunk.length;
-          await proved;
-        } finally {
-          // Until then the chunk is the writer's.
-          await written;
-        }
-      }
-      proof.end();
+      for await (const chunk of stream) await writer.write(chunk);
       await writer.end();
+      proof.end();
       const digest: Digest = expected.digest ?? `sha256:${hash?.digest("hex")}`;
       if (expected.digest === undefined && (await this.has(digest))) {
         close();

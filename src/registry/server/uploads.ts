@@ -1,8 +1,16 @@
-import { createHash, type Hash, randomBytes } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Digest, digestAlgorithm, digestHex, makeDirectories } from "../../io/index.ts";
+import {
+  type ChunkHash,
+  type Digest,
+  digestAlgorithm,
+  digestHex,
+  filePieces,
+  makeDirectories,
+  threadHash,
+  WriteBehind,
+} from "../../io/index.ts";
 import type { Store } from "../../store/index.ts";
 import { Refused } from "./refused.ts";
 
@@ -13,11 +21,15 @@ export interface Owner {
   readonly user: string;
 }
 
+interface Seen {
+  readonly hash: ChunkHash;
+  bytes: number;
+}
+
 interface OpenUpload {
-  readonly hash: Hash;
   readonly algorithm: "sha256" | "sha512";
-  /** Bytes that the hash has seen. */
-  hashed: number;
+  /** What its first bytes come to, as far as this process has seen them. */
+  seen: Seen | undefined;
   /** One request at a time. */
   busy: boolean;
 }
@@ -105,7 +117,6 @@ export class Uploads {
           range: rangeHeader(size),
         });
       }
-      await this.#catchUp(session, upload, size);
       return this.#write(session, upload, body, size);
     });
   }
@@ -118,12 +129,11 @@ export class Uploads {
     digest: Digest,
   ): Promise<void> {
     await this.#exclusively(session, owner, async (upload) => {
-      await this.#catchUp(session, upload, await this.#size(session));
-      const size = await this.#write(session, upload, body, upload.hashed);
-      const found =
-        digestAlgorithm(digest) === upload.algorithm
-          ? upload.hash.copy().digest("hex")
-          : await digestOfFile(this.#path(session, "data"), digestAlgorithm(digest));
+      const size = await this.#write(session, upload, body, await this.#size(session));
+      const algorithm = digestAlgorithm(digest);
+      const isKnown = algorithm === upload.algorithm;
+      const { hash } = await this.#seen(session, isKnown ? upload : fresh(algorithm), size);
+      const found = hash.digest();
       if (found !== digestHex(digest)) {
         await this.#forget(session);
         throw new Refused("DIGEST_INVALID", `the bytes that came in have the digest ${found}`);
@@ -156,36 +166,48 @@ export class Uploads {
     body: AsyncIterable<Uint8Array>,
     from: number,
   ): Promise<number> {
+    const seen = await this.#seen(session, upload, from);
+    const path = this.#path(session, "data");
+    const file = await open(path, "r+");
+    const writer = new WriteBehind(file.fd, {
+      ...{ from, directly: path },
+      seen(bytes) {
+        seen.bytes += bytes.length;
+        return seen.hash.update(bytes);
+      },
+    });
     let size = from;
-    let file: FileHandle | undefined;
     try {
       for await (const chunk of body) {
-        if (size + chunk.length > this.#limits.bytes) {
+        size += chunk.length;
+        if (size > this.#limits.bytes) {
           await this.#forget(session);
           throw this.#tooLong();
         }
-        file ??= await open(this.#path(session, "data"), "r+");
-        await writeAll(file, chunk, size);
-        upload.hash.update(chunk);
-        size += chunk.length;
-        upload.hashed = size;
+        await writer.write(chunk);
       }
     } finally {
-      await file?.close();
+      try {
+        // What came before a connection broke counts.
+        await writer.end();
+      } finally {
+        // On a full disk more was seen than is there.
+        if ((await file.stat()).size !== seen.bytes) upload.seen = undefined;
+        await file.close();
+      }
     }
     return size;
   }
 
-  /** Reads what is there and was not seen by this process. */
-  async #catchUp(session: string, upload: OpenUpload, size: number): Promise<void> {
-    if (upload.hashed >= size) return;
-    for await (const chunk of createReadStream(this.#path(session, "data"), {
-      start: upload.hashed,
-      end: size - 1,
-    })) {
-      upload.hash.update(chunk as Buffer);
+  /** What so many bytes come to; what this process has not seen of them is read. */
+  async #seen(session: string, upload: OpenUpload, size: number): Promise<Seen> {
+    upload.seen ??= { hash: await threadHash(upload.algorithm), bytes: 0 };
+    const { seen } = upload;
+    for await (const piece of filePieces(this.#path(session, "data"), { start: seen.bytes, end: size })) {
+      await seen.hash.update(piece);
+      seen.bytes += piece.length;
     }
-    upload.hashed = size;
+    return seen;
   }
 
   async #exclusively<T>(session: string, owner: Owner, act: (upload: OpenUpload) => Promise<T>): Promise<T> {
@@ -235,7 +257,7 @@ export class Uploads {
 }
 
 function fresh(algorithm: "sha256" | "sha512"): OpenUpload {
-  return { hash: createHash(algorithm), algorithm, hashed: 0, busy: false };
+  return { algorithm, seen: undefined, busy: false };
 }
 
 /** How far an upload is, as the distribution-spec writes it. */
@@ -248,16 +270,4 @@ function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-async function writeAll(file: FileHandle, chunk: Uint8Array, at: number): Promise<void> {
-  for (let done = 0; done < chunk.length; ) {
-    done += (await file.write(chunk, done, chunk.length - done, at + done)).bytesWritten;
-  }
-}
-
-async function digestOfFile(path: string, algorithm: string): Promise<string> {
-  const hash = createHash(algorithm);
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest("hex");
 }

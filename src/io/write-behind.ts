@@ -1,24 +1,39 @@
 import { closeSync, constants, openSync, write, writeSync } from "node:fs";
 import { promisify } from "node:util";
-import { isSystemError, isWholePages, pageSize, spareBuffers } from "../io/index.ts";
+import { isSystemError } from "./errors.ts";
+import { isWholePages, pagePieceSize, pagePieces, pageSize } from "./page-memory.ts";
 
 // Whatever the system does in its memory is done at once: the way through the thread pool would cost more. What
 // is longer than this is written by a thread of it, while the next bytes are received and proved.
 const behindAfter = 256 * 1024;
 // A chunk of this size is written from where it is; smaller ones are gathered first.
 const large = 128 * 1024;
-const bufferSize = 1024 * 1024;
-const buffers = spareBuffers(bufferSize, 6);
+// Who writes more files than that at a time has the others' chunks written as they come.
+const mostGathering = 24;
+let gathering = 0;
 const writeInThread = promisify(write);
 
-/**
- * Writes a file from its beginning to its end; of a long one, the last bytes are on their way while others come. Told
- * the file's path, it writes whole pages straight to the disk where the file system can do that (open(2), `O_DIRECT`):
- * whoever has the file flushed in the end waits for the disk anyway, and filling the system's memory before takes more
- * of the processor's time than receiving the bytes.
- */
+/** How a file is written. */
+export interface WriteBehindOptions {
+  /** Where in the file to begin; at its beginning when nothing is said. */
+  readonly from?: number;
+  /**
+   * The file's path: whole pages are written straight to the disk where the file system can do that (open(2),
+   * `O_DIRECT`). Whoever has the file flushed in the end waits for the disk anyway, and filling the system's memory
+   * before takes more of the processor's time than receiving the bytes.
+   */
+  readonly directly?: string | undefined;
+  /** Sees the bytes in order, while they are written; what it answers is waited for as long. */
+  readonly seen: (bytes: Uint8Array) => Promise<void> | undefined;
+}
+
+/** Writes a file piece by piece; of a long one, the last bytes are on their way while others come. */
 export class WriteBehind {
   readonly #file: number;
+  readonly #seen: WriteBehindOptions["seen"];
+  /** Where the next chunk goes. */
+  #at: number;
+  /** Bytes that came. */
   #size = 0;
   /** The same file, opened past the system's memory; its path as long as it has not been opened. */
   #direct: number | string | undefined;
@@ -27,26 +42,27 @@ export class WriteBehind {
   #filled = 0;
   #writing: Promise<void> | undefined;
 
-  constructor(file: number, { directly }: { readonly directly?: string | undefined } = {}) {
+  constructor(file: number, { from = 0, directly, seen }: WriteBehindOptions) {
     this.#file = file;
+    this.#at = from;
     this.#direct = directly;
+    this.#seen = seen;
   }
 
-  /**
-   * Takes a chunk, which may be used again once this is done. Whoever has something else to do with the chunk does it
-   * before waiting: a large one is being written meanwhile.
-   */
+  /** Takes a chunk, which may be used again once this is done. */
   async write(chunk: Uint8Array): Promise<void> {
-    const at = this.#size;
+    const at = this.#at;
+    this.#at += chunk.length;
     this.#size += chunk.length;
-    const file = chunk.length >= large ? this.#directly(chunk, at) : this.#file;
+    const file = this.#directly(chunk, at);
     if (this.#size <= behindAfter && file === this.#file) {
-      for (let from = 0; from < chunk.length; )
-        from += writeSync(file, chunk, from, chunk.length - from, at + from);
+      for (let done = 0; done < chunk.length; )
+        done += writeSync(file, chunk, done, chunk.length - done, at + done);
+      await this.#seen(chunk);
       return;
     }
-    if (chunk.length < large) return this.#gather(chunk, at);
-    // Nothing is waited for that need not be: the write begins before this function's caller goes on.
+    if (chunk.length < large && this.#mayGather()) return this.#gather(chunk, at);
+    // Nothing is waited for that need not be.
     if (this.#buffers !== undefined && this.#filled > 0) await this.#swap(this.#buffers, at);
     if (this.#writing !== undefined) await this.#writing;
     this.#begin(file, chunk, at);
@@ -54,24 +70,36 @@ export class WriteBehind {
     this.#writing = undefined;
   }
 
+  #mayGather(): boolean {
+    if (this.#buffers !== undefined) return true;
+    if (gathering >= mostGathering) return false;
+    gathering += 1;
+    this.#buffers = [pagePieces.take(), pagePieces.take()];
+    return true;
+  }
+
   async #gather(chunk: Uint8Array, start: number): Promise<void> {
-    this.#buffers ??= [buffers.take(), buffers.take()];
     for (let at = 0; at < chunk.length; ) {
-      const end = Math.min(chunk.length, at + bufferSize - this.#filled);
-      this.#buffers[0].set(chunk.subarray(at, end), this.#filled);
+      const buffers = this.#buffers;
+      if (buffers === undefined) return;
+      // Where the first buffer begins in the middle of a page, the others do not.
+      const room = pagePieceSize - ((start + at - this.#filled) % pageSize);
+      const end = Math.min(chunk.length, at + room - this.#filled);
+      buffers[0].set(chunk.subarray(at, end), this.#filled);
       this.#filled += end - at;
       at = end;
-      if (this.#filled === bufferSize) await this.#swap(this.#buffers, start + at);
+      if (this.#filled === room) await this.#swap(buffers, start + at);
     }
   }
 
   /** Waits until everything is written. Has to be called before the file is closed, whatever has failed. */
   async end(): Promise<void> {
     try {
-      if (this.#buffers !== undefined) await this.#swap(this.#buffers, this.#size);
+      if (this.#buffers !== undefined) await this.#swap(this.#buffers, this.#at);
       await this.#writing;
     } finally {
-      for (const buffer of this.#buffers ?? []) buffers.giveBack(buffer);
+      if (this.#buffers !== undefined) gathering -= 1;
+      for (const buffer of this.#buffers ?? []) pagePieces.giveBack(buffer);
       this.#buffers = undefined;
       if (typeof this.#direct === "number") closeSync(this.#direct);
       this.#direct = undefined;
@@ -84,13 +112,24 @@ export class WriteBehind {
     const bytes = full.subarray(0, this.#filled);
     this.#buffers = [free, full];
     this.#filled = 0;
-    this.#begin(this.#file, bytes, end - bytes.length);
+    this.#begin(this.#directly(bytes, end - bytes.length), bytes, end - bytes.length);
   }
 
   #begin(file: number, bytes: Uint8Array, at: number): void {
-    this.#writing = this.#all(file, bytes, at);
+    this.#writing = this.#both(file, bytes, at);
     // Its failure is the next one's who waits for it.
     this.#writing.catch(() => undefined);
+  }
+
+  async #both(file: number, bytes: Uint8Array, at: number): Promise<void> {
+    const written = this.#all(file, bytes, at);
+    written.catch(() => undefined);
+    try {
+      await this.#seen(bytes);
+    } finally {
+      // Until then the bytes are needed, whatever has failed.
+      await written;
+    }
   }
 
   async #all(file: number, bytes: Uint8Array, start: number): Promise<void> {
@@ -110,7 +149,8 @@ export class WriteBehind {
 
   /** Where a chunk for some place of the file is to be written. */
   #directly(chunk: Uint8Array, at: number): number {
-    if (this.#direct === undefined || at % pageSize !== 0 || !isWholePages(chunk)) return this.#file;
+    const isWhole = chunk.length >= large && at % pageSize === 0 && isWholePages(chunk);
+    if (this.#direct === undefined || !isWhole) return this.#file;
     if (typeof this.#direct === "string") {
       try {
         this.#direct = openSync(this.#direct, constants.O_WRONLY | constants.O_DIRECT);
