@@ -66,11 +66,16 @@ export async function whittleServe(
   );
 }
 
-/** Starts Debian's docker-registry over a directory. */
-export async function dockerRegistry(directory: string, settings = ""): Promise<RegistryProcess> {
+/**
+ * Starts Debian's docker-registry over a directory.
+ *
+ * @param settings - further lines of its configuration
+ * @param http - further members of its `http`, in braces' form
+ */
+export async function dockerRegistry(directory: string, settings = "", http = ""): Promise<RegistryProcess> {
   mkdirSync(directory, { recursive: true });
   const storage = `filesystem: {rootdirectory: ${join(directory, "data")}}, delete: {enabled: true}`;
-  const config = `version: 0.1\nstorage: {${storage}}\nhttp: {addr: "127.0.0.1:0"}\n${settings}`;
+  const config = `version: 0.1\nstorage: {${storage}}\nhttp: {addr: "127.0.0.1:0"${http}}\n${settings}`;
   writeFileSync(join(directory, "config.yml"), config);
   const child = spawn("docker-registry", ["serve", join(directory, "config.yml")], {
     env: { ...process.env, OTEL_TRACES_EXPORTER: "none" },

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openSender } from "../src/http/index.ts";
 import { type Finished, temporary, whittle } from "./program.ts";
+import { dockerRegistry } from "./registry-servers.ts";
 
 // A registry of one repository, over TLS as others set it up.
 
@@ -101,6 +102,17 @@ it("shows a client's certificate to the registry that it is for", async () => {
   expect(unknown.stderr).toMatch(
     /^whittle: Cannot list the tags of .*: the server (?:wants to see a certificate|broke)/m,
   );
+});
+
+it("asks in TLS only, where a server of TLS wants to see a certificate", async () => {
+  // A server written in Go answers plain HTTP too, with status 400.
+  const pair = `certificate: ${path("server.pem")}, key: ${path("server.key")}`;
+  const http = `, tls: {${pair}, clientcas: [${path("clients.pem")}]}`;
+  const registry = await dockerRegistry(path("registry"), "", http);
+  const settings = `registries: { "${registry.host}": { ca: ${path("authority.pem")} } }`;
+  const { status, stderr } = await tags(registry.host, settings);
+  await registry.stop();
+  expect([status, stderr]).toEqual([3, expect.stringMatching(/wants to see a certificate of this client/)]);
 });
 
 it("speaks no plain HTTP to another machine unless it is told to, and hints at that", async () => {

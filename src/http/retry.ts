@@ -9,6 +9,9 @@ export interface RetryPolicy {
   readonly delay: number;
 }
 
+/** Seconds that a server may ask to wait; one that asks for more is not asked again. */
+const longestWait = 60;
+
 /** What is attempted, in words for the error that ends it. */
 export interface Attempt {
   /** As the words after "Cannot": `download https://…`. */
@@ -39,13 +42,18 @@ export class HttpStatus extends Error {
     readonly statusCode: number;
     readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   }): HttpStatus {
-    const after = Number(response.headers["retry-after"] ?? 0);
-    return new HttpStatus(
-      response.statusCode,
-      `answers ${response.statusCode}`,
-      Number.isFinite(after) ? after : 0,
-    );
+    const after = secondsOf(response.headers["retry-after"]);
+    return new HttpStatus(response.statusCode, `answers ${response.statusCode}`, after);
   }
+}
+
+/** A Retry-After header: a number of seconds, or a date (RFC 9110, section 10.2.3). */
+function secondsOf(header: string | string[] | undefined): number {
+  if (typeof header !== "string") return 0;
+  const seconds = /^\s*\d+(?:\.\d+)?\s*$/.test(header)
+    ? Number(header)
+    : Math.ceil((Date.parse(header) - Date.now()) / 1000);
+  return Number.isFinite(seconds) ? Math.max(seconds, 0) : 0;
 }
 
 /**
@@ -80,7 +88,7 @@ export async function pauseBeforeRetry(
   about.signal.throwIfAborted();
   if (error instanceof WhittleError || !ofTransfer(error)) throw error;
   if (!passes(error) || about.failures >= about.policy.attempts) throw networkError(about, error);
-  const after = error instanceof HttpStatus ? Math.min(error.after, 30) * 1000 : 0;
+  const after = error instanceof HttpStatus ? error.after * 1000 : 0;
   const backOff = about.policy.delay * 2 ** (about.failures - 1) * (0.5 + Math.random());
   await sleep(Math.max(after, backOff), undefined, { signal: about.signal }).catch(() => {
     throw about.signal.reason;
@@ -93,7 +101,11 @@ function ofTransfer(error: unknown): boolean {
 
 function passes(error: unknown): boolean {
   if (error instanceof Transient) return true;
-  if (error instanceof HttpStatus) return error.status === 408 || error.status === 429 || error.status >= 500;
+  if (error instanceof HttpStatus) {
+    // To ask before it is time would only make the server ask for more.
+    const isSoon = error.after <= longestWait;
+    return isSoon && (error.status === 408 || error.status === 429 || error.status >= 500);
+  }
   return isSystemError(error) && !untrusted.test(error.code ?? "") && !isTls(error);
 }
 
@@ -116,6 +128,8 @@ export function networkError({ doing, hint }: Attempt, error: unknown): WhittleE
 
 /** What to do about failures that leave no doubt. */
 function hintFor(error: unknown): string | undefined {
+  if (error instanceof HttpStatus && error.after > longestWait)
+    return "that is longer than it is waited for: try again then";
   if (error instanceof HttpStatus && error.status >= 500)
     return "its log tells why; it may be well again later";
   if (error instanceof ProxyRefused)
@@ -157,5 +171,9 @@ function tlsFailure(error: NodeJS.ErrnoException & { readonly reason?: string })
     return "the server speaks no TLS there";
   }
   if (/CERTIFICATE_REQUIRED/i.test(found)) return "the server wants to see a certificate of this client";
+  // What servers of TLS 1.2 say, and those written in Go, when there is none as well.
+  if (/ALERT_(?:BAD|UNKNOWN|UNSUPPORTED|REVOKED|EXPIRED)_(?:CERTIFICATE|CA)|ALERT_CERTIFICATE/i.test(found)) {
+    return "the server wants to see a certificate of this client, or another one";
+  }
   return `no TLS connection could be made (${reason ?? error.code})`;
 }

@@ -119,6 +119,8 @@ function splitName(name: string, text: string): { registry: string; repository: 
   const path = isHost ? name.slice(slash + 1) : name;
   if (name === "") throw invalid(text, "it has no name");
   if (!registryShape.test(registry)) throw invalid(text, `"${first.slice(0, 100)}" is no registry`);
+  const port = Number(/:(\d+)$/.exec(registry)?.[1] ?? 1);
+  if (port < 1 || port > 65_535) throw invalid(text, `${port} is no port, they go from 1 to 65535`);
   if (!repositoryShape.test(path)) {
     const lower = repositoryShape.test(path.toLowerCase())
       ? ", repository names are written in lower case"

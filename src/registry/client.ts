@@ -19,6 +19,8 @@ export interface RegistryClient {
   session(host: string): Promise<Session>;
   /** The repository of a reference, for reading: at the first mirror that has what the reference names, or at home. */
   repository(reference: NameReference, signal: AbortSignal): Promise<Repository>;
+  /** The repository of a reference where it really lies, for what a mirror may know less of. */
+  home(reference: NameReference, signal: AbortSignal): Promise<Repository>;
 }
 
 /** Opens a client; nothing is read or connected before the first use, and the settings are read once. */
@@ -59,6 +61,10 @@ export function openClient(options: ClientOptions): RegistryClient {
         signal.throwIfAborted();
         if (found !== undefined) return there;
       }
+      return new Repository(await session(home.registry), home.repository, signal);
+    },
+    home: async (reference, signal) => {
+      const { home } = readPlaces(reference, await entries());
       return new Repository(await session(home.registry), home.repository, signal);
     },
   };

@@ -45,8 +45,9 @@ export async function storeInHelper(
   environment: Environment,
 ): Promise<void> {
   const input = JSON.stringify({ ServerURL: server, Username: username, Secret: password });
-  const { status, output } = await run(helper, "store", input, environment);
-  if (status !== 0) throw failed(helper, "store", output);
+  const { status } = await run(helper, "store", input, environment);
+  // What it says may hold what it was told.
+  if (status !== 0) throw failed(helper, "store", "it fails");
 }
 
 /** Has a credential helper forget a server; one that it does not know is no error. */
@@ -87,10 +88,10 @@ function run(
 }
 
 function failed(helper: string, action: Action, reason: string): WhittleError {
-  const said = action === "store" ? "" : `: ${reason.trim().slice(0, 200) || "it fails"}`;
+  const said = reason.trim().slice(0, 200) || "it fails";
   return new WhittleError(
     "ENVIRONMENT",
-    `Cannot ${action} credentials by docker-credential-${helper}${said}`,
+    `Cannot ${action} credentials by docker-credential-${helper}: ${said}`,
     {
       hint: "install it, or take credsStore and credHelpers out of Docker's config.json",
     },

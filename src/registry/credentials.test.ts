@@ -1,9 +1,20 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import type { Environment } from "../io/index.ts";
 import { findCredential, removeCredential, saveCredential } from "./credentials.ts";
+import { authPaths } from "./docker-config.ts";
 import { parseLoginPlace } from "./login.ts";
 
 // A helper of Docker's protocol that keeps one file for each server.
@@ -116,6 +127,32 @@ describe("credentials in a file", () => {
     expect(await findCredential("registry.example", environment)).toMatchObject({ username: "podman" });
     const named = { ...environment, REGISTRY_AUTH_FILE: join(home, "named.json") };
     expect(await findCredential("registry.example", named)).toBeUndefined();
+  });
+
+  it("are where podman keeps them for a user id, when there is no session", () => {
+    expect(authPaths({ HOME: home })[0]).toBe(`/run/containers/${process.getuid?.()}/auth.json`);
+    expect(authPaths({ HOME: home, XDG_RUNTIME_DIR: "/run/user/7" })).toEqual([
+      "/run/user/7/containers/auth.json",
+      join(home, ".config/containers/auth.json"),
+      join(home, ".docker/config.json"),
+    ]);
+  });
+
+  it("of a registry whose helper has an empty name are there, whatever the others' are in", async () => {
+    configure({
+      ...{ credsStore: "missing", credHelpers: { "registry.example": "" } },
+      auths: { "registry.example": { auth: base64("ada:love:lace") } },
+    });
+    expect(await findCredential("registry.example", environment)).toEqual(ada);
+    await expect(findCredential("other.example", environment)).rejects.toMatchObject({ code: "ENVIRONMENT" });
+  });
+
+  it("are changed where a link leads, which stays one", async () => {
+    configure({ psFormat: "x" }, "dotfiles/docker.json");
+    symlinkSync(join(home, "dotfiles/docker.json"), join(home, ".docker/config.json"));
+    await saveCredential("registry.example", { username: "ada", password: "love:lace" }, environment);
+    expect(lstatSync(join(home, ".docker/config.json")).isSymbolicLink()).toBe(true);
+    expect(await findCredential("registry.example", environment)).toEqual(ada);
   });
 
   it.each(["", "  \n"])("that is empty (%j) holds nothing", async (text) => {

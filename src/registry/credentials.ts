@@ -109,11 +109,10 @@ function loginPath(environment: Environment): string {
   return named === undefined || named === "" ? dockerConfigPath(environment) : named;
 }
 
+/** The helper for a registry; an empty name says that its credentials are in the file, whatever the others' are in. */
 function helperFor(config: DockerConfig, host: string): string | undefined {
   const own = keysOf(host).map((key) => config.credHelpers?.[key]);
-  return (
-    own.find((helper) => typeof helper === "string" && helper !== "") ?? (config.credsStore || undefined)
-  );
+  return (own.find((helper) => typeof helper === "string") ?? config.credsStore) || undefined;
 }
 
 function belongs(key: string, host: string): boolean {

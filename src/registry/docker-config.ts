@@ -1,7 +1,13 @@
-import { readFile } from "node:fs/promises";
+import { readFile, realpath } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { type Environment, isSystemError, WhittleError, writeFileAtomically } from "../io/index.ts";
+import {
+  type Environment,
+  explainSystemError,
+  isSystemError,
+  WhittleError,
+  writeFileAtomically,
+} from "../io/index.ts";
 
 /** What Docker and podman keep of a registry. */
 export interface StoredAuth {
@@ -31,16 +37,18 @@ export function dockerConfigPath(environment: Environment): string {
 
 /**
  * Where credentials are looked for, the most particular first: `$REGISTRY_AUTH_FILE`, podman's file of this session and
- * of this person, Docker's (containers-auth.json(5)).
+ * of this person, Docker's (containers-auth.json(5)). Without a session podman's file is where there is one for each
+ * user id (podman-login(1), "--authfile").
  */
 export function authPaths(environment: Environment): readonly string[] {
   const named = environment["REGISTRY_AUTH_FILE"];
   if (named !== undefined && named !== "") return [named];
   const home = environment["HOME"] ?? homedir();
-  const session = environment["XDG_RUNTIME_DIR"];
+  const runtime = environment["XDG_RUNTIME_DIR"] ?? "";
+  const session = runtime === "" ? `/run/containers/${process.getuid?.() ?? 0}` : join(runtime, "containers");
   const configuration = environment["XDG_CONFIG_HOME"] ?? join(home, ".config");
   return [
-    ...(session === undefined || session === "" ? [] : [join(session, "containers/auth.json")]),
+    join(session, "auth.json"),
     join(configuration, "containers/auth.json"),
     dockerConfigPath(environment),
   ];
@@ -54,10 +62,7 @@ export function authPaths(environment: Environment): readonly string[] {
 export async function readDockerConfig(path: string): Promise<DockerConfig> {
   const text = await readFile(path, "utf8").catch((error: unknown) => {
     if (isSystemError(error) && (error.code === "ENOENT" || error.code === "ENOTDIR")) return "{}";
-    const reason = isSystemError(error) ? error.code : String(error);
-    throw new WhittleError("PERMISSION", `Cannot read the credentials in ${path}: ${reason}`, {
-      cause: error,
-    });
+    throw explainSystemError(error, `read the credentials in ${path}`);
   });
   try {
     const parsed: unknown =
@@ -72,7 +77,10 @@ export async function readDockerConfig(path: string): Promise<DockerConfig> {
   });
 }
 
-/** Changes one of those files, keeping everything in it that is not Whittle's business; only its owner may read it. */
+/**
+ * Changes one of those files, keeping everything in it that is not Whittle's business; only its owner may read it. Where
+ * the name is a link, the file that it leads to is changed.
+ */
 export async function changeDockerConfig(
   path: string,
   change: (auths: Record<string, StoredAuth>) => void,
@@ -80,5 +88,6 @@ export async function changeDockerConfig(
   const config = await readDockerConfig(path);
   const auths = { ...config.auths };
   change(auths);
-  await writeFileAtomically(path, `${JSON.stringify({ ...config, auths }, undefined, 2)}\n`, { mode: 0o600 });
+  const file = await realpath(path).catch(() => path);
+  await writeFileAtomically(file, `${JSON.stringify({ ...config, auths }, undefined, 2)}\n`, { mode: 0o600 });
 }

@@ -5,13 +5,14 @@ import {
   type Descriptor,
   isIndexType,
   isManifestType,
-  mediaTypes,
+  readIndex,
   readManifest,
   staysElsewhere,
 } from "../image/index.ts";
-import { canonicalJson, readContent, sha256, type Work } from "../io/index.ts";
+import { type Digest, readContent, type Work } from "../io/index.ts";
 import { uploadAhead } from "./ahead.ts";
-import { Repository, referrersTag } from "./repository.ts";
+import { changeListedByTag } from "./referrers.ts";
+import { Repository } from "./repository.ts";
 import type { Session } from "./session.ts";
 import { type Pushed, uploadBlob } from "./upload.ts";
 
@@ -150,30 +151,24 @@ async function putManifest(
     ...{ body: bytes, expected: [201] },
   });
   await answer.body.dump();
-  if (isIndexType(item.mediaType)) return;
-  const { subject } = await readManifest(push.source, item);
-  if (subject === undefined || headerOf(answer, "oci-subject") !== undefined) return;
-  await listByTag(push, subject, item);
+  await listWhereNoApiDoes(push, item, headerOf(answer, "oci-subject") !== undefined);
 }
 
-/** Adds a manifest to the tag that lists what speaks of its subject, for registries without the referrers API. */
-async function listByTag(push: PushTarget, subject: Descriptor, item: Descriptor): Promise<void> {
+/** Lists a manifest or index by what it speaks of, where the registry has not said that it does. */
+async function listWhereNoApiDoes(push: PushTarget, item: Descriptor, isListed: boolean): Promise<void> {
   const { session, repository, source, work } = push;
-  const target = new Repository(session, repository, work.signal);
-  const listed = await target.referrers(subject.digest);
-  if (listed.some(({ digest }) => digest === item.digest)) return;
-  const { artifactType, config, annotations } = await readManifest(source, item);
+  const document = await (isIndexType(item.mediaType) ? readIndex(source, item) : readManifest(source, item));
+  const { subject, annotations } = document;
+  if (subject === undefined || isListed) return;
+  const artifactType =
+    document.artifactType ?? ("config" in document ? document.config.mediaType : undefined);
   const entry: Descriptor = {
     ...{ mediaType: item.mediaType, digest: item.digest, size: item.size },
-    artifactType: artifactType ?? config.mediaType,
+    ...(artifactType === undefined ? {} : { artifactType }),
     ...(annotations === undefined ? {} : { annotations }),
   };
-  const text = canonicalJson({
-    schemaVersion: 2,
-    mediaType: mediaTypes.index,
-    manifests: [...listed, entry],
-  });
-  const bytes = Buffer.from(text);
-  const index = { mediaType: mediaTypes.index, digest: sha256(bytes), size: bytes.length };
-  await putManifest(push, index, referrersTag(subject.digest), bytes);
+  const there = new Repository(session, repository, work.signal);
+  await changeListedByTag(there, subject.digest as Digest, (listed) =>
+    listed.some(({ digest }) => digest === item.digest) ? undefined : [...listed, entry],
+  );
 }

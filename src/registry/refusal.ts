@@ -57,37 +57,44 @@ function said(text: string): string {
   }
 }
 
+/** Who gave an answer that is an error. */
+export interface Answering {
+  /** The registry, as references name it. */
+  readonly host: string;
+  /** What the server is called, where it is not the registry itself. */
+  readonly called?: string | undefined;
+  /** Whether it is a server that the registry sent us to, which is shown no credentials. */
+  readonly isElsewhere?: boolean;
+}
+
 /**
  * The error for an answer that is none of those that were expected. What may pass (408, 429, 5xx) comes back as an
  * {@link HttpStatus}, for the retrying caller.
  *
  * @param doing - as the words after "Cannot"
  */
-export async function refusal(answer: Answer, doing: string, host: string): Promise<Error> {
+export async function refusal(answer: Answer, doing: string, who: Answering): Promise<Error> {
   const { statusCode: status } = answer;
   const text = said(await bodyText(answer).catch(() => ""));
-  const found = text === "" ? `${host} answers ${status}` : `${host} answers ${status} (${text})`;
-  if (status === 429) {
+  const { host, called = host, isElsewhere = false } = who;
+  const found = text === "" ? `${called} answers ${status}` : `${called} answers ${status} (${text})`;
+  if (status === 408 || status === 429 || status >= 500) {
     const { after } = HttpStatus.of(answer);
     const wait = after > 0 ? `, and asks to wait ${after} seconds` : "";
-    return new HttpStatus(
-      429,
-      `allows no more requests for now${wait}${text === "" ? "" : ` (${text})`}`,
-      after,
-    );
+    const says = status === 429 ? "allows no more requests for now" : `answers ${status}`;
+    return new HttpStatus(status, `${says}${wait}${text === "" ? "" : ` (${text})`}`, after);
   }
-  if (status === 408 || status >= 500) {
-    const { after } = HttpStatus.of(answer);
-    return new HttpStatus(status, text === "" ? `answers ${status}` : `answers ${status} (${text})`, after);
-  }
+  const elsewhere = isElsewhere ? `${host} sends its clients there; no credentials go along` : undefined;
   if (status === 401 || status === 403) {
     return new WhittleError("REGISTRY_DENIED", `Cannot ${doing}: ${found}`, {
-      hint: `whittle login ${host} with an account that may do this; a private repository looks like a missing one`,
+      hint:
+        elsewhere ??
+        `whittle login ${host} with an account that may do this; a private repository looks like a missing one`,
     });
   }
   if (status === 404) {
     return new WhittleError("NOT_FOUND", `Cannot ${doing}: ${found}`, {
-      hint: `check the name; whittle tags ${host}/REPOSITORY lists what there is`,
+      hint: elsewhere ?? `check the name; whittle tags ${host}/REPOSITORY lists what there is`,
     });
   }
   return new WhittleError("REGISTRY_REFUSED", `Cannot ${doing}: ${found}`);

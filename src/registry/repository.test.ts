@@ -149,4 +149,38 @@ describe("deleting", () => {
     expect(await deleteRemote(there, digestOf(manifest))).toBe(digestOf(manifest));
     expect(asked.at(-1)).toBe(`DELETE /v2/a/manifests/${digestOf(manifest)}`);
   });
+
+  it("takes a manifest out of the tag that lists it, where there is no referrers API", async () => {
+    const empty = { mediaType: "application/vnd.oci.empty.v1+json", digest: digestOf("{}"), size: 2 };
+    const subject = { mediaType: mediaTypes.manifest, digest: digestOf("s"), size: 1 };
+    const text = JSON.stringify({
+      ...{ schemaVersion: 2, mediaType: mediaTypes.manifest, artifactType: "a/b" },
+      ...{ config: empty, layers: [empty], subject },
+    });
+    const entry = (of: string) => ({ mediaType: mediaTypes.manifest, digest: digestOf(of), size: of.length });
+    const list = JSON.stringify({
+      ...{ schemaVersion: 2, mediaType: mediaTypes.index },
+      manifests: [entry(text), entry("other")],
+    });
+    const tag = `/v2/a/manifests/${subject.digest.replace(":", "-")}`;
+    let put = "";
+    const there = await repository((request, response) => {
+      const { method, url } = request;
+      if (method === "PUT" && url === tag) {
+        request.setEncoding("utf8").on("data", (chunk: string) => {
+          put += chunk;
+        });
+        request.on("end", () => response.writeHead(201).end());
+      } else if (method === "DELETE") response.writeHead(202).end();
+      else if (url === tag) {
+        const headers = { "content-type": mediaTypes.index, "content-length": list.length };
+        response.writeHead(200, { ...headers, "docker-content-digest": digestOf(list) });
+        response.end(method === "HEAD" ? undefined : list);
+      } else if (url?.includes("/manifests/")) {
+        response.writeHead(200, { "content-type": mediaTypes.manifest }).end(text);
+      } else response.writeHead(404).end();
+    });
+    await deleteRemote(there, digestOf(text));
+    expect(JSON.parse(put)).toEqual({ ...JSON.parse(list), manifests: [entry("other")] });
+  });
 });

@@ -1,17 +1,9 @@
-import { createHash } from "node:crypto";
 import { headerOf, resumed } from "../http/index.ts";
 import { type BlobSource, type Descriptor, isIndexType, isManifestType, mediaTypes } from "../image/index.ts";
-import {
-  type ByteRange,
-  bytesContent,
-  type Content,
-  type Digest,
-  digestAlgorithm,
-  isDigest,
-  sha256,
-  verified,
-  WhittleError,
-} from "../io/index.ts";
+import { type ByteRange, bytesContent, type Content, type Digest, isDigest, verified } from "../io/index.ts";
+import { pagesOf } from "./pages.ts";
+import { type FetchedManifest, mismatch, provenManifest, typeOf } from "./proven-manifest.ts";
+import { referrersOf } from "./referrers.ts";
 import type { Session } from "./session.ts";
 
 /** From so many bytes on, a blob is read over a connection of its own, into memory that is used again. */
@@ -25,17 +17,7 @@ const accepted = [
   mediaTypes.dockerManifest,
 ].join(", ");
 
-// What a registry without the referrers API answers.
-const noReferrersApi = [400, 404, 405];
-// At a thousand tags each, more than any repository has.
-const mostPages = 1000;
 const tagShape = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
-
-/** A manifest as a registry gave it, its bytes proved against its digest. */
-export interface FetchedManifest {
-  readonly descriptor: Descriptor;
-  readonly bytes: Buffer;
-}
 
 /**
  * One repository of a registry, for reading (distribution-spec 1.1, "Pull" and "Content Discovery").
@@ -135,7 +117,8 @@ export class Repository implements BlobSource {
    */
   async *tags(): AsyncGenerator<string, void, undefined> {
     const doing = `list the tags of ${this.label}`;
-    for await (const page of this.#pages(`${this.name}/tags/list?n=1000`, doing)) {
+    const list = { session: this.session, scopes: this.pulling, doing, signal: this.signal };
+    for await (const page of pagesOf({ ...list, first: `${this.name}/tags/list?n=1000` })) {
       const { tags } = (page ?? {}) as { tags?: unknown };
       for (const tag of Array.isArray(tags) ? tags : []) {
         if (typeof tag === "string" && tagShape.test(tag)) yield tag;
@@ -144,67 +127,8 @@ export class Repository implements BlobSource {
   }
 
   /** The manifests that speak of a subject: from the referrers API, else from the tag that stands in for it. */
-  async referrers(subject: Digest, artifactType?: string): Promise<readonly Descriptor[]> {
-    const doing = `list what speaks of ${subject}`;
-    const found: Descriptor[] = [];
-    for await (const page of this.#pages(`${this.name}/referrers/${subject}`, doing, noReferrersApi)) {
-      const { manifests } = (page ?? (await this.#referrersTag(subject)) ?? {}) as { manifests?: unknown };
-      found.push(...((Array.isArray(manifests) ? manifests : []) as Descriptor[]));
-    }
-    return found.filter(
-      (item) =>
-        typeof item?.digest === "string" &&
-        isDigest(item.digest) &&
-        typeof item.mediaType === "string" &&
-        Number.isSafeInteger(item.size) &&
-        (artifactType === undefined || item.artifactType === artifactType),
-    );
-  }
-
-  async #referrersTag(subject: Digest): Promise<unknown> {
-    const tag = referrersTag(subject);
-    if ((await this.head(tag)) === undefined) return undefined;
-    return JSON.parse((await this.manifest(tag)).bytes.toString("utf8"));
-  }
-
-  /** The documents of a list, page after page; nothing in place of one whose status is among the `others`. */
-  async *#pages(
-    first: string,
-    doing: string,
-    others: readonly number[] = [],
-  ): AsyncGenerator<unknown, void, undefined> {
-    let path: string | undefined = first;
-    for (let pages = 1; path !== undefined; pages++) {
-      if (pages > mostPages) {
-        throw new WhittleError(
-          "ARCHIVE_HOSTILE",
-          `Cannot ${doing}: the list has more than ${mostPages} pages`,
-        );
-      }
-      const page: { readonly document?: unknown; readonly next?: string } = await this.#json(path, doing, [
-        200,
-        ...others,
-      ]);
-      yield page.document;
-      path = page.next;
-    }
-  }
-
-  async #json(
-    path: string,
-    doing: string,
-    expected: readonly number[],
-  ): Promise<{ readonly document?: unknown; readonly next?: string }> {
-    const { answer, address, bytes } = await this.session.document({
-      ...{ method: "GET", path, scopes: this.pulling, doing, expected, signal: this.signal },
-    });
-    if (answer.statusCode !== 200) return {};
-    try {
-      const next = nextPage(headerOf(answer, "link"), address);
-      return { document: JSON.parse(bytes.toString("utf8")), ...(next === undefined ? {} : { next }) };
-    } catch {
-      throw new WhittleError("REGISTRY_REFUSED", `Cannot ${doing}: the answer is not JSON`);
-    }
+  referrers(subject: Digest, artifactType?: string): Promise<readonly Descriptor[]> {
+    return referrersOf(this, subject, artifactType);
   }
 
   async #fetchManifest(reference: string): Promise<FetchedManifest> {
@@ -213,16 +137,7 @@ export class Repository implements BlobSource {
       ...{ method: "GET", path: `${this.name}/manifests/${reference}`, scopes: this.pulling, doing },
       ...{ headers: { accept: accepted }, expected: [200], signal: this.signal },
     });
-    const promised = isDigest(reference) ? reference : headerOf(answer, "docker-content-digest");
-    const digest = isDigest(promised ?? "") ? digestLike(promised as Digest, bytes) : sha256(bytes);
-    if (promised !== undefined && promised !== digest) throw mismatch(promised, `the digest ${digest}`);
-    const mediaType = manifestType(headerOf(answer, "content-type"), bytes);
-    if (!isIndexType(mediaType) && !isManifestType(mediaType)) {
-      throw new WhittleError("IMAGE_INVALID", `Cannot ${doing}: it is ${mediaType}, which is no image`, {
-        hint: "images of Docker's schema 1 have to be converted by the registry that holds them",
-      });
-    }
-    return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
+    return provenManifest(answer, bytes, { reference, doing });
   }
 
   async *#open(
@@ -258,47 +173,4 @@ export class Repository implements BlobSource {
   #named(reference: string): string {
     return isDigest(reference) ? `${this.label}@${reference}` : `${this.label}:${reference}`;
   }
-}
-
-/** The tag that lists what speaks of a digest where a registry has no referrers API (distribution-spec, "Referrers Tag Schema"). */
-export function referrersTag(subject: Digest): string {
-  return subject.replace(":", "-").slice(0, 128);
-}
-
-/** The digest of bytes by the algorithm of another digest. */
-function digestLike(other: Digest, bytes: Uint8Array): Digest {
-  const algorithm = digestAlgorithm(other);
-  return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
-}
-
-/** The type of a manifest: what its own text says, else the header. */
-function manifestType(header: string | undefined, bytes: Buffer): string {
-  try {
-    const { mediaType, manifests, config } = JSON.parse(bytes.toString("utf8")) as Record<string, unknown>;
-    if (typeof mediaType === "string") return mediaType;
-    const told = typeOf(header);
-    if (isIndexType(told) || isManifestType(told)) return told;
-    if (Array.isArray(manifests)) return mediaTypes.index;
-    return config === undefined ? told : mediaTypes.manifest;
-  } catch {
-    return typeOf(header);
-  }
-}
-
-function typeOf(header: string | undefined): string {
-  return (header ?? "").split(";", 1)[0]?.trim() ?? "";
-}
-
-/** The address of the next page (RFC 8288), when it is on the same server. */
-function nextPage(header: string | undefined, address: string): string | undefined {
-  const target = /<([^>]*)>\s*;[^,]*\brel="?next"?/.exec(header ?? "")?.[1];
-  if (target === undefined || !URL.canParse(target, address)) return undefined;
-  const url = new URL(target, address);
-  return url.origin === new URL(address).origin ? url.href : undefined;
-}
-
-function mismatch(digest: string, found: string): WhittleError {
-  return new WhittleError("DIGEST_MISMATCH", `Cannot accept ${digest}: the registry sent ${found}`, {
-    hint: "the bytes were damaged on the way, or the registry is damaged; try again",
-  });
 }

@@ -171,6 +171,8 @@ describe("a password", () => {
     await read(session);
     await expect(read(session, `http://${other.host}/upload`)).rejects.toMatchObject({
       code: "REGISTRY_DENIED",
+      message: `Cannot read it: ${other.host}, where ${registry.host} keeps it, answers 401`,
+      hint: expect.not.stringContaining("login"),
     });
     expect(other.asked.map(({ headers }) => headers.authorization)).toEqual([undefined]);
   });
@@ -185,6 +187,19 @@ describe("a failure", () => {
     });
     expect(await read(open(registry.host, undefined))).toBe(200);
     expect(registry.asked).toHaveLength(3);
+  });
+
+  it.each([
+    ["in seconds", "61", /asks to wait 61 seconds$/],
+    ["by a date", new Date(Date.now() + 7_200_000).toUTCString(), /asks to wait 7[12]\d\d seconds$/],
+  ])("is not tried again before it is time, when that is far away and told %s", async (_how, after, told) => {
+    const registry = await serverOf((_request, response) =>
+      response.writeHead(429, { "retry-after": after }).end(),
+    );
+    const failed = read(open(registry.host, undefined));
+    await expect(failed).rejects.toThrow(told);
+    await expect(failed).rejects.toMatchObject({ code: "NETWORK", hint: expect.stringContaining("then") });
+    expect(registry.asked).toHaveLength(1);
   });
 
   it("that lasts is told in the registry's own words", async () => {

@@ -56,8 +56,8 @@ export interface RegistryAnswer {
 
 const usual = { attempts: 5, delay: 300, stall: 30_000, connections: 6 };
 
-// What a server that does not speak TLS does to a TLS handshake.
-const noTls = /^(?:EPROTO|ECONNRESET|UND_ERR_SOCKET|ERR_SSL_|ERR_TLS_HANDSHAKE)/;
+// What a server that does not speak TLS does to a TLS handshake; an alert is a message of TLS.
+const noTls = /^(?!.*alert)(?:EPROTO|ECONNRESET|UND_ERR_SOCKET|ERR_SSL_|ERR_TLS_HANDSHAKE)/i;
 
 /**
  * A conversation with one registry: its address, what it wants to be shown, retries. An Authorization header goes to
@@ -128,7 +128,11 @@ export class Session {
       }
     }
     if (request.expected.includes(sent.answer.statusCode)) return sent;
-    throw await refusal(sent.answer, request.doing, this.host);
+    const { host } = new URL(sent.answer.origin);
+    throw await refusal(sent.answer, request.doing, {
+      ...{ host: this.host, isElsewhere: !sent.own },
+      called: sent.own ? undefined : `${host}, where ${this.host} keeps it,`,
+    });
   }
 
   /** A hint for connections that fail. */
@@ -223,7 +227,7 @@ export class Session {
         return { answer, address, own: answer.origin === new URL(origin).origin };
       } catch (error) {
         const last = at === addresses.length - 1;
-        if (last || !isSystemError(error) || !noTls.test(error.code ?? "")) throw error;
+        if (last || !isSystemError(error) || !noTls.test(`${error.code} ${error.message}`)) throw error;
       }
     }
     throw new Error(`the registry ${this.host} has no address`);

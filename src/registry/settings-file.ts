@@ -24,13 +24,19 @@ export function settingsPaths(environment: Environment): readonly string[] {
 /**
  * All entries of the settings, those of a person's own file first.
  *
- * @throws WhittleError `USAGE` when a file is not valid, `PERMISSION`
+ * @throws WhittleError `USAGE` when a file is not valid, `NOT_FOUND` when the named one is not there, `PERMISSION`
  */
 export async function readEntries(environment: Environment): Promise<readonly SettingsEntry[]> {
   const all: SettingsEntry[] = [];
   for (const path of settingsPaths(environment)) {
     const text = await readIfThere(path);
     if (text !== undefined) all.push(...(await parseEntries(text, path)));
+    else if (path === environment["WHITTLE_REGISTRIES"]) {
+      throw new WhittleError(
+        "NOT_FOUND",
+        `Cannot read ${path}: there is no such file, WHITTLE_REGISTRIES names it`,
+      );
+    }
   }
   return all;
 }
@@ -43,8 +49,11 @@ async function parseEntries(text: string, path: string): Promise<SettingsEntry[]
   } catch (error) {
     throw invalid(path, error instanceof Error ? (error.message.split("\n")[0] ?? "") : "it is not YAML");
   }
-  const registries = (document as { registries?: unknown } | null)?.registries;
-  if (document === null || registries === undefined) return [];
+  if (document === null || document === undefined) return [];
+  if (!isRecord(document)) throw invalid(path, "it is not a map with the key `registries`");
+  const other = Object.keys(document).find((key) => key !== "registries");
+  if (other !== undefined) throw invalid(path, `it has the unknown key "${other}", registries is known`);
+  const registries = document["registries"] ?? {};
   if (!isRecord(registries)) throw invalid(path, "`registries` is not a map of hosts");
   return Object.entries(registries).map(([name, values]) => {
     if (!isRecord(values)) throw invalid(path, `what it says of ${name} is not a map`);

@@ -1,7 +1,6 @@
-import { readdir, readFile } from "node:fs/promises";
-import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { isAbsolute } from "node:path";
 import { type Environment, WhittleError } from "../io/index.ts";
+import { certificatesOf, requireCertificates, requirePair } from "./certificates.ts";
 import type { RegistrySettings } from "./endpoint.ts";
 import { invalid, readEntries, readIfThere, type SettingsEntry } from "./settings-file.ts";
 
@@ -10,7 +9,7 @@ import { invalid, readEntries, readIfThere, type SettingsEntry } from "./setting
  * read (`certs.d/HOST:PORT`).
  *
  * @param entries - what the files say, where it is known already
- * @throws WhittleError `USAGE` when the file is not valid, `NOT_FOUND`, `PERMISSION`
+ * @throws WhittleError `USAGE` when the file, or a certificate, is not valid, `NOT_FOUND`, `PERMISSION`
  */
 export async function readSettings(
   host: string,
@@ -31,6 +30,9 @@ async function reachedBy({
 }: SettingsEntry): Promise<{ insecure: boolean; tls: NonNullable<RegistrySettings["tls"]> }> {
   const { insecure = false, ca, cert, key } = values;
   if (typeof insecure !== "boolean") throw invalid(path, `insecure of ${name} is neither true nor false`);
+  if ((cert === undefined) !== (key === undefined)) {
+    throw invalid(path, `${name} has one of cert and key, they belong together`);
+  }
   const pem = async (value: unknown, member: string): Promise<string | undefined> => {
     if (value === undefined) return undefined;
     if (typeof value !== "string" || !isAbsolute(value))
@@ -40,46 +42,13 @@ async function reachedBy({
       throw new WhittleError("NOT_FOUND", `Cannot read ${value}: there is no such file, ${path} names it`);
     return read;
   };
-  const [authority, certificate, secret] = [
-    await pem(ca, "ca"),
-    await pem(cert, "cert"),
-    await pem(key, "key"),
-  ];
-  return {
-    insecure,
-    tls: {
-      ...(authority === undefined ? {} : { ca: [authority] }),
-      ...(certificate === undefined ? {} : { cert: certificate }),
-      ...(secret === undefined ? {} : { key: secret }),
-    },
-  };
-}
-
-/** `*.crt` are authorities, `NAME.cert` with `NAME.key` is what the client shows (containers-certs.d(5)). */
-async function certificatesOf(
-  host: string,
-  environment: Environment,
-): Promise<NonNullable<RegistrySettings["tls"]>> {
-  const home = environment["HOME"] ?? homedir();
-  for (const base of [
-    join(environment["XDG_CONFIG_HOME"] ?? join(home, ".config"), "containers/certs.d"),
-    "/etc/containers/certs.d",
-    "/etc/docker/certs.d",
-  ]) {
-    const directory = join(base, host);
-    const names = (await readdir(directory).catch(() => [])).sort();
-    if (names.length === 0) continue;
-    const read = (name: string) => readFile(join(directory, name), "utf8");
-    const client = names.find(
-      (name) => name.endsWith(".cert") && names.includes(name.replace(/\.cert$/, ".key")),
-    );
-    const ca = await Promise.all(names.filter((name) => name.endsWith(".crt")).map(read));
-    return {
-      ...(ca.length === 0 ? {} : { ca }),
-      ...(client === undefined
-        ? {}
-        : { cert: await read(client), key: await read(client.replace(/\.cert$/, ".key")) }),
-    };
+  const authority = await pem(ca, "ca");
+  const [certificate, secret] = [await pem(cert, "cert"), await pem(key, "key")];
+  if (authority !== undefined) requireCertificates(authority, String(ca));
+  if (certificate === undefined || secret === undefined) {
+    return { insecure, tls: authority === undefined ? {} : { ca: [authority] } };
   }
-  return {};
+  const shown = { cert: certificate, key: secret };
+  await requirePair(shown, `${cert} and ${key}`);
+  return { insecure, tls: { ...(authority === undefined ? {} : { ca: [authority] }), ...shown } };
 }

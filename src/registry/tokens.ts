@@ -102,7 +102,8 @@ async function fetchToken(challenge: Challenge, request: TokenRequest, send: Sen
       ...{ signal, bulk: false },
     });
   }
-  if (answer.statusCode !== 200) throw await refusal(answer, doing, host);
+  if (answer.statusCode !== 200)
+    throw await refusal(answer, doing, { host, called: `its token server ${url.host}` });
   const { token, seconds } = readToken(await bodyText(answer, 1024 * 1024), doing);
   return { header: `Bearer ${token}`, until: since + Math.max(seconds - margin, 1) * 1000 };
 }

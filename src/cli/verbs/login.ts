@@ -40,6 +40,11 @@ async function login(text: string, flags: Flags, context: VerbContext): Promise<
       hint: `whittle login ${registry} -u NAME --password-stdin < FILE`,
     });
   }
+  if (username.includes(":")) {
+    throw new WhittleError("USAGE", `Cannot log in to ${registry}: the name has a colon`, {
+      hint: "what comes before the colon is the name, and the password is read from standard input",
+    });
+  }
   await checkLogin(host, { username, password }, context.environment, context.signal);
   const saved = await saveCredential(registry, { username, password }, context.environment);
   const where = "helper" in saved ? `by docker-credential-${saved.helper}` : `in ${saved.path}`;

@@ -14,10 +14,9 @@ export const command: VerbModule = {
 };
 
 async function tags(name: string, flags: FormatFlags, context: VerbContext): Promise<number> {
-  const { openClient, remoteReference, Repository } = await import("../../registry/index.ts");
-  const { registry, repository } = remoteReference(name);
+  const { openClient, remoteReference } = await import("../../registry/index.ts");
   const client = openClient({ environment: context.environment });
-  const source = new Repository(await client.session(registry), repository, context.signal);
+  const source = await client.home(remoteReference(name), context.signal);
   const all: string[] = [];
   for await (const tag of source.tags()) {
     if (flags.format === "json") all.push(tag);
