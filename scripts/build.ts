@@ -27,6 +27,7 @@ const bundle = await rolldown({
     "xz-worker": "src/io/xz-worker.ts",
     "packages-index-worker": "src/debian/packages-index-worker.ts",
     "layer-worker": "src/build/layers/layer-worker.ts",
+    "password-worker": "src/registry/server/password-worker.ts",
     supervisor: "src/sandbox/supervisor.ts",
     forwarder: "src/sandbox/forwarder.ts",
     loopback: "src/sandbox/loopback.ts",

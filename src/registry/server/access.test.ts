@@ -58,6 +58,37 @@ describe("who may do what", () => {
     await expect(access.admit(shown("bob:c"), false)).rejects.toMatchObject({ code: "UNAUTHORIZED" });
   });
 
+  it("looks at few passwords at a time, and at each once, however often it is shown", async () => {
+    const access = await openAccess({ ...none, htpasswd: file(users) });
+    const refusal = (text: string): Promise<unknown> =>
+      access.admit(shown(text), false).then(
+        (user) => user,
+        (error: { code: string }) => error.code,
+      );
+    const tried = await Promise.all(Array.from({ length: 100 }, (_, at) => refusal(`ada:${at}`)));
+    // One is looked at and 64 wait.
+    expect(tried).toEqual([...Array(65).fill("UNAUTHORIZED"), ...Array(35).fill("TOOMANYREQUESTS")]);
+    const begun = await Promise.all(Array.from({ length: 100 }, () => refusal("bob:b")));
+    expect(new Set(begun)).toEqual(new Set(["bob"]));
+  });
+
+  it("knows who is known already while others are looked at", async () => {
+    // Nobody's password, and one that takes its time.
+    const slow = `eve:${hashSync("e", 4).replace("$04$", "$12$")}\n`;
+    const access = await openAccess({ ...none, htpasswd: file(users + slow) });
+    expect(await access.admit(shown("bob:b"), false)).toBe("bob");
+    const order: string[] = [];
+    const others = Array.from({ length: 3 }, async (_, at) => {
+      await access.admit(shown(`eve:${at}`), false).catch(() => order.push("eve"));
+    });
+    for (let turn = 0; turn < 5; turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      order.push(await access.admit(shown("bob:b"), false));
+    }
+    await Promise.all(others);
+    expect(order).toEqual([...Array(5).fill("bob"), ...Array(3).fill("eve")]);
+  });
+
   it("lets nobody write where nothing may change", async () => {
     const access = await openAccess({ ...none, readOnly: true, htpasswd: file(users) });
     expect(await access.admit(shown("bob:b"), false)).toBe("bob");

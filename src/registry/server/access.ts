@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { explainSystemError, WhittleError } from "../../io/index.ts";
+import { Passwords } from "./passwords.ts";
 import { Refused } from "./refused.ts";
 
 /** Who may do what. */
@@ -8,7 +9,7 @@ export interface Access {
   /**
    * Who asks: empty where nobody has to say.
    *
-   * @throws Refused `UNAUTHORIZED`, `DENIED`
+   * @throws Refused `UNAUTHORIZED`, `DENIED`, `TOOMANYREQUESTS`
    */
   admit(authorization: string | undefined, writes: boolean): Promise<string>;
 }
@@ -22,11 +23,12 @@ export interface AccessOptions {
   readonly anonymousPull: boolean;
 }
 
-// bcrypt is slow on purpose; who has shown the right password is known for so long.
+// bcrypt is slow on purpose; who has shown the right password is known until nothing was heard for so long.
 const rememberedFor = 5 * 60 * 1000;
 const mostRemembered = 1024;
-// What is compared with when there is no such name, so that names cannot be found out by the time an answer takes.
-const nobody = "$2b$10$2HDnnpLNgfinNq3EwvSl3upH8JiwkkN3.itd0QzKoTCeS8YeUgQZm";
+// What is compared with when there is no such name, so that names cannot be found out by the time an answer takes: the
+// cost is that of the first hash of the file.
+const nobody = (cost = "10"): string => `$2b$${cost}$2HDnnpLNgfinNq3EwvSl3upH8JiwkkN3.itd0QzKoTCeS8YeUgQZm`;
 
 /**
  * Reads who may do what.
@@ -35,18 +37,30 @@ const nobody = "$2b$10$2HDnnpLNgfinNq3EwvSl3upH8JiwkkN3.itd0QzKoTCeS8YeUgQZm";
  */
 export async function openAccess(options: AccessOptions): Promise<Access> {
   const users = options.htpasswd === undefined ? undefined : await readUsers(options.htpasswd);
+  const [first] = users?.values() ?? [];
+  const unknown = nobody(first?.slice(4, 6));
+  const passwords = new Passwords();
   const remembered = new Map<string, number>();
+  // Of those who are looked at: a client that begins with many requests at once is looked at once.
+  const asked = new Map<string, Promise<boolean>>();
   const secret = randomBytes(32);
+
+  const remember = (mark: string): void => {
+    if (!remembered.has(mark) && remembered.size >= mostRemembered) remembered.clear();
+    remembered.set(mark, Date.now() + rememberedFor);
+  };
 
   const isRight = async (username: string, password: string): Promise<boolean> => {
     const mark = createHmac("sha256", secret).update(`${username}\0${password}`).digest("base64");
-    if ((remembered.get(mark) ?? 0) > Date.now()) return true;
-    const { compare } = await import("bcryptjs");
     const hash = users?.get(username);
-    const right = await compare(password, hash ?? nobody);
-    if (hash === undefined || !right) return false;
-    if (remembered.size >= mostRemembered) remembered.clear();
-    remembered.set(mark, Date.now() + rememberedFor);
+    if ((remembered.get(mark) ?? 0) <= Date.now()) {
+      const answer =
+        asked.get(mark) ??
+        passwords.isRight(password, hash ?? unknown).finally(() => void asked.delete(mark));
+      asked.set(mark, answer);
+      if (!(await answer) || hash === undefined) return false;
+    }
+    remember(mark);
     return true;
   };
 

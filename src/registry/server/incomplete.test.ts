@@ -70,6 +70,23 @@ describe("a manifest that names what is not here", () => {
     ]);
     expect((await fetch(`${origin}/v2/a/manifests/1`)).status).toBe(404);
   });
+
+  it("is refused with the digest when another client deletes it at this very moment", async () => {
+    const { origin, store } = await served();
+    for (const bytes of ["{}", "a layer"]) await push(origin, bytes);
+    const gone = digestOf("a layer");
+    const hold = store.hold.bind(store);
+    store.hold = async (...asked) => {
+      expect((await fetch(`${origin}/v2/b/blobs/${gone}`, { method: "DELETE" })).status).toBe(202);
+      await hold(...asked);
+    };
+    const response = await put(origin, image);
+    expect([response.status, await response.json()]).toMatchObject([
+      404,
+      { errors: [{ code: "MANIFEST_BLOB_UNKNOWN", detail: { digest: gone } }] },
+    ]);
+    expect((await fetch(`${origin}/v2/a/manifests/1`)).status).toBe(404);
+  });
 });
 
 describe("a manifest that says something else of what is here", () => {

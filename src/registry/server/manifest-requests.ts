@@ -89,7 +89,11 @@ export async function takeManifest(
     await transfers.expect(repository, named);
     await mustHaveAll(wanted.keys(), store);
     await store.add(single(bytes), { digest, size: bytes.length });
-    await keep(repository, descriptor, tags, store);
+    await keep(repository, descriptor, tags, store).catch(async (error: unknown) => {
+      // Another client may have deleted something of it at this very moment.
+      await mustHaveAll(wanted.keys(), store);
+      throw error;
+    });
     transfers.named(repository, named);
     return { digest, subject };
   });

@@ -11,17 +11,20 @@ export interface TurnLimits {
 export class Turns {
   #free: number;
   readonly #limits: TurnLimits;
+  readonly #reason: string;
   readonly #waiting = new Set<() => void>();
 
-  constructor(limits: TurnLimits) {
+  /** @param reason - what those are told who are to come again */
+  constructor(limits: TurnLimits, reason = "too many are pushing at once") {
     this.#free = limits.most;
     this.#limits = limits;
+    this.#reason = reason;
   }
 
   /** @throws Refused `TOOMANYREQUESTS` */
   async take<T>(act: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free -= 1;
-    else if (this.#waiting.size >= this.#limits.waiting) throw tooMany();
+    else if (this.#waiting.size >= this.#limits.waiting) throw this.#tooMany();
     else await this.#wait();
     try {
       return await act();
@@ -47,13 +50,13 @@ export class Turns {
       // Better told to come again than cut off as somebody who says nothing.
       const tired = setTimeout(() => {
         this.#waiting.delete(enter);
-        reject(tooMany());
+        reject(this.#tooMany());
       }, this.#limits.patience);
       this.#waiting.add(enter);
     });
   }
-}
 
-function tooMany(): Refused {
-  return new Refused("TOOMANYREQUESTS", "too many are pushing at once", { "retry-after": "1" });
+  #tooMany(): Refused {
+    return new Refused("TOOMANYREQUESTS", this.#reason, { "retry-after": "1" });
+  }
 }
