@@ -1,7 +1,14 @@
 // Reading the documents of an image out of whatever holds its blobs.
 import { readContent, WhittleError } from "../io/index.ts";
 import { documentLimits, parseConfig, parseIndex, parseManifest } from "./manifest.ts";
-import type { BlobSource, Descriptor, ImageConfig, Index, Manifest } from "./types.ts";
+import {
+  type BlobSource,
+  type Descriptor,
+  type ImageConfig,
+  type Index,
+  type Manifest,
+  mediaTypes,
+} from "./types.ts";
 
 /** Reads and checks the manifest that a descriptor names. */
 export async function readManifest(source: BlobSource, about: Descriptor): Promise<Manifest> {
@@ -18,9 +25,39 @@ export async function readIndex(source: BlobSource, about: Descriptor): Promise<
   return found;
 }
 
-/** Reads and checks the image configuration that a descriptor names. */
+/**
+ * Reads and checks the image configuration that a descriptor names.
+ *
+ * @throws WhittleError `IMAGE_INVALID`
+ */
 export async function readConfig(source: BlobSource, about: Descriptor): Promise<ImageConfig> {
-  return parseConfig(await readDocument(source, about), `the image configuration ${about.digest}`);
+  const bytes = await readDocument(source, about);
+  try {
+    return parseConfig(bytes, `the image configuration ${about.digest}`);
+  } catch (error) {
+    if (isImageConfig(about)) throw error;
+    throw new WhittleError(
+      "IMAGE_INVALID",
+      `Cannot read the image configuration ${about.digest}: it is ${about.mediaType.slice(0, 100)}, so this is an artifact and no image of a container`,
+      { cause: error },
+    );
+  }
+}
+
+/** The configuration of a manifest, or nothing where that is an artifact's (image-spec, "Guidelines for Artifact Usage"). */
+export async function configIfImage(source: BlobSource, about: Descriptor): Promise<ImageConfig | undefined> {
+  const { config } = await readManifest(source, about);
+  // Some tools have given images another type than they should.
+  return readConfig(source, config).catch((error: unknown) => {
+    const isArtifact =
+      error instanceof WhittleError && error.code === "IMAGE_INVALID" && !isImageConfig(config);
+    if (isArtifact) return undefined;
+    throw error;
+  });
+}
+
+function isImageConfig({ mediaType }: Descriptor): boolean {
+  return mediaType === mediaTypes.config || mediaType === mediaTypes.dockerConfig;
 }
 
 /** The verified bytes of a small document. */

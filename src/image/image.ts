@@ -1,6 +1,6 @@
 import { WhittleError } from "../io/index.ts";
 import { configPlatform } from "./assemble.ts";
-import { readConfig, readIndex, readManifest } from "./documents.ts";
+import { configIfImage, readConfig, readIndex, readManifest } from "./documents.ts";
 import { isIndexType, isManifestType } from "./manifest.ts";
 import { choosePlatform, formatPlatform, hostPlatform, matchPlatform } from "./platform.ts";
 import type { BlobSource, Descriptor, History, ImageConfig, Manifest, Platform } from "./types.ts";
@@ -33,7 +33,7 @@ export interface PlatformImage {
 
 /**
  * The images that a descriptor stands for: of an index all that can run, of a manifest itself. Attestations and
- * other artifacts inside an index are left out.
+ * other artifacts are left out.
  *
  * @throws WhittleError `IMAGE_INVALID`
  */
@@ -44,7 +44,7 @@ export async function platformsOf(
 ): Promise<PlatformImage[]> {
   if (!isIndexType(descriptor.mediaType)) {
     const platform = descriptor.platform ?? (await platformOf(source, descriptor));
-    return [{ platform, descriptor }];
+    return platform === undefined ? [] : [{ platform, descriptor }];
   }
   const images: PlatformImage[] = [];
   // Indexes that name each other twice would double the work at every level.
@@ -54,15 +54,16 @@ export async function platformsOf(
     if (child.artifactType !== undefined || child.platform?.os === "unknown") continue;
     if (isIndexType(child.mediaType)) images.push(...(await platformsOf(source, child, seen)));
     else if (isManifestType(child.mediaType)) {
-      images.push({ platform: child.platform ?? (await platformOf(source, child)), descriptor: child });
+      const platform = child.platform ?? (await platformOf(source, child));
+      if (platform !== undefined) images.push({ platform, descriptor: child });
     }
   }
   return images;
 }
 
-async function platformOf(source: BlobSource, descriptor: Descriptor): Promise<Platform> {
-  const manifest = await readManifest(source, descriptor);
-  return configPlatform(await readConfig(source, manifest.config));
+async function platformOf(source: BlobSource, descriptor: Descriptor): Promise<Platform | undefined> {
+  const config = await configIfImage(source, descriptor);
+  return config === undefined ? undefined : configPlatform(config);
 }
 
 /**
@@ -106,9 +107,19 @@ function lacking(name: string, wanted: Platform, images: readonly PlatformImage[
     "PLATFORM_UNSUPPORTED",
     `Cannot use ${name} for ${formatPlatform(wanted)}: it has no image for that platform`,
     {
-      hint: `it has ${images.map((image) => formatPlatform(image.platform)).join(", ") || "no image at all"}`,
+      hint: `it has ${listPlatforms(images) || "no image at all"}`,
     },
   );
+}
+
+// More than any image has; an index may have thousands.
+const mostListed = 40;
+
+/** The platforms of images, for a person. */
+export function listPlatforms(images: readonly PlatformImage[]): string {
+  const listed = images.slice(0, mostListed).map((image) => formatPlatform(image.platform));
+  const others = images.length > mostListed ? [`${images.length - mostListed} more`] : [];
+  return [...listed, ...others].join(", ");
 }
 
 function imageView(source: BlobSource, descriptor: Descriptor): Image {

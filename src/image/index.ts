@@ -2,7 +2,7 @@ export type { Artifact, ImageParts } from "./assemble.ts";
 export { configPlatform, writeArtifact, writeBlob, writeImage, writeIndex } from "./assemble.ts";
 export { readConfig, readDocument, readIndex, readManifest } from "./documents.ts";
 export type { Image, LayerView, PlatformImage } from "./image.ts";
-export { openImage, platformsOf } from "./image.ts";
+export { listPlatforms, openImage, platformsOf } from "./image.ts";
 export type { LayerCompression, WriteLayerOptions } from "./layer.ts";
 export { layerEntries, layerMediaType, writeLayer } from "./layer.ts";
 export type { ApplyLayerOptions } from "./layer-apply.ts";

@@ -1,11 +1,17 @@
 import {
+  choosePlatform,
+  type Descriptor,
   formatReference,
+  hostPlatform,
+  isIndexType,
   isPathReference,
+  type NameReference,
   type Platform,
   parseReference,
+  platformsOf,
   type Reference,
 } from "../image/index.ts";
-import type { Digest, Environment, Work } from "../io/index.ts";
+import { type Digest, type Environment, WhittleError, type Work } from "../io/index.ts";
 import { attachedTo, chosenPart, type OpenedImage, type Store, writeTo } from "../store/index.ts";
 import type { RegistryClient } from "./client.ts";
 import { pullImage } from "./pull.ts";
@@ -39,10 +45,13 @@ export async function copyImage(
   options: CopyOptions,
 ): Promise<Digest> {
   const { store, client } = options;
-  const descriptor = await chosenPart(opened.source, opened.descriptor, { ...options, called: from });
+  const platform = options.platform ?? (await ownPlatform(opened, to));
+  const chosen = { called: from, ...(platform === undefined ? {} : { platform }) };
+  const descriptor = await chosenPart(opened.source, opened.descriptor, chosen);
   const referrers = options.withReferrers ? await attachedTo({ ...opened, descriptor }) : [];
   if (!isPathReference(to) && to.transport === "docker") {
     const source = parseReference(from);
+    requireDigest(to, descriptor);
     const near = !isPathReference(source) && source.transport !== "store" && source.registry === to.registry;
     await pushImage({
       session: await client.session(to.registry),
@@ -65,6 +74,32 @@ export async function copyImage(
     ...(isPathReference(to) ? { names: namesFor(from) } : {}),
   });
   return descriptor.digest;
+}
+
+/** Docker's own forms hold one platform: of several, this machine's is taken where it is among them, as skopeo does. */
+async function ownPlatform(
+  { source, descriptor }: OpenedImage,
+  to: Reference,
+): Promise<Platform | undefined> {
+  const isOne = to.transport === "docker-archive" || to.transport === "docker-daemon";
+  if (!isOne || !isIndexType(descriptor.mediaType)) return undefined;
+  const images = await platformsOf(source, descriptor);
+  const isThere = images.length > 1 && choosePlatform(hostPlatform(), images) !== undefined;
+  return isThere ? hostPlatform() : undefined;
+}
+
+/**
+ * A digest in the name of where something goes has to be its own.
+ *
+ * @throws WhittleError `DIGEST_MISMATCH`
+ */
+export function requireDigest({ name, digest }: NameReference, descriptor: Descriptor): void {
+  if (digest === undefined || digest === descriptor.digest) return;
+  throw new WhittleError(
+    "DIGEST_MISMATCH",
+    `Cannot push to ${name}@${digest}: the image has the digest ${descriptor.digest}`,
+    { hint: "leave the digest out, or name a tag" },
+  );
 }
 
 /** The name that a copy keeps in a form that holds names. */

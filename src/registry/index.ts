@@ -1,7 +1,7 @@
 export type { ClientOptions, RegistryClient } from "./client.ts";
 export { openClient } from "./client.ts";
 export type { CopyOptions } from "./copy.ts";
-export { copyImage } from "./copy.ts";
+export { copyImage, requireDigest } from "./copy.ts";
 export type { Credential } from "./credential.ts";
 export type { SavedIn } from "./credentials.ts";
 export { findCredential, removeCredential, saveCredential } from "./credentials.ts";

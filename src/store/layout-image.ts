@@ -1,8 +1,9 @@
 import {
   type BlobSource,
   type Descriptor,
-  formatPlatform,
   type Index,
+  isIndexType,
+  listPlatforms,
   mediaTypes,
   openImage,
   type PlatformImage,
@@ -113,15 +114,24 @@ export function layoutEntries(descriptor: Descriptor, names: readonly string[]):
   return names.map((name) => ({ ...descriptor, annotations: { ...annotations, [refNameAnnotation]: name } }));
 }
 
-/** What is to be written of an image: the image of one platform where one is asked for, else all of it. */
+/**
+ * What is to be written of an image: the image of one platform where one is asked for, else all of it. An artifact is
+ * for every platform.
+ */
 export async function chosenPart(
   source: BlobSource,
   descriptor: Descriptor,
   options: WriteOptions,
 ): Promise<Descriptor> {
-  return options.platform === undefined
-    ? descriptor
-    : (await openImage(source, descriptor, options.platform, options.called)).descriptor;
+  if (options.platform === undefined) return descriptor;
+  try {
+    return (await openImage(source, descriptor, options.platform, options.called)).descriptor;
+  } catch (error) {
+    const isElsewhere = error instanceof WhittleError && error.code === "PLATFORM_UNSUPPORTED";
+    if (!isElsewhere || isIndexType(descriptor.mediaType)) throw error;
+    if ((await platformsOf(source, descriptor)).length > 0) throw error;
+    return descriptor;
+  }
 }
 
 /**
@@ -138,10 +148,15 @@ export async function singleImage(
   const images = await platformsOf(source, await chosenPart(source, descriptor, options));
   const [only, ...others] = images;
   if (only !== undefined && others.length === 0) return only;
-  const found = images.map((image) => formatPlatform(image.platform)).join(", ");
+  if (only === undefined) {
+    const found = isIndexType(descriptor.mediaType)
+      ? "the index has no image"
+      : "it is an artifact, and no image";
+    throw new WhittleError("IMAGE_INVALID", `Cannot write ${form}: ${found} of a container`);
+  }
   throw new WhittleError(
     "PLATFORM_UNSUPPORTED",
     `Cannot write ${form}: the image is for ${images.length} platforms, it holds only one`,
-    { hint: found === "" ? "the index has no image" : `choose one with --platform: ${found}` },
+    { hint: `choose one with --platform: ${listPlatforms(images)}` },
   );
 }

@@ -1,4 +1,12 @@
-import { formatReference, hostPlatform, parsePlatform, storeName } from "../../image/index.ts";
+import {
+  type Descriptor,
+  formatReference,
+  hostPlatform,
+  type NameReference,
+  parsePlatform,
+  storeName,
+} from "../../image/index.ts";
+import type { Store } from "../../store/index.ts";
 import { type FormatFlags, formatOption } from "../transfer-options.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
 
@@ -46,12 +54,7 @@ async function pull(references: readonly string[], flags: Flags, context: VerbCo
       await pullImage(image.source, item, store, context);
       await store.attach(item);
     }
-    const { digest: _digest, ...name } = { ...reference, transport: "store" as const };
-    await store.tag(storeName(name), image.descriptor);
-    done.push({
-      reference: formatReference({ ...name, tag: name.tag ?? "latest" }),
-      digest: image.descriptor.digest,
-    });
+    done.push({ reference: await keep(reference, image.descriptor, store), digest: image.descriptor.digest });
   }
   context.out(
     flags.format === "json"
@@ -59,4 +62,17 @@ async function pull(references: readonly string[], flags: Flags, context: VerbCo
       : done.map(({ digest }) => `${digest}\n`).join(""),
   );
   return 0;
+}
+
+/** Gives a pulled image its name; what was asked for by digest alone takes no tag away from another image. */
+async function keep(reference: NameReference, descriptor: Descriptor, store: Store): Promise<string> {
+  const { digest, ...name } = { ...reference, transport: "store" as const };
+  const tagged = storeName(name);
+  const before = name.tag === undefined && digest !== undefined ? await store.resolve(tagged) : undefined;
+  if (before === undefined || before.digest === descriptor.digest) {
+    await store.tag(tagged, descriptor);
+    return tagged;
+  }
+  await store.hold(name.name, descriptor);
+  return `${name.name}@${descriptor.digest}`;
 }

@@ -22,7 +22,7 @@ async function push(
   flags: TransferFlags,
   context: VerbContext,
 ): Promise<number> {
-  const { openClient, pushImage, remoteReference } = await import("../../registry/index.ts");
+  const { openClient, pushImage, remoteReference, requireDigest } = await import("../../registry/index.ts");
   const { attachedTo, chosenPart, readFrom } = await import("../../store/index.ts");
   const target = remoteReference(destination);
   const client = openClient({ environment: context.environment });
@@ -32,9 +32,13 @@ async function push(
       ...chosenPlatform(flags),
       called: image,
     });
+    requireDigest(target, descriptor);
     const result = await pushImage({
       session: await client.session(target.registry),
-      ...{ repository: target.repository, tag: target.tag ?? "latest" },
+      ...{
+        repository: target.repository,
+        tag: target.digest === undefined ? (target.tag ?? "latest") : target.tag,
+      },
       ...{ source: opened.source, descriptor, work: context },
       referrers: flags.referrers ? await attachedTo({ ...opened, descriptor }) : [],
     });

@@ -1,4 +1,4 @@
-import { parseReference, reachable, storeName } from "../../image/index.ts";
+import { type Descriptor, isPathReference, parseReference, reachable, storeName } from "../../image/index.ts";
 import { WhittleError } from "../../io/index.ts";
 import type { Store } from "../../store/index.ts";
 import { formatBytes } from "../format.ts";
@@ -36,7 +36,7 @@ async function rmi(images: readonly string[], flags: Flags, context: VerbContext
   for (const image of images) for (const name of await namesOf(image, store)) names.add(name);
   const digests = new Set<string>();
   for (const name of names) {
-    const descriptor = await store.untag(name);
+    const descriptor = await forget(name, store);
     if (descriptor === undefined || flags.prune !== true) continue;
     for await (const item of reachable(store, descriptor)) {
       digests.add(item.digest);
@@ -87,10 +87,21 @@ async function namesOf(image: string, store: Store): Promise<string[]> {
     if (all.some((item) => item.reference === name)) return [name ?? ""];
     const names = all.filter((item) => item.descriptor.digest === descriptor.digest);
     if (names.length > 0) return names.map((item) => item.reference);
+    const held = (await store.held()).filter((item) => item.descriptor.digest === descriptor.digest);
+    if (held.length > 0) return held.map((item) => `${item.repository}@${descriptor.digest}`);
   }
   throw new WhittleError("NOT_FOUND", `Cannot remove ${image}: the store has no image of that name`, {
     hint: "whittle images lists what there is",
   });
+}
+
+/** Takes away a name, or an image from a repository that knows it by its digest. */
+async function forget(name: string, store: Store): Promise<Descriptor | undefined> {
+  const reference = parseReference(name);
+  if (isPathReference(reference) || reference.digest === undefined) return store.untag(name);
+  const descriptor = await store.resolve(name);
+  await store.release(reference.name, reference.digest);
+  return descriptor;
 }
 
 /** The name that a text spells, unless it is a digest. */
