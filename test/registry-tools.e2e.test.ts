@@ -139,6 +139,66 @@ describe.each(guards)("over $way", ({ flags, trust, certs, credentials }) => {
   }
 });
 
+describe("where pulling needs no password, and pushing does", () => {
+  let registry: RegistryProcess;
+  let certificates: string;
+  const creds = ["--creds", "ada:love:lace"];
+
+  beforeAll(async () => {
+    registry = await serving(...made.tls, ...made.htpasswd, "--anonymous-pull");
+    certificates = join(place, "certs");
+  });
+
+  it("skopeo pulls as nobody, and pushes with a password", async () => {
+    const away = `docker://${registry.host}/tools/index:1`;
+    const layout = `oci:${join(place, "pulled-by-nobody")}:1`;
+    await must(["skopeo", "copy", "-q", "--all", "--src-cert-dir", certificates, away, layout]);
+    const push = (name: string, ...more: string[]): [string, ...string[]] => [
+      ...(["skopeo", "copy", "-q", "--all", "--dest-cert-dir", certificates, ...more] as const),
+      ...[layout, `docker://${registry.host}/tools/${name}:1`],
+    ];
+    await must(push("back-from-ada", "--dest-creds", "ada:love:lace"));
+    expect(await store.resolve("tools/back-from-ada:1")).toBeDefined();
+    for (const more of [[], ["--dest-creds", "ada:wrong"]]) {
+      const refused = await run(push("back-from-nobody", ...more));
+      expect([refused.status !== 0, refused.stderr]).toEqual([true, expect.stringMatching(/password/)]);
+    }
+    expect(await store.resolve("tools/back-from-nobody:1")).toBeUndefined();
+  });
+
+  it("podman pulls as nobody, pushes with a password, and is told that one is wrong", async () => {
+    const access = ["--cert-dir", certificates];
+    await must(podman("pull", "-q", ...access, `${registry.host}/tools/image:1`));
+    const pushed = `${registry.host}/tools/podman-of-ada:1`;
+    await must(podman("push", "-q", ...access, ...creds, `${registry.host}/tools/image:1`, pushed));
+    expect(await store.resolve("tools/podman-of-ada:1")).toBeDefined();
+    const login = ["login", ...access, "--authfile", join(place, "podman-auth"), "-u", "ada", "-p"];
+    await must(podman(...login, "love:lace", registry.host));
+    expect((await run(podman(...login, "wrong", registry.host))).status).not.toBe(0);
+  });
+
+  it("whittle pulls as nobody, and pushes when it is logged in", async () => {
+    const settings = join(place, "registries.yaml");
+    writeFileSync(settings, `registries: {"${registry.host}": {ca: ${join(place, "ca.crt")}}}\n`);
+    const home = join(place, "home-of-ada");
+    mkdirSync(home);
+    const env = { ...process.env, HOME: home, WHITTLE_REGISTRIES: settings };
+    const other = join(place, "other-of-ada");
+    const pulled = await whittle(other, ["pull", `${registry.host}/tools/image:1`], { env });
+    expect(pulled.stdout.trim()).toBe(image.digest);
+    const push = (): Promise<Finished> =>
+      whittle(directory, ["push", "tools/image:1", `${registry.host}/tools/whittle-of-ada:1`], { env });
+    expect((await push()).stderr).toContain(`whittle login ${registry.host}`);
+    const login = (text: string): Promise<Finished> =>
+      run(["sh", "-c", `printf %s ${text} | "$0" "$@"`, process.execPath, ...loginWords(registry)], { env });
+    expect((await login("wrong")).status).not.toBe(0);
+    expect((await login("love:lace")).status).toBe(0);
+    const pushed = await push();
+    expect(`${pushed.status} ${pushed.stdout.trim()}`).toBe(`0 ${image.digest}`);
+    expect(await store.resolve("tools/whittle-of-ada:1")).toBeDefined();
+  });
+});
+
 function loginWords({ host }: RegistryProcess): string[] {
   return [join(import.meta.dirname, "../dist/whittle.js"), "login", host, "-u", "ada", "--password-stdin"];
 }

@@ -58,6 +58,54 @@ describe("who may do what", () => {
     await expect(access.admit(shown("bob:c"), false)).rejects.toMatchObject({ code: "UNAUTHORIZED" });
   });
 
+  it("gives tokens where pulling needs no password and pushing does", async () => {
+    const access = await openAccess({ ...none, anonymousPull: true, htpasswd: file(users) });
+    const asked = { origin: "https://a", repository: "b", isBase: false };
+    const challenge = (error = ""): object => ({
+      code: "UNAUTHORIZED",
+      headers: {
+        "www-authenticate": `Bearer realm="https://a/v2/token",service="whittle",scope="repository:b:pull,push"${error}`,
+      },
+    });
+    const bearer = async (text?: string): Promise<string> =>
+      `Bearer ${(await access.grant(text === undefined ? undefined : shown(text))).token}`;
+    // Clients learn from the base how to say who they are; else whoever has a password would never show it.
+    await expect(access.admit(undefined, false, { ...asked, isBase: true })).rejects.toMatchObject(
+      challenge(),
+    );
+    await expect(access.admit(undefined, true, asked)).rejects.toMatchObject(challenge());
+    const [ada, nobody] = [await bearer("ada:love:lace"), await bearer()];
+    expect(await access.admit(ada, true, asked)).toBe("ada");
+    expect(await access.admit(ada, false, { ...asked, isBase: true })).toBe("ada");
+    expect(await access.admit(nobody, false, { ...asked, isBase: true })).toBe("");
+    await expect(access.admit(nobody, true, asked)).rejects.toMatchObject(
+      challenge(',error="insufficient_scope"'),
+    );
+    await expect(access.admit("Bearer a.b", false, asked)).rejects.toMatchObject(
+      challenge(',error="invalid_token"'),
+    );
+    // A password counts without a token as well.
+    expect(await access.admit(shown("bob:b"), true, asked)).toBe("bob");
+    for (const wrong of [shown("ada:wrong"), ada]) {
+      await expect(access.grant(wrong)).rejects.toMatchObject({ code: "UNAUTHORIZED" });
+    }
+  });
+
+  it.each([{}, { htpasswd: true }])(
+    "gives no tokens where there is nothing to tell apart: %j",
+    async (how) => {
+      const access = await openAccess({
+        ...none,
+        ...(how.htpasswd === true ? { htpasswd: file(users) } : {}),
+      });
+      await expect(access.grant(shown("bob:b"))).rejects.toMatchObject({ code: "NAME_UNKNOWN" });
+      if (how.htpasswd !== true) return;
+      await expect(access.admit("Bearer a.b", false)).rejects.toMatchObject({
+        headers: { "www-authenticate": expect.stringMatching(/^Basic /) },
+      });
+    },
+  );
+
   it("looks at few passwords at a time, and at each once, however often it is shown", async () => {
     const access = await openAccess({ ...none, htpasswd: file(users) });
     const refusal = (text: string): Promise<unknown> =>

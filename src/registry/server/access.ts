@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { explainSystemError, WhittleError } from "../../io/index.ts";
+import { BearerTokens, bearerChallenge, type Grant } from "./bearer.ts";
 import { Passwords } from "./passwords.ts";
 import { Refused } from "./refused.ts";
 
@@ -11,7 +12,22 @@ export interface Access {
    *
    * @throws Refused `UNAUTHORIZED`, `DENIED`, `TOOMANYREQUESTS`
    */
-  admit(authorization: string | undefined, writes: boolean): Promise<string>;
+  admit(authorization: string | undefined, writes: boolean, asked?: Asked): Promise<string>;
+  /**
+   * A token for who shows a password, or for who shows nothing and may pull.
+   *
+   * @throws Refused as {@link admit}; `NAME_UNKNOWN` where there are no tokens
+   */
+  grant(authorization: string | undefined): Promise<Grant>;
+}
+
+/** What a request is about. */
+export interface Asked {
+  /** Scheme and host, as the client sees them. */
+  readonly origin: string;
+  readonly repository?: string | undefined;
+  /** It asks what kind of registry this is: from the answer clients learn how to say who they are. */
+  readonly isBase: boolean;
 }
 
 export interface AccessOptions {
@@ -23,6 +39,8 @@ export interface AccessOptions {
   readonly anonymousPull: boolean;
 }
 
+const basicChallenge = 'Basic realm="whittle", charset="UTF-8"';
+const nowhere: Asked = { origin: "http://localhost", isBase: false };
 // bcrypt is slow on purpose; who has shown the right password is known until nothing was heard for so long.
 const rememberedFor = 5 * 60 * 1000;
 const mostRemembered = 1024;
@@ -64,23 +82,52 @@ export async function openAccess(options: AccessOptions): Promise<Access> {
     return true;
   };
 
+  /** Whom a name and a password belong to. */
+  const named = async (authorization: string): Promise<string | undefined> => {
+    const [, encoded] = /^basic\s+([A-Za-z0-9+/=]+)$/i.exec(authorization) ?? [];
+    const text = Buffer.from(encoded ?? "", "base64").toString("utf8");
+    const colon = text.indexOf(":");
+    const user = text.slice(0, Math.max(colon, 0));
+    return user !== "" && (await isRight(user, text.slice(colon + 1))) ? user : undefined;
+  };
+
+  // Clients show a password to whoever asks for one, and nothing to others. So where pulling needs none and pushing
+  // does, they are sent for a token: whoever has a password shows it there, and whoever has none is nobody.
+  const tokens = users !== undefined && options.anonymousPull ? new BearerTokens() : undefined;
+  const refused = (why: string, asked: Asked, error?: string): Refused =>
+    new Refused("UNAUTHORIZED", why, {
+      "www-authenticate":
+        tokens === undefined ? basicChallenge : bearerChallenge(asked.origin, asked.repository, error),
+    });
+
   return {
-    async admit(authorization, writes) {
+    async admit(authorization, writes, asked = nowhere) {
       if (writes && options.readOnly) throw new Refused("DENIED", "this registry is read-only");
       if (users === undefined) return "";
-      if (authorization === undefined && !writes && options.anonymousPull) return "";
-      const [, encoded] = /^basic\s+([A-Za-z0-9+/=]+)$/i.exec(authorization ?? "") ?? [];
-      const text = Buffer.from(encoded ?? "", "base64").toString("utf8");
-      const colon = text.indexOf(":");
-      if (colon > 0 && (await isRight(text.slice(0, colon), text.slice(colon + 1))))
-        return text.slice(0, colon);
-      const wrong =
-        authorization === undefined
-          ? "a name and a password are wanted"
-          : "the name or the password is wrong";
-      throw new Refused("UNAUTHORIZED", wrong, {
-        "www-authenticate": 'Basic realm="whittle", charset="UTF-8"',
-      });
+      if (authorization === undefined) {
+        if (tokens !== undefined && !writes && !asked.isBase) return "";
+        throw refused("a name and a password are wanted", asked);
+      }
+      const [, token] = /^bearer\s+(\S+)$/i.exec(authorization) ?? [];
+      if (tokens === undefined || token === undefined) {
+        const user = await named(authorization);
+        if (user === undefined) throw refused("the name or the password is wrong", asked);
+        return user;
+      }
+      const user = tokens.userOf(token);
+      if (user === undefined)
+        throw refused("the token is not valid, or not any more", asked, "invalid_token");
+      if (user === "" && writes)
+        throw refused("a name and a password are wanted", asked, "insufficient_scope");
+      return user;
+    },
+    async grant(authorization) {
+      if (tokens === undefined) throw new Refused("NAME_UNKNOWN", "there are no tokens here");
+      if (authorization === undefined) return tokens.issue("");
+      const user = await named(authorization);
+      if (user !== undefined) return tokens.issue(user);
+      const headers = { "www-authenticate": basicChallenge };
+      throw new Refused("UNAUTHORIZED", "the name or the password is wrong", headers);
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Store } from "../../store/index.ts";
+import type { Access } from "./access.ts";
 import { beginUpload, continueUpload, deleteBlob, type Parts, sendBlob } from "./blob-requests.ts";
 import { Contents } from "./contents.ts";
 import { Documents } from "./documents.ts";
@@ -26,10 +27,12 @@ export class Dispatch {
   readonly #downloads = new Downloads();
   readonly #documents = new Documents();
   readonly #metrics: Metrics;
+  readonly #access: Access;
 
-  constructor(store: Store, limits: UploadLimits, metrics: Metrics) {
+  constructor(store: Store, limits: UploadLimits, metrics: Metrics, access: Access) {
     this.#store = store;
     this.#metrics = metrics;
+    this.#access = access;
     this.#contents = new Contents(store);
     this.#transfers = new Transfers(store);
     this.uploads = new Uploads(store, limits);
@@ -53,6 +56,10 @@ export class Dispatch {
         return answerJson(exchange, {});
       case "health":
         return answerJson(exchange, { status: "ok" });
+      case "token":
+        return answerJson(exchange, await this.#access.grant(exchange.request.headers.authorization), {
+          "cache-control": "no-store",
+        });
       case "metrics":
         return this.#tellMetrics(exchange);
       case "catalog":
@@ -112,7 +119,15 @@ export class Dispatch {
 
 const reads = ["GET", "HEAD"];
 const methods: Readonly<Record<Route["kind"], readonly string[]>> = {
-  ...{ base: reads, health: reads, metrics: reads, catalog: reads, tags: reads, referrers: reads },
+  ...{
+    base: reads,
+    health: reads,
+    token: reads,
+    metrics: reads,
+    catalog: reads,
+    tags: reads,
+    referrers: reads,
+  },
   manifest: [...reads, "PUT", "DELETE"],
   blob: [...reads, "DELETE"],
   uploads: ["POST"],

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { explainSystemError, WhittleError } from "../../io/index.ts";
 import { sweepAfter } from "../sweep.ts";
 import type { Access } from "./access.ts";
+import { originOf } from "./bearer.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Pace, watchPace } from "./pace.ts";
@@ -13,6 +14,8 @@ const mostDiscarded = 16 * 1024 * 1024;
 // Of a path in the log; what comes from outside is as long as it likes.
 const mostLogged = 512;
 const writing = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+// Who asks for a token shows a password there, or none.
+const open = new Set(["health", "token"]);
 
 /** What answers requests, and tells of each. */
 export interface HandlerOptions {
@@ -41,14 +44,20 @@ export function makeHandler(
     const unwatch = watchPace(request, response, options.pace, () => {
       reason = "the client is too slow";
     });
+    response.setHeader("docker-distribution-api-version", "registry/2.0");
+    response.setHeader("x-content-type-options", "nosniff");
     try {
       const route = routeOf(path);
       kind = route?.kind ?? kind;
       // How far an upload is, is its owner's alone to know: who pulls without a name has none.
       const writes = route?.kind === "upload" || writing.has(request.method ?? "");
-      user = kind === "health" ? "" : await access.admit(request.headers.authorization, writes);
-      response.setHeader("docker-distribution-api-version", "registry/2.0");
-      response.setHeader("x-content-type-options", "nosniff");
+      if (!open.has(kind)) {
+        user = await access.admit(request.headers.authorization, writes, {
+          origin: originOf(request),
+          repository: route !== undefined && "repository" in route ? route.repository : undefined,
+          isBase: kind === "base",
+        });
+      }
       await dispatch.answer(route, { request, response, query: new URLSearchParams(search), user });
     } catch (error) {
       const why = refuse(request, response, error);

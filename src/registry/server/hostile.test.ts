@@ -243,11 +243,19 @@ describe("who is somebody else", () => {
     // A client that shows its name only when it is asked has to be asked, or it takes its upload for lost.
     for (const method of ["GET", "HEAD"]) {
       const asked = await fetch(server.origin + at, { method });
-      expect([asked.status, asked.headers.get("www-authenticate")]).toEqual([401, expect.any(String)]);
+      expect([asked.status, asked.headers.get("www-authenticate")]).toEqual([
+        401,
+        `Bearer realm="${server.origin}/v2/token",service="whittle",scope="repository:a:pull,push"`,
+      ]);
+      // By this old clients know that they are at a registry.
+      expect(asked.headers.get("docker-distribution-api-version")).toBe("registry/2.0");
     }
     const shown = await fetch(server.origin + at, { headers: { authorization } });
     expect([shown.status, shown.headers.get("range")]).toEqual([204, "0-0"]);
-    expect((await fetch(`${server.origin}/v2/`)).status).toBe(200);
+    const status = async (path: string): Promise<number> => (await fetch(server.origin + path)).status;
+    expect([await status("/v2/_catalog"), await status("/v2/"), await status("/v2/token")]).toEqual([
+      ...[200, 401, 200],
+    ]);
   });
 });
 

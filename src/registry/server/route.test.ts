@@ -11,6 +11,8 @@ describe("a path", () => {
     ["/v2", { kind: "base" }],
     ["/v2/", { kind: "base" }],
     ["/v2/_catalog", { kind: "catalog" }],
+    ["/v2/token", { kind: "token" }],
+    ["/v2/token/tags/list", { kind: "tags", repository: "token" }],
     ["/metrics", { kind: "metrics" }],
     ["/health", { kind: "health" }],
     ["/v2/a/b/c/tags/list", { kind: "tags", repository: "a/b/c" }],

@@ -3,7 +3,7 @@ import { Refused } from "./refused.ts";
 
 /** What a path of the distribution-spec asks for. */
 export type Route =
-  | { readonly kind: "base" | "catalog" | "metrics" | "health" }
+  | { readonly kind: "base" | "catalog" | "metrics" | "health" | "token" }
   | { readonly kind: "manifest"; readonly repository: string; readonly reference: string }
   | { readonly kind: "blob"; readonly repository: string; readonly digest: Digest }
   | { readonly kind: "uploads"; readonly repository: string }
@@ -28,6 +28,7 @@ export function routeOf(path: string): Route | undefined {
   const decoded = decode(path);
   if (decoded === undefined) return undefined;
   if (decoded === "/v2" || decoded === "/v2/") return { kind: "base" };
+  if (decoded === "/v2/token") return { kind: "token" };
   if (decoded === "/v2/_catalog") return { kind: "catalog" };
   if (decoded === "/metrics") return { kind: "metrics" };
   if (decoded === "/health" || decoded === "/healthz") return { kind: "health" };

@@ -62,7 +62,7 @@ export async function serve(store: Store, options: ServeOptions): Promise<Runnin
   const { log, maxBlob = usual.maxBlob, patience = {} } = options;
   const metrics = new Metrics();
   const access = await openAccess(options);
-  const dispatch = new Dispatch(store, { bytes: maxBlob, sessions: usual.sessions }, metrics);
+  const dispatch = new Dispatch(store, { bytes: maxBlob, sessions: usual.sessions }, metrics, access);
   const handler = makeHandler({ dispatch, access, metrics, log, pace: patience.pace });
   const handle = (request: IncomingMessage, response: ServerResponse): void =>
     void handler(request, response);
