@@ -7,5 +7,6 @@ export type { Attempt, RetryPolicy } from "./retry.ts";
 export { HttpStatus, networkError, pauseBeforeRetry, retrying, Transient } from "./retry.ts";
 export type { Answer, Send, Sender, SendRequest, StreamedAnswer, TlsOptions } from "./send.ts";
 export { openSender } from "./send.ts";
+export { bytesSent, Sendfile } from "./sendfile.ts";
 export type { Slots } from "./slots.ts";
 export { slots } from "./slots.ts";

@@ -16,6 +16,9 @@ const mostAtOnce = 4 * 1024 * 1024;
 // F_DUPFD_CLOEXEC of Linux.
 const duplicateForUs = 1030;
 
+// What went by connections without their knowing.
+const beside = new WeakMap<Socket, number>();
+
 let calls: Promise<Calls | undefined> | undefined;
 
 /**
@@ -25,11 +28,13 @@ let calls: Promise<Calls | undefined> | undefined;
  */
 export class Sendfile {
   readonly #system: Calls;
+  readonly #socket: Socket;
   readonly #connection: number;
   readonly #place = new BigInt64Array(1);
 
-  private constructor(system: Calls, connection: number) {
+  private constructor(system: Calls, socket: Socket, connection: number) {
     this.#system = system;
+    this.#socket = socket;
     this.#connection = connection;
   }
 
@@ -47,7 +52,7 @@ export class Sendfile {
     const number = numberOf(socket);
     if (system === undefined || number === undefined) return undefined;
     const own = system.duplicate(number);
-    return own < 0 ? undefined : new Sendfile(system, own);
+    return own < 0 ? undefined : new Sendfile(system, socket, own);
   }
 
   /**
@@ -60,13 +65,20 @@ export class Sendfile {
     this.#place[0] = BigInt(at);
     const most = Math.min(length, mostAtOnce);
     if (most <= 0) return 0;
-    return Math.max(0, await this.#system.sendfile(this.#connection, file, this.#place, most));
+    const sent = Math.max(0, await this.#system.sendfile(this.#connection, file, this.#place, most));
+    beside.set(this.#socket, (beside.get(this.#socket) ?? 0) + sent);
+    return sent;
   }
 
   /** To be called once, when nothing is on its way. */
   close(): void {
     closeSync(this.#connection);
   }
+}
+
+/** Bytes that were sent by a connection, with those that its own count lacks because the kernel took them from files. */
+export function bytesSent(socket: Socket): number {
+  return socket.bytesWritten + (beside.get(socket) ?? 0);
 }
 
 /** What the system knows a connection by; the types do not tell of it. */

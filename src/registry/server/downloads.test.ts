@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Served, served } from "./served.contract.ts";
@@ -27,6 +29,38 @@ describe("a download", () => {
     expect((await pulled(url, { range: `bytes=-${size - 2}` })).equals(bytes.subarray(2))).toBe(true);
   });
 
+  it("of a long blob goes past the connection, is counted all the same, and is cut where it is to be", async () => {
+    const server = await served();
+    // From here on it pays to load what the kernel is asked by.
+    const bytes = randomBytes(34 * 1024 * 1024);
+    const url = await push(server, bytes);
+    for (const [from, to] of [
+      [0, bytes.length],
+      [1, bytes.length],
+      [5_000_000, 25_000_001],
+    ] as const) {
+      const range = from === 0 ? {} : { range: `bytes=${from}-${to - 1}` };
+      expect((await pulled(url, range)).equals(bytes.subarray(from, to))).toBe(true);
+      await expect.poll(() => server.log.at(-1)?.["sent"]).toBeGreaterThan(to - from);
+      expect(server.log.at(-1)?.["sent"]).toBeLessThan(to - from + 1000);
+    }
+  });
+
+  it("of a long blob by who takes nothing is ended, and leaves no connection open", async () => {
+    const server = await served({ patience: { pace: { milliseconds: 200, bytes: 4096 } } });
+    const url = new URL(await push(server, randomBytes(34 * 1024 * 1024)));
+    const before = sockets();
+    const socket = connect(Number(url.port), url.hostname);
+    socket.on("error", () => undefined);
+    socket.write(`GET ${url.pathname} HTTP/1.1\r\nhost: ${url.host}\r\n\r\n`);
+    await once(socket, "connect");
+    await expect
+      .poll(() => server.log.at(-1)?.["reason"], { timeout: 10_000 })
+      .toBe("the client is too slow");
+    socket.destroy();
+    await expect.poll(sockets).toBeLessThanOrEqual(before);
+  });
+
   it.each(["sha256", "sha512"])(
     "of a blob that was damaged on disk by %s does not end well",
     async (algorithm) => {
@@ -52,12 +86,19 @@ describe("a download", () => {
     const url = await push(server, bytes);
     const all = await Promise.all(Array.from({ length: 50 }, () => pulled(url)));
     for (const one of all) expect(one.equals(bytes)).toBe(true);
-    const open = (): string[] => readdirSync("/proc/self/fd").map(linkOf);
     await expect
       .poll(() => open().filter((path: string) => path.startsWith(server.store.directory)))
       .toEqual([]);
   });
 });
+
+function open(): string[] {
+  return readdirSync("/proc/self/fd").map(linkOf);
+}
+
+function sockets(): number {
+  return open().filter((path) => path.startsWith("socket:")).length;
+}
 
 function linkOf(fd: string): string {
   try {

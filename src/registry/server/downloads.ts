@@ -1,8 +1,16 @@
-import { createHash, type Hash } from "node:crypto";
 import type { Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
-import { type ByteRange, type Digest, digestAlgorithm, digestHex, WhittleError } from "../../io/index.ts";
+import { Sendfile } from "../../http/index.ts";
+import {
+  type ByteRange,
+  type ChunkHash,
+  type Digest,
+  digestAlgorithm,
+  digestHex,
+  threadHash,
+  WhittleError,
+} from "../../io/index.ts";
 import type { BlobFile } from "../../store/index.ts";
 
 // What all downloads together hold in memory: few have large buffers, thousands small ones.
@@ -10,6 +18,9 @@ const memory = 64 * 1024 * 1024;
 const largest = 512 * 1024;
 const smallest = 16 * 1024;
 const mostProved = 100_000;
+// As much as a connection takes before it says that it has enough: a client that takes nothing is seen by that.
+const waitedFor = 64 * 1024;
+const mostWaitedFor = memory / 2 / waitedFor;
 
 /**
  * Sends blobs. The first time that a file is sent whole its bytes are held against its digest, and the last of them is
@@ -26,9 +37,11 @@ export class Downloads {
     try {
       const stamp = stampOf(await handle.stat());
       const proves = range === undefined && this.#proved.get(file.digest) !== stamp;
-      const hash = proves ? createHash(digestAlgorithm(file.digest)) : undefined;
+      const hash = proves ? await threadHash(digestAlgorithm(file.digest)) : undefined;
       const { start, end } = range ?? { start: 0, end: file.size };
-      await this.#pump(handle, file, { start, end }, hash, response);
+      const way = hash === undefined ? await this.#wayOf(response, end - start) : undefined;
+      if (way === undefined) await this.#pump(handle, file, { start, end }, hash, response);
+      else await pass(handle, file, { start, end }, way, response);
       if (proves) this.#remember(file.digest, stamp);
       await new Promise<void>((resolve) => response.end(resolve));
     } finally {
@@ -47,7 +60,7 @@ export class Downloads {
     handle: FileHandle,
     file: BlobFile,
     { start, end }: ByteRange,
-    hash: Hash | undefined,
+    hash: ChunkHash | undefined,
     response: ServerResponse,
   ): Promise<void> {
     const size = Math.min(this.#bufferSize(), Math.max(end - start, 1));
@@ -61,7 +74,7 @@ export class Downloads {
       if (bytesRead === 0) throw damaged(file, `it ends at byte ${at}`);
       at += bytesRead;
       const chunk = buffer.subarray(0, bytesRead);
-      hash?.update(chunk);
+      await hash?.update(chunk);
       if (at >= end && hash !== undefined) check(file, hash);
       await sent;
       sent = write(response, chunk);
@@ -69,6 +82,12 @@ export class Downloads {
       sent.catch(() => undefined);
     }
     await sent;
+  }
+
+  /** The kernel's own way to a client; none for what is short, and where there are too many. */
+  async #wayOf({ socket }: ServerResponse, bytes: number): Promise<Sendfile | undefined> {
+    if (socket === null || bytes <= largest || this.#active > mostWaitedFor) return undefined;
+    return Sendfile.open(socket, bytes);
   }
 
   #bufferSize(): number {
@@ -81,13 +100,39 @@ export class Downloads {
   }
 }
 
+/**
+ * Has the kernel send a blob that needs no proof. Pieces go through the connection in between: the first takes the head
+ * along, and each waits for there being room again.
+ */
+async function pass(
+  handle: FileHandle,
+  file: BlobFile,
+  { start, end }: ByteRange,
+  way: Sendfile,
+  response: ServerResponse,
+): Promise<void> {
+  const buffer = Buffer.allocUnsafeSlow(waitedFor);
+  try {
+    for (let at = start; at < end; ) {
+      if (at > start) at += await way.send(handle.fd, at, end - at);
+      if (at >= end) break;
+      const { bytesRead } = await handle.read(buffer, 0, Math.min(waitedFor, end - at), at);
+      if (bytesRead === 0) throw damaged(file, `it ends at byte ${at}`);
+      at += bytesRead;
+      await write(response, buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    way.close();
+  }
+}
+
 /** Another file under the same name, or another content, is to be proved again. */
 function stampOf({ ino, mtimeMs, size }: Stats): string {
   return `${ino} ${mtimeMs} ${size}`;
 }
 
-function check(file: BlobFile, hash: Hash): void {
-  const found = hash.digest("hex");
+function check(file: BlobFile, hash: ChunkHash): void {
+  const found = hash.digest();
   if (found !== digestHex(file.digest)) throw damaged(file, `it has the digest ${found}`);
 }
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { bytesSent } from "../../http/index.ts";
 import { explainSystemError, WhittleError } from "../../io/index.ts";
 import { sweepAfter } from "../sweep.ts";
 import type { Access } from "./access.ts";
@@ -35,7 +36,7 @@ export function makeHandler(
   return async (request, response) => {
     const since = performance.now();
     const { socket } = request;
-    const before = { read: socket.bytesRead, written: socket.bytesWritten };
+    const before = { read: socket.bytesRead, written: bytesSent(socket) };
     const [path = "/", search = ""] = (request.url ?? "/").split("?", 2);
     let kind = "unknown";
     let user = "";
@@ -68,7 +69,7 @@ export function makeHandler(
       const { method = "" } = request;
       const seconds = (performance.now() - since) / 1000;
       const received = Math.max(socket.bytesRead - before.read, 0);
-      const sent = Math.max(socket.bytesWritten - before.written, 0);
+      const sent = Math.max(bytesSent(socket) - before.written, 0);
       const { statusCode: status } = response;
       metrics.record({ method, route: kind, status, seconds, received, sent });
       options.log(

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { bytesSent } from "../../http/index.ts";
 
 /** How slow a client may be: in every span of time so many bytes have to move. */
 export interface Pace {
@@ -39,7 +40,7 @@ export function watchPace(
 
 /** Bytes that came in and that the other side took. */
 function moved(socket: Socket): number {
-  return socket.bytesRead + socket.bytesWritten - socket.writableLength;
+  return socket.bytesRead + bytesSent(socket) - socket.writableLength;
 }
 
 /** Its body is wanted and not there, or an answer is there and not taken. */
