@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -135,6 +136,50 @@ describe("a full disk", () => {
     }
     const verified = await whittle(served, ["store", "verify"]);
     expect(verified.status, verified.stdout).toBe(0);
+  });
+
+  it("of a server has as much room as before when an upload did not fit", async () => {
+    mount("size=8m");
+    const server = await whittleServe(join(small, "store"));
+    const at = `http://${server.host}/v2/a/blobs/uploads/`;
+    const bytes = (size: number): Buffer => Buffer.alloc(size, "x");
+    const send = (path: string, body: Buffer, method = "PATCH"): Promise<Response> =>
+      fetch(new URL(path, at), { method, body });
+    const begun = async (): Promise<string> =>
+      (await fetch(at, { method: "POST" })).headers.get("location") ?? "";
+    try {
+      const before = await begun();
+      const first = await send(before, bytes(1_000_000));
+      expect([first.status, first.headers.get("range")]).toEqual([202, "0-999999"]);
+      expect((await send(before, bytes(20_000_000))).status).toBe(500);
+      // What came in the request that failed is gone, and what came before it is there.
+      expect((await fetch(new URL(before, at))).headers.get("range")).toBe("0-999999");
+      const other = await send(await begun(), bytes(5_000_000));
+      expect([other.status, other.headers.get("range")]).toEqual([202, "0-4999999"]);
+      const digest = createHash("sha256").update(bytes(1_500_000)).digest("hex");
+      const ended = await send(`${before}?digest=sha256:${digest}`, bytes(500_000), "PUT");
+      expect(ended.status).toBe(201);
+    } finally {
+      await server.stop();
+    }
+    const verified = await whittle(join(small, "store"), ["store", "verify"]);
+    expect(verified.status, verified.stdout).toBe(0);
+  });
+
+  it("of file names, not bytes, leaves no upload that could not be begun", async () => {
+    mount("size=64m,nr_inodes=24");
+    const server = await whittleServe(join(small, "store"));
+    const at = `http://${server.host}/v2/a/blobs/uploads/`;
+    try {
+      const statuses = [];
+      for (let turn = 0; turn < 24; turn++) statuses.push((await fetch(at, { method: "POST" })).status);
+      expect(statuses.at(-1)).toBe(500);
+      const begun = statuses.filter((status) => status === 202).length;
+      expect(begun).toBeGreaterThan(0);
+      expect(readdirSync(join(small, "store/uploads"))).toHaveLength(begun);
+    } finally {
+      await server.stop();
+    }
   });
 
   it("of file names, not bytes, is as full", async () => {

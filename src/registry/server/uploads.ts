@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type ChunkHash,
@@ -7,6 +7,7 @@ import {
   digestAlgorithm,
   digestHex,
   filePieces,
+  isSystemError,
   makeDirectories,
   threadHash,
   WriteBehind,
@@ -86,10 +87,15 @@ export class Uploads {
     const session = randomBytes(16).toString("hex");
     await makeDirectories(this.#directory);
     await mkdir(join(this.#directory, session), { mode: 0o700 });
-    await writeFile(this.#path(session, "owner.json"), JSON.stringify(owner));
-    if (algorithm !== "sha256") this.#open.set(session, fresh(algorithm));
-    await writeFile(this.#path(session, "data"), "");
-    return session;
+    try {
+      await writeFile(this.#path(session, "owner.json"), JSON.stringify(owner));
+      if (algorithm !== "sha256") this.#open.set(session, fresh(algorithm));
+      await writeFile(this.#path(session, "data"), "");
+      return session;
+    } catch (error) {
+      await this.#forget(session);
+      throw error;
+    }
   }
 
   /** Bytes that are there. */
@@ -161,6 +167,25 @@ export class Uploads {
   }
 
   async #write(
+    session: string,
+    upload: OpenUpload,
+    body: AsyncIterable<Uint8Array>,
+    from: number,
+  ): Promise<number> {
+    try {
+      return await this.#take(session, upload, body, from);
+    } catch (error) {
+      // What a full disk cannot take whole is given back: kept until the client comes again, it would let nobody else
+      // write anything.
+      if (isDiskFull(error)) {
+        upload.seen = undefined;
+        await truncate(this.#path(session, "data"), from);
+      }
+      throw error;
+    }
+  }
+
+  async #take(
     session: string,
     upload: OpenUpload,
     body: AsyncIterable<Uint8Array>,
@@ -263,6 +288,10 @@ function fresh(algorithm: "sha256" | "sha512"): OpenUpload {
 /** How far an upload is, as the distribution-spec writes it. */
 export function rangeHeader(size: number): string {
   return `0-${Math.max(size - 1, 0)}`;
+}
+
+function isDiskFull(error: unknown): boolean {
+  return isSystemError(error) && (error.code === "ENOSPC" || error.code === "EDQUOT");
 }
 
 function exists(path: string): Promise<boolean> {
