@@ -1,33 +1,25 @@
-import { createHash, randomBytes } from "node:crypto";
-import { closeSync, existsSync, fsync, openSync, renameSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, statSync } from "node:fs";
 import { readdir, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { promisify } from "node:util";
 import type { BlobSink, BlobSource, Descriptor } from "../image/index.ts";
 import {
   type Content,
   type Digest,
   digestAlgorithm,
   digestHex,
-  type Expected,
   explainSystemError,
   fileContent,
   filePieces,
   isDigest,
-  isSystemError,
-  makeDirectories,
-  Proof,
   syncDirectory,
   verified,
   WhittleError,
-  WriteBehind,
 } from "../io/index.ts";
+import { emptyWhenMissing, isMissing } from "./missing.ts";
+import { flush, rename, writeBlob } from "./write-blob.ts";
 
 // A blob that is asked for is in use; half the age below which garbage collection leaves blobs alone.
 const refreshAfterMilliseconds = 30 * 60 * 1000;
-
-// From here on it is worth while to load what other threads work out digests with.
-const inThreadFrom = 32 * 1024 * 1024;
 
 const algorithms = ["sha256", "sha512"] as const;
 
@@ -135,7 +127,12 @@ export class BlobDirectory implements BlobSink, BlobSource {
     }
     const what = digest === undefined ? "the blob" : `the blob ${digest}`;
     try {
-      return await this.#write(stream, { what, ...expected }, { growing, isReadSoon });
+      return await writeBlob(stream, {
+        ...{ directory: this.#temporary, expected: { what, ...expected }, growing, isReadSoon },
+        // What was expected was looked for before.
+        name: async (found) =>
+          digest === undefined && (await this.has(found)) ? undefined : this.path(found),
+      });
     } catch (error) {
       throw explainSystemError(error, `write a blob to ${this.#blobs}`);
     }
@@ -152,7 +149,7 @@ export class BlobDirectory implements BlobSink, BlobSource {
       }
       const file = openSync(path, "r+");
       await flush(file).finally(() => closeSync(file));
-      await this.#rename(path, this.path(digest));
+      await rename(path, this.path(digest));
     } catch (error) {
       throw explainSystemError(error, `write a blob to ${this.#blobs}`);
     }
@@ -187,63 +184,6 @@ export class BlobDirectory implements BlobSink, BlobSource {
     }
   }
 
-  async #write(
-    stream: AsyncIterable<Uint8Array>,
-    expected: Expected,
-    { growing, isReadSoon }: Pick<NonNullable<Parameters<BlobSink["add"]>[1]>, "growing" | "isReadSoon">,
-  ): Promise<{ digest: Digest; size: number }> {
-    const isLong = (expected.size ?? 0) >= inThreadFrom;
-    const proof = isLong ? await Proof.inThread(expected) : Proof.of(expected);
-    const hash = expected.digest === undefined ? createHash("sha256") : undefined;
-    let size = 0;
-    const [file, path] = await this.#openTemporary();
-    const writer = new WriteBehind(file, {
-      directly: isReadSoon ? undefined : path,
-      seen(bytes) {
-        size += bytes.length;
-        hash?.update(bytes);
-        return proof.take(bytes);
-      },
-    });
-    growing?.(path);
-    let open = true;
-    const close = (): void => {
-      open = false;
-      closeSync(file);
-    };
-    try {
-      for await (const chunk of stream) await writer.write(chunk);
-      await writer.end();
-      proof.end();
-      const digest: Digest = expected.digest ?? `sha256:${hash?.digest("hex")}`;
-      if (expected.digest === undefined && (await this.has(digest))) {
-        close();
-        await unlink(path);
-        return { digest, size };
-      }
-      await flush(file);
-      close();
-      await this.#rename(path, this.path(digest));
-      return { digest, size };
-    } catch (error) {
-      // The number of a closed file may be another file's in no time.
-      await writer.end().catch(() => undefined);
-      if (open) close();
-      await unlink(path).catch(() => undefined);
-      throw error;
-    }
-  }
-
-  async #openTemporary(): Promise<[file: number, path: string]> {
-    const path = join(this.#temporary, `blob-${process.pid}-${randomBytes(6).toString("hex")}`);
-    const open = (): number => openSync(path, "wx", 0o644);
-    return [await withDirectory(this.#temporary, open), path];
-  }
-
-  #rename(from: string, to: string): Promise<void> {
-    return withDirectory(dirname(to), () => renameSync(from, to));
-  }
-
   async #stat(digest: Digest): Promise<{ readonly size: number; readonly mtimeMs: number } | undefined> {
     const path = this.path(digest);
     try {
@@ -252,17 +192,6 @@ export class BlobDirectory implements BlobSink, BlobSource {
     } catch (error) {
       throw explainSystemError(error, `read ${path}`);
     }
-  }
-}
-
-/** Does what needs a directory, which is made when it turns out to be missing. */
-export async function withDirectory<T>(directory: string, act: () => T): Promise<T> {
-  try {
-    return act();
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-    await makeDirectories(directory);
-    return act();
   }
 }
 
@@ -284,23 +213,9 @@ function verifiedFile(path: string, digest: Digest, size: number): Content {
   };
 }
 
-// Flushing to the disk takes so long that others have to be let through.
-const flush = promisify(fsync);
-
 async function refresh(path: string, modified: number): Promise<void> {
   const now = Date.now();
   if (now - modified < refreshAfterMilliseconds) return;
   // A store that may only be read is not collected by us either.
   await utimes(path, now / 1000, now / 1000).catch(() => undefined);
-}
-
-/** Whether a system error says that something is not there. */
-export function isMissing(error: unknown): boolean {
-  return isSystemError(error) && error.code === "ENOENT";
-}
-
-/** For directories that are made when first needed. */
-export function emptyWhenMissing(error: unknown): string[] {
-  if (isMissing(error)) return [];
-  throw explainSystemError(error, "list a directory");
 }

@@ -9,7 +9,7 @@ import {
   readProven,
   writeProven,
 } from "../io/index.ts";
-import { emptyWhenMissing } from "./blobs.ts";
+import { emptyWhenMissing } from "./missing.ts";
 
 /** Whatever JSON can hold. */
 export type JsonValue =

@@ -2,11 +2,12 @@ import { readdir, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { childrenOf, type Descriptor, type Index, readManifest } from "../image/index.ts";
 import { type Digest, isDigest, isRunning, type Work } from "../io/index.ts";
-import { type BlobDirectory, emptyWhenMissing, type StoredBlob } from "./blobs.ts";
+import type { BlobDirectory, StoredBlob } from "./blobs.ts";
 import { type CacheRecord, cacheRecords, unpackedLayersDirectory } from "./cache.ts";
 import { describe } from "./find.ts";
 import { layoutIndexText, readLayoutIndex, refNameAnnotation, replaceFile } from "./layout.ts";
 import { leased, sweepLeases, whileNobodyLeases } from "./leases.ts";
+import { emptyWhenMissing } from "./missing.ts";
 import { isHeld, nameless } from "./names.ts";
 
 export interface CollectOptions {

@@ -9,7 +9,7 @@ import {
   syncDirectory,
   WhittleError,
 } from "../io/index.ts";
-import { isMissing } from "./blobs.ts";
+import { isMissing } from "./missing.ts";
 
 /** The annotation that carries an image's name in a layout (image-spec, "Pre-Defined Annotation Keys"). */
 export const refNameAnnotation = "org.opencontainers.image.ref.name";

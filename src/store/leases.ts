@@ -3,7 +3,7 @@ import { appendFileSync, readdirSync, renameSync, writeFileSync } from "node:fs"
 import { readdir, readFile, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type Digest, explainSystemError, isDigest, isSystemError, withLock } from "../io/index.ts";
-import { emptyWhenMissing, isMissing, withDirectory } from "./blobs.ts";
+import { emptyWhenMissing, isMissing, withDirectory } from "./missing.ts";
 
 // As long as garbage collection leaves young blobs alone by itself.
 const lasts = 60 * 60 * 1000;

@@ -9,7 +9,7 @@ import {
   writeIndex,
 } from "../image/index.ts";
 import { explainSystemError, makeDirectories, WhittleError, writeFileAtomically } from "../io/index.ts";
-import { BlobDirectory, emptyWhenMissing } from "./blobs.ts";
+import { BlobDirectory } from "./blobs.ts";
 import {
   isLayout,
   layoutIndexText,
@@ -26,6 +26,7 @@ import {
   openedFromLayout,
   referrersNote,
 } from "./layout-image.ts";
+import { emptyWhenMissing } from "./missing.ts";
 import type { Transport } from "./opened.ts";
 
 /**

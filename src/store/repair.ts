@@ -1,9 +1,10 @@
 import { unlink } from "node:fs/promises";
 import { childrenOf, staysElsewhere } from "../image/index.ts";
 import { type Digest, explainSystemError } from "../io/index.ts";
-import { type BlobDirectory, isMissing } from "./blobs.ts";
+import type { BlobDirectory } from "./blobs.ts";
 import { cacheRecords } from "./cache.ts";
 import { describe } from "./find.ts";
+import { isMissing } from "./missing.ts";
 import type { Problem } from "./verify.ts";
 
 /** What a repair took away, so that it is made anew. */

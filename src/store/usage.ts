@@ -1,9 +1,10 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { reachable } from "../image/index.ts";
-import { type BlobDirectory, emptyWhenMissing } from "./blobs.ts";
+import type { BlobDirectory } from "./blobs.ts";
 import { cacheRecords, unpackedLayersDirectory } from "./cache.ts";
 import { readLayoutIndex } from "./layout.ts";
+import { emptyWhenMissing } from "./missing.ts";
 import { names } from "./names.ts";
 
 /** What a store takes on disk; all sizes in bytes. */

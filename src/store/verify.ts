@@ -2,9 +2,10 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Descriptor, type Index, reachable } from "../image/index.ts";
 import { contentDigest, type Digest, fileContent, WhittleError, type Work } from "../io/index.ts";
-import { type BlobDirectory, emptyWhenMissing } from "./blobs.ts";
+import type { BlobDirectory } from "./blobs.ts";
 import { unpackedLayersDirectory } from "./cache.ts";
 import { isLayout, readLayoutIndex, refNameAnnotation } from "./layout.ts";
+import { emptyWhenMissing } from "./missing.ts";
 
 /** Something that is wrong with a store. */
 export interface Problem {
