@@ -1,5 +1,6 @@
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Descriptor, hostPlatform, mediaTypes } from "../src/image/index.ts";
 import { canonicalJson, quietWork, sha256 } from "../src/io/index.ts";
@@ -125,4 +126,31 @@ it("takes this machine's platform of several into a form that holds one", async 
   const listed = await run("one", "images", "--format", "json");
   const { os, architecture } = hostPlatform();
   expect(JSON.parse(listed.stdout)).toMatchObject([{ platforms: [`${os}/${architecture}`] }]);
+});
+
+it.each([
+  [
+    "is cut short",
+    (tar: Buffer) => tar.subarray(0, 5000),
+    /^whittle: Cannot read \S+\.tar at byte \d+: it ends/m,
+  ],
+  [
+    "is compressed and cut short",
+    (tar: Buffer) => gzipSync(tar).subarray(0, 500),
+    /Cannot read the gzip data of \S+\.tar: /,
+  ],
+  ["is none", () => Buffer.from("junk"), /Cannot read \S+\.tar at byte 4: it ends early/],
+])("names the archive that %s", async (_what, spoilt, found) => {
+  const file = join(place, "spoilt.tar");
+  await run("spoilt", "copy", `docker://${registry.host}/team/api:latest`, `docker-archive:${file}`);
+  writeFileSync(file, spoilt(readFileSync(file)));
+  const { status, stderr } = await run("spoilt", "copy", `docker-archive:${file}`, "spoilt:1");
+  expect([status, stderr]).toEqual([4, expect.stringMatching(found)]);
+  expect((await run("spoilt", "images", "--format", "json")).stdout).toBe("[]\n");
+});
+
+it("says in one line that podman has no such image", async () => {
+  const { status, stderr } = await run("none", "copy", "containers-storage:localhost/no/such:1", "none:1");
+  expect([status, stderr]).toEqual([2, expect.stringMatching(/^whittle: .*localhost\/no\/such:1.*\n$/)]);
+  expect(stderr).not.toMatch(/level=|msg=/);
 });

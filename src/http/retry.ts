@@ -130,6 +130,8 @@ export function networkError({ doing, hint }: Attempt, error: unknown): WhittleE
 function hintFor(error: unknown): string | undefined {
   if (error instanceof HttpStatus && error.after > longestWait)
     return "that is longer than it is waited for: try again then";
+  if (error instanceof HttpStatus && error.status === 429)
+    return "try again later, or log in: many servers allow more to those whom they know";
   if (error instanceof HttpStatus && error.status >= 500)
     return "its log tells why; it may be well again later";
   if (error instanceof ProxyRefused)
@@ -150,6 +152,7 @@ const explanations: Readonly<Record<string, string>> = {
   UND_ERR_HEADERS_TIMEOUT: "the server accepts the request and does not answer it",
   UND_ERR_BODY_TIMEOUT: "the transfer has stalled",
   UND_ERR_SOCKET: "the server broke the connection",
+  HPE_INVALID: "the server does not speak HTTP there",
 };
 
 /** What a failure was, for a person. */
@@ -159,8 +162,14 @@ export function explain(error: unknown): string {
     return `the server's certificate is not trusted (${error.message.split(";")[0]})`;
   }
   if (isSystemError(error) && isTls(error)) return tlsFailure(error);
-  if (isSystemError(error)) return explanations[error.code ?? ""] ?? error.message;
+  if (isSystemError(error))
+    return (explanations[error.code ?? ""] ?? error.message).replace("'s name", nameOf(error));
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The name that is not known, which may be one that a server redirected to (dns.promises, "Error codes"). */
+function nameOf(error: NodeJS.ErrnoException & { readonly hostname?: unknown }): string {
+  return typeof error.hostname === "string" ? `'s name ${error.hostname}` : "'s name";
 }
 
 /** What OpenSSL found, without the names of its source files; a write that fails of it has it in its message only. */

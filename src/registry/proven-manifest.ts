@@ -24,9 +24,16 @@ export function provenManifest(
   if (promised !== undefined && promised !== digest) throw mismatch(promised, `the digest ${digest}`);
   const mediaType = manifestType(headerOf(answer, "content-type"), bytes);
   if (!isIndexType(mediaType) && !isManifestType(mediaType)) {
-    throw new WhittleError("IMAGE_INVALID", `Cannot ${doing}: it is ${mediaType}, which is no image`, {
-      hint: "images of Docker's schema 1 have to be converted by the registry that holds them",
-    });
+    const isOld = mediaType.startsWith("application/vnd.docker.distribution.manifest.v1");
+    throw new WhittleError(
+      "IMAGE_INVALID",
+      `Cannot ${doing}: it is ${mediaType || "nothing known"}, which is no image`,
+      {
+        hint: isOld
+          ? "images of Docker's schema 1 have to be converted by the registry that holds them"
+          : "check the address: what answers there may be no registry",
+      },
+    );
   }
   return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
 }

@@ -80,7 +80,7 @@ export async function refusal(answer: Answer, doing: string, who: Answering): Pr
   const found = text === "" ? `${called} answers ${status}` : `${called} answers ${status} (${text})`;
   if (status === 408 || status === 429 || status >= 500) {
     const { after } = HttpStatus.of(answer);
-    const wait = after > 0 ? `, and asks to wait ${after} seconds` : "";
+    const wait = after > 0 ? `, and asks to wait ${after} second${after === 1 ? "" : "s"}` : "";
     const says = status === 429 ? "allows no more requests for now" : `answers ${status}`;
     return new HttpStatus(status, `${says}${wait}${text === "" ? "" : ` (${text})`}`, after);
   }

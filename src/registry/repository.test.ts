@@ -113,9 +113,21 @@ describe("a manifest", () => {
     "that is none is refused: %.20s",
     async (text) => {
       const there = await answering(text, { "content-type": "text/html" });
-      await expect(there.manifest("1")).rejects.toMatchObject({ code: "IMAGE_INVALID" });
+      await expect(there.manifest("1")).rejects.toMatchObject({
+        code: "IMAGE_INVALID",
+        hint: expect.stringContaining("no registry"),
+      });
     },
   );
+
+  it("of Docker's schema 1 is refused, and who can convert it named", async () => {
+    const mediaType = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+    const there = await answering('{"schemaVersion":1}', { "content-type": mediaType });
+    await expect(there.manifest("1")).rejects.toMatchObject({
+      code: "IMAGE_INVALID",
+      hint: expect.stringContaining("converted"),
+    });
+  });
 });
 
 describe("referrers", () => {

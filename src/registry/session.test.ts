@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createTcp } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Credential } from "./credential.ts";
 import { endpointOf } from "./endpoint.ts";
@@ -211,7 +211,7 @@ describe("a failure", () => {
         ),
     );
     const failed = read(open(registry.host, undefined));
-    await expect(failed).rejects.toMatchObject({ code: "NETWORK" });
+    await expect(failed).rejects.toMatchObject({ code: "NETWORK", hint: expect.stringContaining("log in") });
     await expect(failed).rejects.toThrow(
       "Cannot read it: the server allows no more requests for now (TOOMANYREQUESTS: You have reached your  [31mpull rate limit)",
     );
@@ -223,6 +223,24 @@ describe("a failure", () => {
     );
     await expect(read(open(registry.host, undefined))).rejects.toMatchObject({ code: "REGISTRY_REFUSED" });
     expect(registry.asked).toHaveLength(1);
+  });
+
+  it("of a redirect to a server that nobody knows names that server", async () => {
+    const registry = await serverOf((_request, response) =>
+      response.writeHead(302, { location: "http://nowhere.invalid/sign-in?token=abc" }).end(),
+    );
+    const failed = read(open(registry.host, undefined, { attempts: 1 }));
+    await expect(failed).rejects.toThrow(/: the server's name nowhere\.invalid (?:is not known|cannot)/);
+  });
+
+  it("of a port where something else listens is told", async () => {
+    const other = createTcp((socket) => {
+      socket.on("error", () => undefined).end("SSH-2.0-x\r\n");
+    });
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void other.close());
+    const host = `127.0.0.1:${(other.address() as AddressInfo).port}`;
+    await expect(read(open(host, undefined))).rejects.toThrow(/the server does not speak HTTP there/);
   });
 
   it("of a redirect that does not end is told", async () => {

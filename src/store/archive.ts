@@ -49,8 +49,17 @@ export async function openArchive(path: string, work: Work, options: ReadOptions
     return { tree, close, member: (name) => memberOf(tree, name) };
   } catch (error) {
     await close();
-    throw explainSystemError(error, `read ${path}`);
+    throw explainSystemError(named(error, path), `read ${path}`);
   }
+}
+
+/** What is wrong with an archive, of which file: who reads it as a stream does not know. */
+function named(error: unknown, path: string): unknown {
+  if (!(error instanceof WhittleError) || error.code !== "ARCHIVE_CORRUPT") return error;
+  const message = error.message
+    .replace(/^Cannot read the archive/, `Cannot read ${path}`)
+    .replace(/^Cannot decompress (\w+ data)/, `Cannot read the $1 of ${path}`);
+  return new WhittleError(error.code, message, { cause: error });
 }
 
 /** The bytes of a file on disk. */

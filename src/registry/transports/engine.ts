@@ -157,8 +157,17 @@ async function run(
   });
   signal.throwIfAborted();
   if (status === 0) return;
+  const found = lastWords(said) || `status ${status}`;
+  const isMissing = /no such image|does not resolve to an image|not found|not an image/i.test(found);
   throw new WhittleError(
-    "ENVIRONMENT",
-    `Cannot ${doing}: ${program} says "${said.trim().slice(-500) || `status ${status}`}"`,
+    isMissing ? "NOT_FOUND" : "ENVIRONMENT",
+    `Cannot ${doing}: ${program} says "${found}"`,
   );
+}
+
+/** What a program failed of: the last line, and of what skopeo writes only the message in it. */
+function lastWords(said: string): string {
+  const last = said.trim().split("\n").at(-1) ?? "";
+  const message = /\bmsg="((?:[^"\\]|\\.)*)"/.exec(last)?.[1]?.replace(/\\(.)/g, "$1");
+  return (message ?? last).replace(/\[[a-z0-9]+@\/[^\]]*\]/g, "").slice(-500);
 }
