@@ -17,6 +17,8 @@ const pieceSize = 256 * 1024;
 const smallSize = 64 * 1024;
 // Milliseconds. What the system has in its memory comes in a twentieth of it.
 const slow = 2;
+// So many pieces that came fast, one after the other, come from the system's memory.
+const enough = 8;
 const readInThread = promisify(read);
 
 /**
@@ -37,18 +39,18 @@ export async function* filePieces(
   });
   try {
     const piece = Buffer.allocUnsafeSlow(Math.min(pieceSize, Math.max(end - start, 0)));
-    let isAtHand = true;
+    let quick = enough;
     for (let at = start; at < end; ) {
       const taken = (await take?.(handle.fd, at, end - at)) ?? 0;
       at += taken;
       const length = Math.min(taken > 0 ? smallSize : piece.length, end - at);
       if (length === 0) break;
-      let count: number;
-      if (isAtHand) {
-        const since = performance.now();
-        count = readSync(handle.fd, piece, 0, length, at);
-        isAtHand = performance.now() - since < slow;
-      } else ({ bytesRead: count } = await readInThread(handle.fd, piece, 0, length, at));
+      const since = performance.now();
+      const count =
+        quick >= enough
+          ? readSync(handle.fd, piece, 0, length, at)
+          : (await readInThread(handle.fd, piece, 0, length, at)).bytesRead;
+      quick = performance.now() - since < slow ? quick + 1 : 0;
       if (count === 0) throw tooShort(path, at, end);
       at += count;
       yield piece.subarray(0, count);
