@@ -216,8 +216,6 @@ function understood(error: unknown): unknown {
   const { code = "", message } = error as NodeJS.ErrnoException;
   if (code === "HPE_HEADER_OVERFLOW")
     return failure("UND_ERR_HEADERS_OVERFLOW", "the answer's head is too long");
-  // What is no answer from its first line on; a broken end of one is a broken connection.
-  if (/^HPE_INVALID_(?:CONSTANT|VERSION)$/.test(code)) return failure("HPE_INVALID", message);
   return /^(?:HPE_|ERR_HTTP_|ERR_STREAM_)/.test(code) ? failure("UND_ERR_SOCKET", message) : error;
 }
 
