@@ -141,6 +141,9 @@ function hintFor(error: unknown): string | undefined {
   return undefined;
 }
 
+// What Node's parser says of an answer that is none from its first word on.
+const notHttp = /^Parse Error: Expected HTTP\//;
+
 const explanations: Readonly<Record<string, string>> = {
   ECONNREFUSED: "the server refuses the connection",
   ECONNRESET: "the server broke the connection",
@@ -152,7 +155,6 @@ const explanations: Readonly<Record<string, string>> = {
   UND_ERR_HEADERS_TIMEOUT: "the server accepts the request and does not answer it",
   UND_ERR_BODY_TIMEOUT: "the transfer has stalled",
   UND_ERR_SOCKET: "the server broke the connection",
-  HPE_INVALID: "the server does not speak HTTP there",
 };
 
 /** What a failure was, for a person. */
@@ -162,6 +164,7 @@ export function explain(error: unknown): string {
     return `the server's certificate is not trusted (${error.message.split(";")[0]})`;
   }
   if (isSystemError(error) && isTls(error)) return tlsFailure(error);
+  if (isSystemError(error) && notHttp.test(error.message)) return "the server does not speak HTTP there";
   if (isSystemError(error))
     return (explanations[error.code ?? ""] ?? error.message).replace("'s name", nameOf(error));
   return error instanceof Error ? error.message : String(error);
