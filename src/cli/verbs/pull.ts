@@ -7,6 +7,7 @@ import {
   storeName,
 } from "../../image/index.ts";
 import type { Store } from "../../store/index.ts";
+import { widenThreadPool } from "../thread-pool.ts";
 import { type FormatFlags, formatOption } from "../transfer-options.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
 
@@ -30,6 +31,7 @@ export const command: VerbModule = {
 };
 
 async function pull(references: readonly string[], flags: Flags, context: VerbContext): Promise<number> {
+  widenThreadPool(8);
   const { openClient, openRemote, pullImage, remoteReference } = await import("../../registry/index.ts");
   const { attachedTo, chosenPart } = await import("../../store/index.ts");
   const platform = flags.platform === undefined ? hostPlatform() : parsePlatform(flags.platform);

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { setFlagsFromString } from "node:v8";
 import { explainSystemError, WhittleError } from "../../io/index.ts";
+import { widenThreadPool } from "../thread-pool.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
 
 interface Flags {
@@ -40,6 +41,7 @@ export const command: VerbModule = {
 };
 
 async function serveStore(flags: Flags, context: VerbContext): Promise<number> {
+  widenThreadPool(16);
   // Nothing that a server is asked lasts. Where much is asked at once the engine would let 130 MB of it lie about before
   // it clears up; it is no slower with the few that it begins with.
   setFlagsFromString("--semi-space-growth-factor=1");
