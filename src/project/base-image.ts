@@ -58,7 +58,7 @@ export async function missingBase(
   return new WhittleError(
     "NOT_FOUND",
     `Cannot build on ${name}: neither a stage, a named context nor the store has it for ${formatPlatform(platform)}${suggestion}; ${cause.message}`,
-    { at: asked.at, hint: waysTo(name), cause },
+    { at: asked.at, hint: waysToGet(name, cause), cause },
   );
 }
 
@@ -69,6 +69,12 @@ const notHad: ReadonlySet<string> = new Set([
   "REGISTRY_DENIED",
   "PLATFORM_UNSUPPORTED",
 ]);
+
+/** A registry that wants to know who asks has more to say than that there are other ways. */
+function waysToGet(name: string, cause: WhittleError): string {
+  const denied = cause.code === "REGISTRY_DENIED" && cause.hint !== undefined ? [cause.hint] : [];
+  return [...denied, waysTo(name)].join("; ");
+}
 
 function waysTo(name: string): string {
   const debian = /^(?:docker\.io\/)?(?:library\/)?debian:([a-z]+)(?:-slim)?$/.exec(name)?.[1];

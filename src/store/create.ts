@@ -13,6 +13,7 @@ const parts = ["blobs", "cache", "tmp", "lock", "leases", "uploads", "index.json
  * @throws WhittleError `STORE_INVALID` when the directory holds something else, `PERMISSION`, `DISK_FULL`
  */
 export async function createStore(directory: string): Promise<void> {
+  const doing = `make the store ${directory}`;
   try {
     await makeDirectories(directory);
     const foreign = (await readdir(directory)).find((name) => !parts.some((part) => name.startsWith(part)));
@@ -22,9 +23,9 @@ export async function createStore(directory: string): Promise<void> {
         `Cannot make a store of ${directory}: it holds ${foreign}, an empty directory is wanted`,
       );
     }
-    await withLock(join(directory, "lock"), () => fill(directory), {});
+    await withLock(join(directory, "lock"), () => fill(directory), { doing });
   } catch (error) {
-    throw explainSystemError(error, `make the store ${directory}`);
+    throw explainSystemError(error, doing);
   }
 }
 

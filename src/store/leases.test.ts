@@ -1,7 +1,7 @@
-import { appendFileSync, readdirSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type Digest, quietWork } from "../io/index.ts";
+import { type Digest, quietWork, sha256 } from "../io/index.ts";
 import { leased } from "./leases.ts";
 import { sampleImage } from "./sample-image.contract.ts";
 import { openStore, type Store } from "./store.ts";
@@ -44,6 +44,19 @@ describe("a lease", () => {
     appendFileSync(join(directory, file), `${Date.now() + 1_000_000} sha256:abc`);
     const other = await openStore(store.directory);
     expect((await other.gc(quietWork, everything)).removed).toEqual([]);
+  });
+
+  it("that cannot be had is told of by the store's name and not by its lock's", async () => {
+    const directory = join(temporaryDirectory(), "store");
+    const store = await openStore(directory, { create: true });
+    // A file where a directory is wanted stops root too.
+    mkdirSync(join(directory, "leases"));
+    writeFileSync(join(directory, "leases/lock"), "");
+    await expect(store.lease([sha256("a")])).rejects.toThrow(`Cannot keep blobs in the store ${directory}`);
+    await expect(store.gc(quietWork)).rejects.toThrow(`Cannot delete anything in the store ${directory}`);
+    const other = temporaryDirectory();
+    writeFileSync(join(other, "lock"), "");
+    await expect(openStore(other, { create: true })).rejects.toThrow(`Cannot make the store ${other}`);
   });
 
   it("ends after an hour", async () => {

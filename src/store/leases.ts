@@ -33,6 +33,8 @@ export interface Lease {
  */
 export class Leases {
   readonly #directory: string;
+  /** What fails when nothing can be written, as the words after "Cannot". */
+  readonly #doing: string;
   #file: string;
   // Until when, of each `DIGEST` or `DIGEST HOLDER`.
   readonly #until = new Map<string, number>();
@@ -40,6 +42,7 @@ export class Leases {
 
   constructor(store: string) {
     this.#directory = leasesDirectory(store);
+    this.#doing = `keep blobs in the store ${store}`;
     this.#file = this.#newFile();
   }
 
@@ -56,7 +59,7 @@ export class Leases {
     } catch (error) {
       // Where nothing can be written nothing is deleted either.
       if (isSystemError(error) && error.code === "EROFS") return;
-      throw explainSystemError(error, `write to ${this.#directory}`);
+      throw explainSystemError(error, this.#doing);
     }
     for (const lease of wanted) this.#until.set(lease, now + lasts);
     this.#lines += wanted.length;
@@ -73,7 +76,8 @@ export class Leases {
 
   /** What was written may have gone with a file that is being swept away. */
   #takeInTurn(text: string): Promise<void> {
-    return withLock(lockOf(this.#directory), async () => appendFileSync(this.#file, text), { shared: true });
+    const append = async (): Promise<void> => appendFileSync(this.#file, text);
+    return withLock(lockOf(this.#directory), append, { shared: true, doing: this.#doing });
   }
 
   #rewrite(now: number): void {
@@ -123,20 +127,22 @@ export async function whileNobodyLeases<T>(
   store: string,
   act: (leased: ReadonlySet<Digest>) => Promise<T>,
 ): Promise<T> {
-  return withLock(lockOf(leasesDirectory(store)), async () => act(await leased(store)));
+  const doing = `delete anything in the store ${store}`;
+  return withLock(lockOf(leasesDirectory(store)), async () => act(await leased(store)), { doing });
 }
 
 /** Deletes files of which no line says anything any more. */
 export async function sweepLeases(store: string, now = Date.now()): Promise<void> {
   const directory = leasesDirectory(store);
-  await withLock(lockOf(directory), async () => {
+  const sweep = async (): Promise<void> => {
     for (const name of await files(directory)) {
       const path = join(directory, name);
       const found = await stat(path).catch(() => undefined);
       if (found === undefined || found.mtimeMs + lasts > now) continue;
       await unlink(path).catch(() => undefined);
     }
-  });
+  };
+  await withLock(lockOf(directory), sweep, { doing: `delete anything in the store ${store}` });
 }
 
 function leasesDirectory(store: string): string {
