@@ -36,7 +36,7 @@ export async function referrersOf(
   { artifactType, repository }: ReferrersOptions,
 ): Promise<Descriptor[]> {
   const found = new Map<Digest, Descriptor>();
-  for (const { entry, subject } of nameless(index)) {
+  for (const { entry, subject } of maySpeakOf(digest, index)) {
     if (isHeld(entry) && repository !== undefined && heldBy(entry) !== repository) continue;
     // What a repository holds says of itself whether it has a subject; what another tool wrote has to be read.
     const of = subject ?? (isHeld(entry) ? undefined : await subjectOf(blobs, entry));
@@ -44,6 +44,26 @@ export async function referrersOf(
     found.set(entry.digest, await whole(entry, blobs));
   }
   return [...found.values()];
+}
+
+interface Speaking {
+  readonly entry: Descriptor;
+  readonly subject: string | undefined;
+}
+
+// Whoever looks for a manifest in a repository asks this of each that is in it.
+const speaking = new WeakMap<Index, ReadonlyMap<string | undefined, readonly Speaking[]>>();
+
+/** The entries that note a subject, or else all of them: where one notes nothing it has to be read, and order counts. */
+function maySpeakOf(subject: Digest, index: Index): readonly Speaking[] {
+  const bySubject = speaking.get(index) ?? Map.groupBy(nameless(index), (item) => keyOf(item));
+  speaking.set(index, bySubject);
+  return bySubject.has("unread") ? nameless(index) : (bySubject.get(subject) ?? []);
+}
+
+/** What an entry speaks of: nothing where a repository holds it and notes nothing. */
+function keyOf({ entry, subject }: Speaking): string | undefined {
+  return subject ?? (isHeld(entry) ? undefined : "unread");
 }
 
 /** The entry by which `index.json` lists a manifest among its subject's referrers. */

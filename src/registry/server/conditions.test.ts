@@ -83,3 +83,20 @@ it("keeps a manifest that an index of its repository names, until the index is d
   expect(await remove(`manifests/${index}`)).toEqual([202, null]);
   expect(await remove(`manifests/${manifest}`)).toEqual([202, null]);
 });
+
+it("looks through no repository for a manifest whose bytes are nowhere", async () => {
+  const { origin, store } = await withBlob();
+  const list = store.list.bind(store);
+  let asked = 0;
+  store.list = () => {
+    asked += 1;
+    return list();
+  };
+  const status = async (of: string): Promise<number> =>
+    (await fetch(`${origin}/v2/a/manifests/${of}`, { method: "HEAD" })).status;
+  expect(await status(`sha256:${"0".repeat(64)}`)).toBe(404);
+  const forAnswer = asked;
+  // A blob that is here might be a manifest.
+  expect(await status(digest)).toBe(404);
+  expect(asked - forAnswer).toBeGreaterThan(forAnswer);
+});

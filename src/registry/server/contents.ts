@@ -45,6 +45,8 @@ export class Contents {
       });
       return wanted?.descriptor;
     }
+    // Before they push, clients ask for each manifest by its digest: nearly always it is nowhere yet.
+    if ((await this.#store.file(reference)) === undefined) return undefined;
     for await (const item of this.#manifests(repository)) if (item.digest === reference) return item;
     return undefined;
   }
