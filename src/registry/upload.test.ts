@@ -7,12 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import type { Descriptor } from "../image/index.ts";
-import { quietWork } from "../io/index.ts";
+import { type ProgressEvent, quietWork } from "../io/index.ts";
 import { openStore, type Store } from "../store/index.ts";
 import { openClient } from "./client.ts";
 import { Repository } from "./repository.ts";
 import { served } from "./server/served.contract.ts";
-import { uploadBlob } from "./upload.ts";
+import { Session } from "./session.ts";
+import { monolithic, uploadBlob } from "./upload.ts";
 
 const mediaType = "application/octet-stream";
 
@@ -34,18 +35,40 @@ async function blobOf(store: Store, size: number): Promise<Descriptor> {
   return { mediaType, digest, size };
 }
 
-it.each([10, 1_500_000, 9_000_000, 40_000_000])("a blob of %i bytes is sent as it is", async (size) => {
-  const { registry, store } = await served();
-  const source = await emptyStore();
-  const descriptor = await blobOf(source, size);
-  const session = await openClient({ environment: {} }).session(`127.0.0.1:${registry.port}`);
-  expect(await uploadBlob({ session, repository: "a", descriptor, source, work: quietWork })).toBe(
-    "uploaded",
-  );
-  const { path = "" } = (await store.file(descriptor.digest)) ?? {};
-  const { path: own = "" } = (await source.file(descriptor.digest)) ?? {};
-  expect(readFileSync(path).equals(readFileSync(own))).toBe(true);
-});
+it.each([
+  ["this", 10],
+  ["this", 1_500_000],
+  ["this", 40_000_000],
+  ["another", 10],
+  ["another", 1_500_000],
+  ["another", 40_000_000],
+])(
+  "to a registry on %s machine a blob of %i bytes is sent as it is, and progress is told",
+  async (place, size) => {
+    const { registry, store } = await served();
+    const source = await emptyStore();
+    const descriptor = await blobOf(source, size);
+    const address = `127.0.0.1:${registry.port}`;
+    const session =
+      place === "this"
+        ? await openClient({ environment: {} }).session(address)
+        : new Session(
+            { host: "registry.example", addresses: [`http://${address}`], tls: {} },
+            { environment: {}, credential: async () => undefined },
+          );
+    const told: number[] = [];
+    const progress = (event: ProgressEvent): void => {
+      if (event.kind === "bytes") told.push(event.bytes);
+    };
+    const work = { ...quietWork, progress };
+    expect(await uploadBlob({ session, repository: "a", descriptor, source, work })).toBe("uploaded");
+    const { path = "" } = (await store.file(descriptor.digest)) ?? {};
+    const { path: own = "" } = (await source.file(descriptor.digest)) ?? {};
+    expect(readFileSync(path).equals(readFileSync(own))).toBe(true);
+    if (size > monolithic) expect(told.at(-1)).toBe(size);
+    expect(told).toEqual([...new Set(told)].sort((a, b) => a - b));
+  },
+);
 
 it.each([10, 1_500_000, 9_000_000])(
   "a damaged blob of %i bytes is taken by nobody, and is said to be damaged",
