@@ -237,7 +237,12 @@ describe("a push", () => {
   it("mounts the blobs of another repository", async () => {
     const session = await client().session(proxy.host);
     const target = { session, repository: `faults/mount-${++count}`, source: origin, descriptor: image };
-    const { counts } = await pushImage({ ...target, tag: "1", from: "faults/pull", work: quietWork });
+    const { counts } = await pushImage({
+      ...target,
+      tag: "1",
+      from: async () => "faults/pull",
+      work: quietWork,
+    });
     expect(counts).toEqual({ there: 0, mounted: 2, uploaded: 1 });
     expect(proxy.passed.some(isData)).toBe(false);
   });

@@ -151,6 +151,6 @@ it.each([
 
 it("says in one line that podman has no such image", async () => {
   const { status, stderr } = await run("none", "copy", "containers-storage:localhost/no/such:1", "none:1");
-  expect([status, stderr]).toEqual([2, expect.stringMatching(/^whittle: .*localhost\/no\/such:1.*\n$/)]);
+  expect([status, stderr]).toEqual([3, expect.stringMatching(/^whittle: .*localhost\/no\/such:1.*\n$/)]);
   expect(stderr).not.toMatch(/level=|msg=/);
 });

@@ -18,6 +18,8 @@ let place = "";
 let registry: RegistryProcess;
 let tokens: Server;
 let seconds = 300;
+/** Repositories of this name are not ada's any more. */
+let hidden = "nobody's/";
 /** What the token server was asked, in words. */
 const asked: string[] = [];
 
@@ -33,7 +35,7 @@ function tokenFor(who: string | undefined, scopes: readonly string[]): string {
   const access = scopes.map((scope) => {
     const [type = "", name = "", actions = ""] = scope.split(":");
     const may = (action: string): boolean =>
-      who === "ada" || (action === "pull" && name.startsWith("public/"));
+      (who === "ada" && !name.startsWith(hidden)) || (action === "pull" && name.startsWith("public/"));
     return { type, name, actions: actions.split(",").filter(may) };
   });
   const now = Math.floor(Date.now() / 1000);
@@ -87,6 +89,7 @@ beforeAll(async () => {
 
 beforeEach(() => {
   seconds = 300;
+  hidden = "nobody's/";
   asked.splice(0);
   rmSync(join(place, ".docker"), { recursive: true, force: true });
 });
@@ -109,6 +112,28 @@ it.each([
   expect(asked.toSorted()).toEqual([scope, `${scope},push`]);
   const pulled = await run("pull", `${registry.host}/${repository}:1`);
   expect(pulled.stdout).toBe(pushed.stdout);
+  // Another push would look for the blobs there.
+  await run("rmi", `${registry.host}/${repository}:1`);
+});
+
+it("mounts what the store knows to be in another repository, and sends what may not be read there", async () => {
+  logIn({ identitytoken: "refreshing" });
+  const pushed = async (from: string, to: string): Promise<unknown> => {
+    const { stdout } = await run("push", "--format", "json", from, `${registry.host}/${to}:1`);
+    return JSON.parse(stdout);
+  };
+  const store = join(place, "store");
+  const image = await sampleImage(await openStore(store), "linux/amd64", "mounted");
+  await (await openStore(store)).tag(`${registry.host}/home/api:1`, image);
+  expect(await pushed(`${registry.host}/home/api:1`, "home/api")).toMatchObject({ mounted: 0, uploaded: 4 });
+  expect(await pushed(`${registry.host}/home/api:1`, "second/api")).toMatchObject({
+    mounted: 3,
+    uploaded: 1,
+  });
+  hidden = "home/";
+  expect(await pushed(`${registry.host}/home/api:1`, "third/api")).toMatchObject({ mounted: 0, uploaded: 4 });
+  const pulled = await run("pull", `${registry.host}/third/api:1`);
+  expect([pulled.status, pulled.stdout]).toEqual([0, `${image.digest}\n`]);
 });
 
 it("gets another token when one has ended", async () => {

@@ -1,7 +1,7 @@
 import type { LayerListener } from "../build/index.ts";
 import { WhittleError, type Work } from "../io/index.ts";
 import type { BuiltImage } from "../project/index.ts";
-import { openClient, RepositoryPush, remoteReference } from "../registry/index.ts";
+import { blobHomes, openClient, RepositoryPush, remoteReference } from "../registry/index.ts";
 import type { Store } from "../store/index.ts";
 import type { Output } from "./output.ts";
 import type { VerbContext } from "./verb.ts";
@@ -68,9 +68,11 @@ export class BuildPush {
     const key = `${registry}/${repository}`;
     const known = this.#repositories.get(key);
     if (known !== undefined) return known;
+    const [source, work] = [this.#store, this.#work];
+    const from = blobHomes(source, { registry, repository });
     const made = this.#client
       .session(registry)
-      .then((session) => new RepositoryPush({ session, repository, source: this.#store, work: this.#work }));
+      .then((session) => new RepositoryPush({ session, repository, source, from, work }));
     this.#repositories.set(key, made);
     return made;
   }

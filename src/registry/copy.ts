@@ -13,6 +13,7 @@ import {
 } from "../image/index.ts";
 import { type Digest, type Environment, WhittleError, type Work } from "../io/index.ts";
 import { attachedTo, chosenPart, type OpenedImage, type Store, writeTo } from "../store/index.ts";
+import { blobHomes } from "./blob-homes.ts";
 import type { RegistryClient } from "./client.ts";
 import { pullImage } from "./pull.ts";
 import { pushImage } from "./push.ts";
@@ -57,7 +58,7 @@ export async function copyImage(
       session: await client.session(to.registry),
       ...{ repository: to.repository, tag: to.digest === undefined ? (to.tag ?? "latest") : to.tag },
       ...{ source: opened.source, descriptor, referrers, work },
-      from: near ? source.repository : undefined,
+      from: near ? async () => source.repository : blobHomes(store, to),
     });
     return descriptor.digest;
   }

@@ -1,3 +1,4 @@
+export { blobHomes } from "./blob-homes.ts";
 export type { ClientOptions, RegistryClient } from "./client.ts";
 export { openClient } from "./client.ts";
 export type { CopyOptions } from "./copy.ts";

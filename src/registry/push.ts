@@ -21,8 +21,8 @@ export interface PushTarget {
   readonly session: Session;
   readonly repository: string;
   readonly source: BlobSource;
-  /** A repository of the same registry that has the image: its blobs are mounted. */
-  readonly from?: string | undefined;
+  /** Which other repository of the same registry may have a blob, which is mounted then. */
+  readonly from?: ((blob: Digest) => Promise<string | undefined>) | undefined;
   readonly work: Work;
 }
 

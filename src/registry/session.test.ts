@@ -61,7 +61,7 @@ async function guarded(
         .writeHead(401, {
           "www-authenticate": `Bearer realm="http://${tokens.host}/token",service="tested",scope="repository:a:pull"`,
         })
-        .end();
+        .end('{"errors":[{"code":"UNAUTHORIZED","message":"no"}]}');
   });
   return { ...registry, tokens };
 }
@@ -83,6 +83,16 @@ describe("a token", () => {
     const registry = await guarded(() => ({ status: 200, body: '{"access_token":"good"}' }));
     expect(await read(open(registry.host, undefined))).toBe(200);
     expect(registry.tokens.asked[0]?.headers.authorization).toBeUndefined();
+  });
+
+  it("that is not to be had leaves the connection to the next request, and ends with no wait", async () => {
+    const registry = await guarded(() => ({ status: 401, body: "{}" }));
+    const session = open(registry.host, password);
+    for (let time = 0; time < 3; time++) {
+      await expect(read(session)).rejects.toMatchObject({ code: "REGISTRY_DENIED" });
+    }
+    expect(registry.asked).toHaveLength(3);
+    expect(new Set(registry.asked.map(({ socket }) => socket)).size).toBe(1);
   });
 
   it("is given for an identity token", async () => {

@@ -121,9 +121,16 @@ export class Session {
     // Who was redirected to may not ask for what belongs to the registry: its challenge could name any token server.
     if (sent.answer.statusCode === 401 && sent.own) {
       const header = headerOf(sent.answer, "www-authenticate") ?? "";
-      const shown = await this.#authorized(scope, known, header, sent.address, request);
+      const { body } = sent.answer;
+      const shown = await this.#authorized(scope, known, header, sent.address, request).catch(
+        async (error: unknown) => {
+          // What nobody reads would hold its connection, and the program, until it counts as stalled.
+          await body.dump();
+          throw error;
+        },
+      );
       if (shown !== undefined && shown.header !== known?.header) {
-        await sent.answer.body.dump();
+        await body.dump();
         sent = await this.#send(request, shown.header);
       }
     }

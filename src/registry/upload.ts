@@ -1,6 +1,6 @@
 import { FileBody, HttpStatus, headerOf, isLoopback, pauseBeforeRetry } from "../http/index.ts";
 import type { BlobSource, Descriptor } from "../image/index.ts";
-import { type Content, isSystemError, WhittleError, type Work } from "../io/index.ts";
+import { type Content, type Digest, isSystemError, WhittleError, type Work } from "../io/index.ts";
 import { locationOf } from "./refusal.ts";
 import type { RegistryAnswer, Session } from "./session.ts";
 import { sweepAfter } from "./sweep.ts";
@@ -15,8 +15,8 @@ export interface Upload {
   readonly descriptor: Descriptor;
   /** Where the bytes are, when they have to travel. */
   readonly source: BlobSource;
-  /** Another repository of the same registry that has the blob. */
-  readonly from?: string | undefined;
+  /** Another repository of the same registry that may have the blob; asked when this one has not. */
+  readonly from?: ((blob: Digest) => Promise<string | undefined>) | undefined;
   readonly work: Work;
 }
 
@@ -30,21 +30,40 @@ export const monolithic = 1024 * 1024;
  * @throws WhittleError `REGISTRY_DENIED`, `REGISTRY_REFUSED`, `NETWORK`
  */
 export async function uploadBlob(upload: Upload): Promise<Pushed> {
-  const { session, repository, descriptor, from, work } = upload;
+  const { session, repository, descriptor } = upload;
   const { digest } = descriptor;
-  const scopes = pushing(upload);
   const doing = `push the blob ${digest} to ${session.host}/${repository}`;
-  const common = { scopes, doing, signal: work.signal };
   if (await hasBlob(upload)) return "there";
-  const mount = from === undefined ? "" : `?mount=${digest}&from=${encodeURIComponent(from)}`;
-  const begun = await session.request({
-    ...{ ...common, method: "POST", path: `${repository}/blobs/uploads/${mount}`, expected: [201, 202] },
-    headers: { "content-length": "0" },
-  });
-  await begun.answer.body.dump();
+  const from = await upload.from?.(digest);
+  const tried = from === undefined || from === repository ? undefined : await begin(upload, doing, from);
+  const begun = tried ?? (await begin(upload, doing));
+  if (begun === undefined) throw new Error(`no upload to ${repository} was begun`);
   if (begun.answer.statusCode === 201) return "mounted";
   await send(upload, locationOf(begun.answer, begun.address, doing), doing);
   return "uploaded";
+}
+
+/** Begins an upload, or mounts the blob; nothing where it may not be had from that repository. */
+async function begin(
+  { session, repository, descriptor, work }: Upload,
+  doing: string,
+  from?: string,
+): Promise<RegistryAnswer | undefined> {
+  const mount = from === undefined ? "" : `?mount=${descriptor.digest}&from=${encodeURIComponent(from)}`;
+  const reading = from === undefined ? [] : [`repository:${from}:pull`];
+  const begun = await session
+    .request({
+      ...{ method: "POST", path: `${repository}/blobs/uploads/${mount}`, doing, signal: work.signal },
+      ...{ scopes: [...pushing({ repository }), ...reading], expected: [201, 202] },
+      headers: { "content-length": "0" },
+    })
+    .catch((error: unknown) => {
+      const isRefused = error instanceof WhittleError && error.code !== "NETWORK";
+      if (from === undefined || !isRefused) throw error;
+      return undefined;
+    });
+  await begun?.answer.body.dump();
+  return begun;
 }
 
 /** Whether a repository has a blob. */
@@ -59,9 +78,8 @@ export async function hasBlob(upload: Omit<Upload, "source">): Promise<boolean> 
   return answer.statusCode === 200;
 }
 
-function pushing({ repository, from }: Omit<Upload, "source">): readonly string[] {
-  const own = `repository:${repository}:pull,push`;
-  return from === undefined || from === repository ? [own] : [own, `repository:${from}:pull`];
+function pushing({ repository }: Pick<Upload, "repository">): readonly string[] {
+  return [`repository:${repository}:pull,push`];
 }
 
 /**

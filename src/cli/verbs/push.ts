@@ -22,11 +22,14 @@ async function push(
   flags: TransferFlags,
   context: VerbContext,
 ): Promise<number> {
-  const { openClient, pushImage, remoteReference, requireDigest } = await import("../../registry/index.ts");
+  const { blobHomes, openClient, pushImage, remoteReference, requireDigest } = await import(
+    "../../registry/index.ts"
+  );
   const { attachedTo, chosenPart, readFrom } = await import("../../store/index.ts");
   const target = remoteReference(destination);
   const client = openClient({ environment: context.environment });
-  const opened = await readFrom(image, context, { store: await context.store() });
+  const store = await context.store();
+  const opened = await readFrom(image, context, { store });
   try {
     const descriptor = await chosenPart(opened.source, opened.descriptor, {
       ...chosenPlatform(flags),
@@ -40,6 +43,7 @@ async function push(
         tag: target.digest === undefined ? (target.tag ?? "latest") : target.tag,
       },
       ...{ source: opened.source, descriptor, work: context },
+      from: blobHomes(store, target),
       referrers: flags.referrers ? await attachedTo({ ...opened, descriptor }) : [],
     });
     context.out(

@@ -158,11 +158,7 @@ async function run(
   signal.throwIfAborted();
   if (status === 0) return;
   const found = lastWords(said) || `status ${status}`;
-  const isMissing = /no such image|does not resolve to an image|not found|not an image/i.test(found);
-  throw new WhittleError(
-    isMissing ? "NOT_FOUND" : "ENVIRONMENT",
-    `Cannot ${doing}: ${program} says "${found}"`,
-  );
+  throw new WhittleError("ENVIRONMENT", `Cannot ${doing}: ${program} says "${found}"`);
 }
 
 /** What a program failed of: the last line, and of what skopeo writes only the message in it. */
