@@ -37,13 +37,16 @@ async function closedAgain(before: number): Promise<void> {
   await expect.poll(openNumbers, { timeout: 5000 }).toBeLessThanOrEqual(before);
 }
 
-async function listening(serve: (socket: Socket) => void): Promise<number> {
+// Who connects to it has the first address of this machine: as far as can be told, it is another one.
+const elsewhere = "127.0.0.2";
+
+async function listening(serve: (socket: Socket) => void, host = elsewhere): Promise<number> {
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
     sockets.push(socket);
     socket.on("error", () => undefined);
     serve(socket);
-  }).listen(0, "127.0.0.1");
+  }).listen(0, host);
   await once(server, "listening");
   onTestFinished(() => {
     for (const socket of sockets) socket.destroy();
@@ -53,9 +56,9 @@ async function listening(serve: (socket: Socket) => void): Promise<number> {
 }
 
 /** A connection whose other end is in the test's hands. */
-async function connected(): Promise<{ near: Socket; far: Socket }> {
+async function connected(host = elsewhere): Promise<{ near: Socket; far: Socket }> {
   const far = Promise.withResolvers<Socket>();
-  const near = connect(await listening(far.resolve), "127.0.0.1").on("error", () => undefined);
+  const near = connect(await listening(far.resolve, host), host).on("error", () => undefined);
   await once(near, "connect");
   onTestFinished(() => void near.destroy());
   return { near, far: await far.promise };
@@ -74,6 +77,12 @@ describe("the kernel's way", () => {
     const way = await opened(near);
     way.close();
     expect(await Sendfile.open(Object.assign(near, { encrypted: true }), size)).toBeUndefined();
+  });
+
+  it("does not lead to this machine itself", async () => {
+    const { near, far } = await connected("127.0.0.1");
+    expect(await Sendfile.open(near, size)).toBeUndefined();
+    expect(await Sendfile.open(far, size)).toBeUndefined();
   });
 
   it("takes bytes from any place, and none beyond the end or when there is no room", async () => {
@@ -141,7 +150,7 @@ async function serverOf(serve: (socket: Socket) => void, stall = 5000) {
   const pool = new Pool({ stall, connecting: 5000, tls: {} });
   return (request: Partial<SendRequest>): Promise<Answer> =>
     pool.request({
-      url: new URL(`http://127.0.0.1:${port}/`),
+      url: new URL(`http://${elsewhere}:${port}/`),
       ...{ signal: new AbortController().signal, method: "PUT", headers: {}, ...request },
     });
 }

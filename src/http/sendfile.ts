@@ -42,11 +42,14 @@ export class Sendfile {
    * Opens the way to a connection on which nothing waits to be sent.
    *
    * @param bytes - how many will go by it
-   * @returns nothing where there is none: on another system than Linux of 64 bits, or with TLS; or where it does not pay
+   * @returns nothing where there is none: on another system than Linux of 64 bits, or with TLS; or where it does not
+   *   pay: for few bytes, and to this machine
    */
   static async open(socket: Socket, bytes: number): Promise<Sendfile | undefined> {
     if (process.platform !== "linux" || "encrypted" in socket) return undefined;
     if (calls === undefined && bytes < worthLoading) return undefined;
+    // What was just copied is received in less time than memory of the file, by more than copying takes.
+    if (socket.localAddress === socket.remoteAddress) return undefined;
     calls ??= load().catch(() => undefined);
     const system = await calls;
     const number = numberOf(socket);

@@ -1,4 +1,4 @@
-import { FileBody, HttpStatus, headerOf, isLoopback, pauseBeforeRetry } from "../http/index.ts";
+import { FileBody, HttpStatus, headerOf, pauseBeforeRetry } from "../http/index.ts";
 import type { BlobSource, Descriptor } from "../image/index.ts";
 import { type Content, type Digest, isSystemError, WhittleError, type Work } from "../io/index.ts";
 import { locationOf } from "./refusal.ts";
@@ -172,7 +172,7 @@ async function sendFrom(
         // Docker's own client streams without a range, and some registries know nothing else.
         ...(at === 0 ? {} : { "content-range": `${at}-${content.size - 1}` }),
       },
-      body: () => bytesFrom(upload, content, at, id),
+      body: () => bytesFrom(content, at, id, work),
     });
     await patched.answer.body.dump();
     end = locationOf(patched.answer, patched.address, doing);
@@ -184,18 +184,12 @@ async function sendFrom(
   await answer.body.dump();
 }
 
-/**
- * The rest of a blob. One that lies in a file need not be read here, but for a registry on this machine it is: to receive
- * what was just copied takes less time than to receive memory of the file, by more than copying takes.
- */
-function bytesFrom(upload: Upload, content: Content, at: number, id: string): AsyncIterable<Uint8Array> {
-  const { session, work } = upload;
+/** The rest of a blob; one that lies in a file need not be read here to be sent. */
+function bytesFrom(content: Content, at: number, id: string, work: Work): AsyncIterable<Uint8Array> {
   const { file, size } = content;
   if (file === undefined) return counted(content.open({ start: at, end: size }), at, id, work);
   const range = { start: file.offset + at, end: file.offset + size };
-  const sent = (bytes: number): void => work.progress({ kind: "bytes", id, bytes: at + bytes });
-  const body = new FileBody(file.path, range, sent);
-  return isLoopback(session.host) ? body.pieces() : body;
+  return new FileBody(file.path, range, (bytes) => work.progress({ kind: "bytes", id, bytes: at + bytes }));
 }
 
 /** Where an upload stands (`GET` of its address); one that the registry has forgotten begins again. */

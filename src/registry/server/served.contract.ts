@@ -28,8 +28,9 @@ export async function served(options: Partial<ServeOptions> = {}): Promise<Serve
   const directory = mkdtempSync(join(tmpdir(), "whittle-test-"));
   const store = await openStore(join(directory, "store"), { create: true });
   const log: Record<string, unknown>[] = [];
+  const { host = "127.0.0.1" } = options;
   const registry = await serve(store, {
-    ...{ host: "127.0.0.1", port: 0, readOnly: false, anonymousPull: false, grace: 200 },
+    ...{ host, port: 0, readOnly: false, anonymousPull: false, grace: 200 },
     ...options,
     log: (line) => log.push(JSON.parse(line) as Record<string, unknown>),
   });
@@ -40,7 +41,7 @@ export async function served(options: Partial<ServeOptions> = {}): Promise<Serve
     rmSync(directory, { recursive: true, force: true });
   });
   const open = (): Connection => {
-    const socket = connect(registry.port, "127.0.0.1");
+    const socket = connect(registry.port, host);
     sockets.push(socket);
     let text = "";
     socket.on("data", (chunk) => {
@@ -51,5 +52,5 @@ export async function served(options: Partial<ServeOptions> = {}): Promise<Serve
     const closed = new Promise<void>((resolve) => socket.on("close", () => resolve()));
     return { socket, text: () => text, closed };
   };
-  return { store, registry, origin: `http://127.0.0.1:${registry.port}`, log, connect: open };
+  return { store, registry, origin: `http://${host}:${registry.port}`, log, connect: open };
 }
