@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Descriptor, hostPlatform, mediaTypes } from "../src/image/index.ts";
-import { canonicalJson, quietWork, sha256 } from "../src/io/index.ts";
+import { canonicalJson, quietWork, readContent, sha256 } from "../src/io/index.ts";
 import { openClient, pushImage } from "../src/registry/index.ts";
 import { openStore, type Store } from "../src/store/index.ts";
 import { sampleImage, sampleIndex } from "../src/store/sample-image.contract.ts";
@@ -115,6 +115,23 @@ it("pulls, lists and copies artifacts, which are for no platform, and says that 
     const { status, stderr } = await run("artifacts", ...words);
     expect([status, stderr]).toEqual([4, expect.stringMatching(/an artifact,? and no image of a container/)]);
   }
+});
+
+it("gives no name to an image whose manifest says a wrong size of what is there already", async () => {
+  const source = await openStore(join(place, "source"));
+  const manifest = JSON.parse((await readContent(await source.blob(image))).toString());
+  manifest.layers[0].size += 5;
+  const body = JSON.stringify(manifest);
+  const address = `http://${registry.host}/v2/team/api/manifests/wrong`;
+  const headers = { "content-type": mediaTypes.manifest };
+  expect((await fetch(address, { method: "PUT", headers, body })).status).toBe(201);
+  await run("sizes", "pull", `${registry.host}/team/api:latest`);
+  const { status, stderr } = await run("sizes", "pull", `${registry.host}/team/api:wrong`);
+  expect([status, stderr]).toEqual([
+    4,
+    expect.stringMatching(/has \d+ bytes, and a document of it says \d+/),
+  ]);
+  expect((await run("sizes", "store", "verify")).status).toBe(0);
 });
 
 it("takes this machine's platform of several into a form that holds one", async () => {

@@ -97,7 +97,8 @@ export async function refusal(answer: Answer, doing: string, who: Answering): Pr
       hint: elsewhere ?? `check the name; whittle tags ${host}/REPOSITORY lists what there is`,
     });
   }
-  return new WhittleError("REGISTRY_REFUSED", `Cannot ${doing}: ${found}`);
+  const tooLarge = { hint: "that is more than the registry, or a proxy in front of it, takes at a time" };
+  return new WhittleError("REGISTRY_REFUSED", `Cannot ${doing}: ${found}`, status === 413 ? tooLarge : {});
 }
 
 /** An address out of a Location header, against the address that was asked. */

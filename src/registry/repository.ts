@@ -161,7 +161,7 @@ export class Repository implements BlobSource {
         });
         return answer;
       },
-      otherLength: (found) => mismatch(digest, found),
+      otherLength: (found) => mismatch(digest, `something else: ${found}`),
     });
   }
 

@@ -151,6 +151,7 @@ export class DiskStore implements Store {
     if (fresh.length === 0 && added.length === 0) return;
     await this.#index.change(async (index) => {
       await this.#mustBeWhole(...(fresh.length === 0 ? [] : [descriptor]), ...added);
+      if (fresh.length > 0) await this.#mustBeSized(descriptor);
       let { manifests } = index;
       for (const entry of added) manifests = withAttached({ ...index, manifests }, entry, true);
       for (const name of fresh) manifests = withName({ ...index, manifests }, name, descriptor);
@@ -210,6 +211,19 @@ export class DiskStore implements Store {
       for await (const item of reachable(this.#blobs, descriptor, seen)) {
         await this.#mustBeThere(item);
       }
+    }
+  }
+
+  /** Nor for one whose documents say other sizes than its blobs have: whoever gets it from here would refuse it. */
+  async #mustBeSized(descriptor: Descriptor): Promise<void> {
+    for await (const { digest, size } of reachable(this.#blobs, descriptor)) {
+      const found = await this.#blobs.file(digest);
+      if (found === undefined || found.size === size) continue;
+      throw new WhittleError(
+        "DIGEST_MISMATCH",
+        `Cannot name ${descriptor.digest}: its blob ${digest} has ${found.size} bytes, and a document of it says ${size}`,
+        { hint: "the image is wrong where it comes from" },
+      );
     }
   }
 
