@@ -151,11 +151,12 @@ export class Exchange {
     let opening: Promise<Sendfile | undefined> | undefined;
     const take: TakeBytes = async (file, at, most) => {
       const { socket } = this.#message;
-      // The first piece takes the head along; what has no length is told in chunks.
-      if (length === undefined || size === 0 || socket === null || this.#response !== undefined) return 0;
+      // What has no length is told in chunks; the first piece takes the head along.
+      if (length === undefined) return undefined;
+      if (size === 0 || socket === null || this.#response !== undefined) return 0;
       opening ??= Sendfile.open(socket, length);
-      const taken = (await (await opening)?.send(file, at, Math.min(most, length - size) - 1)) ?? 0;
-      size += taken;
+      const taken = await (await opening)?.send(file, at, Math.min(most, length - size) - 1);
+      size += taken ?? 0;
       return taken;
     };
     this.#isItsTurn = false;

@@ -32,8 +32,8 @@ export class FileBody implements AsyncIterable<Uint8Array> {
       if (count > 0) this.#sent(bytes);
     };
     const taking: TakeBytes = async (file, at, length) => {
-      const taken = (await take?.(file, at, length)) ?? 0;
-      gone(taken);
+      const taken = await take?.(file, at, length);
+      gone(taken ?? 0);
       return taken;
     };
     for await (const piece of filePieces(this.#path, this.#range, taking)) {

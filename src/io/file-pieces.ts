@@ -8,9 +8,9 @@ import { explainSystemError } from "./errors.ts";
  * Takes bytes of an open file before they are read.
  *
  * @param file - the file's number
- * @returns how many it took, at most `length`
+ * @returns how many it took, at most `length`; nothing when it need not be asked again
  */
-export type TakeBytes = (file: number, at: number, length: number) => Promise<number>;
+export type TakeBytes = (file: number, at: number, length: number) => Promise<number | undefined>;
 
 const pieceSize = 256 * 1024;
 // Where most is taken and not read.
@@ -40,10 +40,12 @@ export async function* filePieces(
   try {
     const piece = Buffer.allocUnsafeSlow(Math.min(pieceSize, Math.max(end - start, 0)));
     let quick = enough;
+    let taking = take;
     for (let at = start; at < end; ) {
-      const taken = (await take?.(handle.fd, at, end - at)) ?? 0;
-      at += taken;
-      const length = Math.min(taken > 0 ? smallSize : piece.length, end - at);
+      const taken = taking === undefined ? undefined : await taking(handle.fd, at, end - at);
+      if (taken === undefined) taking = undefined;
+      else at += taken;
+      const length = Math.min(taken ? smallSize : piece.length, end - at);
       if (length === 0) break;
       const since = performance.now();
       const count =
