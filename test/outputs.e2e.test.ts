@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DockerfilePlace } from "./dockerfile-place.ts";
+import { program } from "./program.ts";
 
 let place: DockerfilePlace;
 const input = "FROM busybox\nCOPY <<EOF /made\nmade\nEOF\nLABEL a=b\n";
@@ -61,6 +62,26 @@ describe("-o", () => {
     const { stdout } = await place.build(["-", "-o", "type=docker,dest=-"], { input });
     const listed = execFileSync("tar", ["-t"], { input: Buffer.from(stdout, "latin1"), encoding: "utf8" });
     expect(listed).toContain("manifest.json");
+  });
+
+  it("writes docker's archive into a pipe that nobody named, and the digest where it was asked for", () => {
+    const pipe = (words: string): Buffer => {
+      const line = `"$NODE" "$PROGRAM" build - ${words} | cat > "$FILE"`;
+      const own = { WHITTLE_STORE: at("store"), XDG_CACHE_HOME: at("cache"), FILE: at("piped") };
+      const env = { ...process.env, ...own, NODE: process.execPath, PROGRAM: program };
+      execFileSync("bash", ["-o", "pipefail", "-c", line], {
+        input,
+        env,
+        stdio: ["pipe", "ignore", "ignore"],
+      });
+      return readFileSync(at("piped"));
+    };
+    const listed = execFileSync("tar", ["-xO", "manifest.json"], {
+      input: pipe("-t piped:1 -o type=docker"),
+      encoding: "utf8",
+    });
+    expect(JSON.parse(listed)).toMatchObject([{ RepoTags: ["piped:1"] }]);
+    expect(pipe("-q -o type=store").toString()).toMatch(/^sha256:[0-9a-f]{64}\n$/);
   });
 
   it("gives each platform a directory of its own", async () => {

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
+import { open } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { type Environment, WhittleError } from "../io/index.ts";
 import type { VerbContext } from "./verb.ts";
@@ -32,18 +33,20 @@ export function dockerProgram(environment: Environment): string {
 /** Gives an archive to `docker load`. */
 export async function loadIntoDocker(path: string, context: VerbContext): Promise<void> {
   const program = dockerProgram(context.environment);
-  const child = spawn(program, ["load", "--quiet", "--input", path], {
+  // As its input: a docker that is confined, as a snap is, cannot open files everywhere.
+  const file = await open(path);
+  const child = spawn(program, ["load", "--quiet"], {
     env: context.environment as NodeJS.ProcessEnv,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [file.fd, "pipe", "pipe"],
     signal: context.signal,
   });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk: Buffer) => (said = `${said}${chunk.toString("utf8")}`.slice(-4000)));
+    stream?.on("data", (chunk: Buffer) => (said = `${said}${chunk.toString("utf8")}`.slice(-4000)));
   }
   const status = await new Promise<number | null>((resolve, reject) => {
     child.on("error", reject).on("close", resolve);
-  });
+  }).finally(() => file.close());
   if (status === 0) return;
   throw new WhittleError(
     "ENVIRONMENT",

@@ -1,3 +1,4 @@
+import { fstatSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseReference } from "../../image/index.ts";
 import { noProgress, WhittleError } from "../../io/index.ts";
@@ -120,12 +121,25 @@ async function cacheOptions(
 
 async function outputsOf(flags: BuildFlags): Promise<Output[]> {
   // Most builds have none, and need not wait for what reads them.
-  const outputs =
-    flags.output.length === 0 ? [] : flags.output.map((await import("../output.ts")).parseOutput);
+  const read = flags.output.length === 0 ? [] : flags.output.map((await import("../output.ts")).parseOutput);
+  const outputs = flags.quiet === true ? read : read.map(intoPipe);
   const plain = { archive: true, names: [], form: {}, indexAnnotations: {} };
   if (flags.load === true) outputs.push({ type: "daemon", push: false, ...plain });
   if (flags.push === true) outputs.push({ type: "store", push: true, ...plain });
   return outputs;
+}
+
+/** `-o type=docker | docker load`: the archive goes where somebody waits for it, as buildctl has it. */
+function intoPipe(output: Output): Output {
+  return output.type === "daemon" && isPipe(1) ? { ...output, type: "docker", dest: "-" } : output;
+}
+
+function isPipe(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isFIFO();
+  } catch {
+    return false;
+  }
 }
 
 /** Finds a name that the store cannot give before anything is built. */
