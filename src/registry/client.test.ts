@@ -37,7 +37,7 @@ it("reads from the first mirror that has it, and waits for a silent one once", a
   writeFileSync(settings, `registries: { registry.example: { mirrors: [${mirrors.join()}] } }\n`);
   const client = openClient({
     environment: { HOME: directory, WHITTLE_REGISTRIES: settings },
-    ...{ attempts: 2, delay: 1 },
+    ...{ attempts: 5, delay: 1 },
   });
   const { signal } = new AbortController();
   for (const tag of ["1", "2"]) {
@@ -46,6 +46,18 @@ it("reads from the first mirror that has it, and waits for a silent one once", a
   }
   expect(silent.asked).toEqual(["HEAD /v2/a/manifests/1", "HEAD /v2/a/manifests/1"]);
   expect(empty.asked).toEqual(["HEAD /v2/a/manifests/1", "HEAD /v2/a/manifests/2"]);
+});
+
+it("knows where a repository really lies, past its mirrors", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "whittle-test-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const settings = join(directory, "registries.yaml");
+  const said = "docker.io/library: { location: registry.example/deb, mirrors: [mirror.example] }";
+  writeFileSync(settings, `registries: { ${said} }\n`);
+  const client = openClient({ environment: { HOME: directory, WHITTLE_REGISTRIES: settings } });
+  const { signal } = new AbortController();
+  expect((await client.home(remoteReference("debian"), signal)).label).toBe("registry.example/deb/debian");
+  expect((await client.home(remoteReference("a.example/b"), signal)).label).toBe("a.example/b");
 });
 
 it("reads from home what no mirror has", async () => {

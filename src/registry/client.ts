@@ -8,6 +8,9 @@ import { Session, type SessionOptions } from "./session.ts";
 import { readSettings } from "./settings.ts";
 import { readEntries, type SettingsEntry } from "./settings-file.ts";
 
+// Of one that is not there each try costs time in every run, and the next place is as good.
+const mirrorAttempts = 2;
+
 /** How the registries of one run are reached. */
 export interface ClientOptions extends Partial<Omit<SessionOptions, "environment">> {
   readonly environment: Environment;
@@ -54,7 +57,8 @@ export function openClient(options: ClientOptions): RegistryClient {
         if (silent.has(mirror.registry)) continue;
         const there = new Repository(await session(mirror.registry), mirror.repository, signal);
         // A mirror that does not answer is as good as one that has nothing.
-        const found = await there.head(digest ?? tag ?? "latest").catch((error: unknown) => {
+        const named = digest ?? tag ?? "latest";
+        const found = await there.head(named, { attempts: mirrorAttempts }).catch((error: unknown) => {
           if (error instanceof WhittleError && error.code === "NETWORK") silent.add(mirror.registry);
           return undefined;
         });

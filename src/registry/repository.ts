@@ -61,12 +61,16 @@ export class Repository implements BlobSource {
     return found;
   }
 
-  /** What a tag or digest names without its bytes; nothing where the registry has none of that name. */
-  async head(reference: string): Promise<Descriptor | undefined> {
+  /**
+   * What a tag or digest names without its bytes; nothing where the registry has none of that name.
+   *
+   * @param asked - `attempts`: fewer than usual, where somebody else can be asked
+   */
+  async head(reference: string, asked: { readonly attempts?: number } = {}): Promise<Descriptor | undefined> {
     const doing = `look for ${this.#named(reference)}`;
     const { answer } = await this.session.request({
       ...{ method: "HEAD", path: `${this.name}/manifests/${reference}`, scopes: this.pulling, doing },
-      ...{ headers: { accept: accepted }, expected: [200, 404], signal: this.signal },
+      ...{ headers: { accept: accepted }, expected: [200, 404], signal: this.signal, ...asked },
     });
     await answer.body.dump();
     const digest = headerOf(answer, "docker-content-digest") ?? (isDigest(reference) ? reference : undefined);

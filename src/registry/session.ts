@@ -44,6 +44,8 @@ export interface RegistryRequest {
   /** Statuses that are an answer; any other is an error. */
   readonly expected: readonly number[];
   readonly signal: AbortSignal;
+  /** Fewer than the policy allows, where somebody else can be asked. */
+  readonly attempts?: number;
   /** The answer is long, and its pieces are done with when the next one is asked for. */
   readonly bulk?: boolean;
 }
@@ -94,7 +96,8 @@ export class Session {
    */
   request(request: RegistryRequest): Promise<RegistryAnswer> {
     const about = { doing: request.doing, hint: this.#hint() };
-    return retrying(about, this.policy, request.signal, () => this.once(request));
+    const attempts = Math.min(request.attempts ?? this.policy.attempts, this.policy.attempts);
+    return retrying(about, { ...this.policy, attempts }, request.signal, () => this.once(request));
   }
 
   /**
