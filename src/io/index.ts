@@ -47,7 +47,7 @@ export type { SpareBuffers } from "./spare-buffers.ts";
 export { spareBuffers } from "./spare-buffers.ts";
 export { nearest } from "./suggest.ts";
 export type { ChunkHash } from "./thread-hash.ts";
-export { threadHash } from "./thread-hash.ts";
+export { plainHash, threadHash } from "./thread-hash.ts";
 export type { ThreadOptions } from "./threads.ts";
 export { startThread } from "./threads.ts";
 export type { Expected } from "./verify.ts";

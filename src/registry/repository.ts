@@ -1,6 +1,14 @@
 import { headerOf, resumed } from "../http/index.ts";
 import { type BlobSource, type Descriptor, isIndexType, isManifestType, mediaTypes } from "../image/index.ts";
-import { type ByteRange, bytesContent, type Content, type Digest, isDigest, verified } from "../io/index.ts";
+import {
+  type ByteRange,
+  bytesContent,
+  type Content,
+  type Digest,
+  isDigest,
+  readContent,
+  verified,
+} from "../io/index.ts";
 import { pagesOf } from "./pages.ts";
 import { type FetchedManifest, mismatch, provenManifest, typeOf } from "./proven-manifest.ts";
 import { referrersOf } from "./referrers.ts";
@@ -17,11 +25,15 @@ const accepted = [
   mediaTypes.dockerManifest,
 ].join(", ");
 
+// A configuration, which is read before an image is pulled and with it: small blobs are asked for once.
+const keptSize = 64 * 1024;
+const mostKept = 64;
+
 const tagShape = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
 /**
  * One repository of a registry, for reading (distribution-spec 1.1, "Pull" and "Content Discovery").
- * As a {@link BlobSource} it streams: nothing is kept, and a broken transfer goes on where it broke.
+ * As a {@link BlobSource} it streams: but for documents nothing is kept, and a broken transfer goes on where it broke.
  */
 export class Repository implements BlobSource {
   readonly session: Session;
@@ -30,6 +42,7 @@ export class Repository implements BlobSource {
   /** Ends everything that is asked here. */
   readonly signal: AbortSignal;
   readonly #manifests = new Map<string, Promise<FetchedManifest>>();
+  readonly #kept = new Map<string, Promise<Uint8Array>>();
 
   constructor(session: Session, name: string, signal: AbortSignal) {
     this.session = session;
@@ -111,7 +124,23 @@ export class Repository implements BlobSource {
       if (bytes.length !== size) throw mismatch(digest, `${bytes.length} bytes`);
       return bytesContent(bytes, digest);
     }
+    if (size <= keptSize) return bytesContent(await this.#whole(descriptor), digest);
     return { size, digest, open: (range) => this.#open(descriptor, piecewise, range) };
+  }
+
+  /** All bytes of a small blob, proved. */
+  async #whole(descriptor: Descriptor): Promise<Uint8Array> {
+    const { size, digest } = descriptor;
+    const known = this.#kept.get(digest);
+    if (known !== undefined) return known;
+    const what = `the blob ${digest} of ${this.label}`;
+    const open = (): AsyncIterable<Uint8Array> =>
+      verified(this.#open(descriptor, false), { what, digest, size });
+    const fetched = readContent({ size, digest, open });
+    if (this.#kept.size >= mostKept) this.#kept.clear();
+    this.#kept.set(digest, fetched);
+    fetched.catch(() => this.#kept.delete(digest));
+    return fetched;
   }
 
   /**

@@ -8,6 +8,7 @@ import {
   type Digest,
   digestAlgorithm,
   digestHex,
+  plainHash,
   threadHash,
   WhittleError,
 } from "../../io/index.ts";
@@ -37,7 +38,7 @@ export class Downloads {
     try {
       const stamp = stampOf(await handle.stat());
       const proves = range === undefined && this.#proved.get(file.digest) !== stamp;
-      const hash = proves ? await threadHash(digestAlgorithm(file.digest)) : undefined;
+      const hash = proves ? await this.#hashOf(file) : undefined;
       const { start, end } = range ?? { start: 0, end: file.size };
       const way = hash === undefined ? await this.#wayOf(response, end - start) : undefined;
       if (way === undefined) await this.#pump(handle, file, { start, end }, hash, response);
@@ -82,6 +83,12 @@ export class Downloads {
       sent.catch(() => undefined);
     }
     await sent;
+  }
+
+  /** Of a long blob the digest is worked out by another thread. */
+  #hashOf({ size, digest }: BlobFile): Promise<ChunkHash> | ChunkHash {
+    const algorithm = digestAlgorithm(digest);
+    return size > largest ? threadHash(algorithm) : plainHash(algorithm);
   }
 
   /** The kernel's own way to a client; none for what is short, and where there are too many. */
