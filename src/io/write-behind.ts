@@ -27,6 +27,9 @@ export interface WriteBehindOptions {
   readonly seen: (bytes: Uint8Array) => Promise<void> | undefined;
 }
 
+/** What is being filled, and what was written last. */
+type Buffers = readonly [Buffer, Buffer];
+
 /** Writes a file piece by piece; of a long one, the last bytes are on their way while others come. */
 export class WriteBehind {
   readonly #file: number;
@@ -37,8 +40,8 @@ export class WriteBehind {
   #size = 0;
   /** The same file, opened past the system's memory; its path as long as it has not been opened. */
   #direct: number | string | undefined;
-  /** What is being filled, and what was written last; made when a file turns out to be long. */
-  #buffers: [Buffer, Buffer] | undefined;
+  /** Made when a file turns out to be long. */
+  #buffers: Buffers | undefined;
   #filled = 0;
   #writing: Promise<void> | undefined;
 
@@ -54,41 +57,42 @@ export class WriteBehind {
     const at = this.#at;
     this.#at += chunk.length;
     this.#size += chunk.length;
-    const file = this.#directly(chunk, at);
-    if (this.#size <= behindAfter && file === this.#file) {
+    if (this.#size <= behindAfter && this.#directly(chunk, at) === this.#file) {
       for (let done = 0; done < chunk.length; )
-        done += writeSync(file, chunk, done, chunk.length - done, at + done);
+        done += writeSync(this.#file, chunk, done, chunk.length - done, at + done);
       await this.#seen(chunk);
       return;
     }
-    if (chunk.length < large && this.#mayGather()) return this.#gather(chunk, at);
+    const gathered = chunk.length < large ? this.#gathered() : undefined;
+    if (gathered !== undefined) return this.#gather(gathered, chunk, at);
     // Nothing is waited for that need not be.
     if (this.#buffers !== undefined && this.#filled > 0) await this.#swap(this.#buffers, at);
     if (this.#writing !== undefined) await this.#writing;
-    this.#begin(file, chunk, at);
+    // Where to is settled now: what was on its way may have found that the file system cannot be gone past.
+    this.#begin(chunk, at);
     await this.#writing;
     this.#writing = undefined;
   }
 
-  #mayGather(): boolean {
-    if (this.#buffers !== undefined) return true;
-    if (gathering >= mostGathering) return false;
-    gathering += 1;
-    this.#buffers = [pagePieces.take(), pagePieces.take()];
-    return true;
+  /** The buffers that small chunks go to; none where too many have some. */
+  #gathered(): Buffers | undefined {
+    if (this.#buffers === undefined && gathering < mostGathering) {
+      gathering += 1;
+      this.#buffers = [pagePieces.take(), pagePieces.take()];
+    }
+    return this.#buffers;
   }
 
-  async #gather(chunk: Uint8Array, start: number): Promise<void> {
+  async #gather(gathered: Buffers, chunk: Uint8Array, start: number): Promise<void> {
+    let buffers = gathered;
     for (let at = 0; at < chunk.length; ) {
-      const buffers = this.#buffers;
-      if (buffers === undefined) return;
       // Where the first buffer begins in the middle of a page, the others do not.
       const room = pagePieceSize - ((start + at - this.#filled) % pageSize);
       const end = Math.min(chunk.length, at + room - this.#filled);
       buffers[0].set(chunk.subarray(at, end), this.#filled);
       this.#filled += end - at;
       at = end;
-      if (this.#filled === room) await this.#swap(buffers, start + at);
+      if (this.#filled === room) buffers = await this.#swap(buffers, start + at);
     }
   }
 
@@ -107,16 +111,18 @@ export class WriteBehind {
   }
 
   /** Waits until the other buffer is free, and writes this one meanwhile, which goes up to some place of the file. */
-  async #swap([full, free]: [Buffer, Buffer], end: number): Promise<void> {
+  async #swap([full, free]: Buffers, end: number): Promise<Buffers> {
     await this.#writing;
     const bytes = full.subarray(0, this.#filled);
-    this.#buffers = [free, full];
+    const swapped: Buffers = [free, full];
+    this.#buffers = swapped;
     this.#filled = 0;
-    this.#begin(this.#directly(bytes, end - bytes.length), bytes, end - bytes.length);
+    this.#begin(bytes, end - bytes.length);
+    return swapped;
   }
 
-  #begin(file: number, bytes: Uint8Array, at: number): void {
-    this.#writing = this.#both(file, bytes, at);
+  #begin(bytes: Uint8Array, at: number): void {
+    this.#writing = this.#both(this.#directly(bytes, at), bytes, at);
     // Its failure is the next one's who waits for it.
     this.#writing.catch(() => undefined);
   }
