@@ -151,7 +151,6 @@ export class DiskStore implements Store {
     if (fresh.length === 0 && added.length === 0) return;
     await this.#index.change(async (index) => {
       await this.#mustBeWhole(...(fresh.length === 0 ? [] : [descriptor]), ...added);
-      if (fresh.length > 0) await this.#mustBeSized(descriptor);
       let { manifests } = index;
       for (const entry of added) manifests = withAttached({ ...index, manifests }, entry, true);
       for (const name of fresh) manifests = withName({ ...index, manifests }, name, descriptor);
@@ -203,27 +202,24 @@ export class DiskStore implements Store {
     return measure(this.directory, this.#blobs);
   }
 
-  /** A name must never stand for something that is not there entirely. */
+  /**
+   * A name must never stand for something that is not there entirely, nor for something whose documents say other sizes
+   * than its blobs have: whoever gets it from here would refuse it.
+   */
   async #mustBeWhole(...descriptors: readonly Descriptor[]): Promise<void> {
     const seen = new Set<string>();
     for (const descriptor of descriptors) {
       await this.#mustBeThere(descriptor);
       for await (const item of reachable(this.#blobs, descriptor, seen)) {
         await this.#mustBeThere(item);
+        const found = await this.#blobs.file(item.digest);
+        if (found === undefined || found.size === item.size) continue;
+        throw new WhittleError(
+          "DIGEST_MISMATCH",
+          `Cannot name ${descriptor.digest}: its blob ${item.digest} has ${found.size} bytes, and a document of it says ${item.size}`,
+          { hint: "the image is wrong where it comes from" },
+        );
       }
-    }
-  }
-
-  /** Nor for one whose documents say other sizes than its blobs have: whoever gets it from here would refuse it. */
-  async #mustBeSized(descriptor: Descriptor): Promise<void> {
-    for await (const { digest, size } of reachable(this.#blobs, descriptor)) {
-      const found = await this.#blobs.file(digest);
-      if (found === undefined || found.size === size) continue;
-      throw new WhittleError(
-        "DIGEST_MISMATCH",
-        `Cannot name ${descriptor.digest}: its blob ${digest} has ${found.size} bytes, and a document of it says ${size}`,
-        { hint: "the image is wrong where it comes from" },
-      );
     }
   }
 
