@@ -11,6 +11,7 @@ import {
 } from "../image/index.ts";
 import { type Digest, readContent, type Work } from "../io/index.ts";
 import { uploadAhead } from "./ahead.ts";
+import { putManifest } from "./put-manifest.ts";
 import { changeListedByTag } from "./referrers.ts";
 import { Repository } from "./repository.ts";
 import type { Session } from "./session.ts";
@@ -55,13 +56,13 @@ export function pushImage(push: PushTarget & PushedImage): Promise<PushResult> {
 /** Pushes into one repository; each digest travels once, however many images and manifests name it. */
 export class RepositoryPush {
   readonly #target: PushTarget;
-  readonly #reader: Repository;
+  readonly #repository: Repository;
   readonly #counts: Record<Pushed, number> = { there: 0, mounted: 0, uploaded: 0 };
   readonly #pending = new Map<string, Promise<void>>();
 
   constructor(target: PushTarget) {
     this.#target = target;
-    this.#reader = new Repository(target.session, target.repository, target.work.signal);
+    this.#repository = new Repository(target.session, target.repository, target.work.signal);
   }
 
   /** Pushes a blob, or a manifest and all that it names; an image that names it later waits for this. */
@@ -103,7 +104,7 @@ export class RepositoryPush {
   /** Pushes an image and gives it its tag. Throws as {@link pushImage}. */
   async image({ tag, descriptor, referrers = [] }: PushedImage): Promise<PushResult> {
     const named = tag ?? descriptor.digest;
-    if ((await this.#reader.head(named))?.digest === descriptor.digest) this.#counts.there += 1;
+    if ((await this.#repository.head(named))?.digest === descriptor.digest) this.#counts.there += 1;
     else await this.#send(descriptor, named);
     for (const item of referrers) await this.ensure(item);
     return { descriptor, counts: { ...this.#counts } };
@@ -121,7 +122,7 @@ export class RepositoryPush {
   }
 
   async #document(item: Descriptor): Promise<void> {
-    if ((await this.#reader.head(item.digest)) === undefined) await this.#send(item, item.digest);
+    if ((await this.#repository.head(item.digest)) === undefined) await this.#send(item, item.digest);
     else this.#counts.there += 1;
   }
 
@@ -132,34 +133,20 @@ export class RepositoryPush {
     const failed = done.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
     this.#counts.uploaded += 1;
-    await putManifest(this.#target, item, reference, await readContent(await source.blob(item)));
+    const { mediaType } = item;
+    const answer = await putManifest(this.#repository, {
+      ...{ reference, mediaType, bytes: await readContent(await source.blob(item)) },
+      doing: `push the manifest ${this.#repository.label}:${reference}`,
+    });
+    if (headerOf(answer, "oci-subject") === undefined) await listByTag(this.#repository, source, item);
   }
 }
 
-async function putManifest(
-  push: PushTarget,
-  item: Descriptor,
-  reference: string,
-  bytes: Uint8Array,
-): Promise<void> {
-  const { session, repository, work } = push;
-  const doing = `push the manifest ${session.host}/${repository}:${reference}`;
-  const { answer } = await session.request({
-    ...{ method: "PUT", path: `${repository}/manifests/${reference}`, doing, signal: work.signal },
-    scopes: [`repository:${repository}:pull,push`],
-    headers: { "content-type": item.mediaType },
-    ...{ body: bytes, expected: [201] },
-  });
-  await answer.body.dump();
-  await listWhereNoApiDoes(push, item, headerOf(answer, "oci-subject") !== undefined);
-}
-
-/** Lists a manifest or index by what it speaks of, where the registry has not said that it does. */
-async function listWhereNoApiDoes(push: PushTarget, item: Descriptor, isListed: boolean): Promise<void> {
-  const { session, repository, source, work } = push;
+/** Lists a manifest or index by what it speaks of, for registries without the referrers API. */
+async function listByTag(repository: Repository, source: BlobSource, item: Descriptor): Promise<void> {
   const document = await (isIndexType(item.mediaType) ? readIndex(source, item) : readManifest(source, item));
   const { subject, annotations } = document;
-  if (subject === undefined || isListed) return;
+  if (subject === undefined) return;
   const artifactType =
     document.artifactType ?? ("config" in document ? document.config.mediaType : undefined);
   const entry: Descriptor = {
@@ -167,8 +154,7 @@ async function listWhereNoApiDoes(push: PushTarget, item: Descriptor, isListed: 
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(annotations === undefined ? {} : { annotations }),
   };
-  const there = new Repository(session, repository, work.signal);
-  await changeListedByTag(there, subject.digest as Digest, (listed) =>
+  await changeListedByTag(repository, subject.digest as Digest, (listed) =>
     listed.some(({ digest }) => digest === item.digest) ? undefined : [...listed, entry],
   );
 }

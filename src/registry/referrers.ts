@@ -1,6 +1,7 @@
 import { type Descriptor, mediaTypes } from "../image/index.ts";
 import { canonicalJson, type Digest, isDigest } from "../io/index.ts";
 import { pagesOf } from "./pages.ts";
+import { putManifest } from "./put-manifest.ts";
 import type { Repository } from "./repository.ts";
 
 // What a registry without the referrers API answers.
@@ -42,16 +43,12 @@ export async function changeListedByTag(
 ): Promise<void> {
   const manifests = change(await referrersOf(repository, subject));
   if (manifests === undefined) return;
-  const { session, name, signal } = repository;
-  const tag = referrersTag(subject);
-  const { answer } = await session.request({
-    ...{ method: "PUT", path: `${name}/manifests/${tag}`, expected: [201], signal },
-    scopes: [`repository:${name}:pull,push`],
-    doing: `list what speaks of ${subject} in ${repository.label}:${tag}`,
-    headers: { "content-type": mediaTypes.index },
-    body: Buffer.from(canonicalJson({ schemaVersion: 2, mediaType: mediaTypes.index, manifests })),
+  const reference = referrersTag(subject);
+  const { index: mediaType } = mediaTypes;
+  await putManifest(repository, {
+    ...{ reference, mediaType, doing: `list what speaks of ${subject} in ${repository.label}:${reference}` },
+    bytes: Buffer.from(canonicalJson({ schemaVersion: 2, mediaType, manifests })),
   });
-  await answer.body.dump();
 }
 
 async function listedByTag(repository: Repository, subject: Digest): Promise<readonly Descriptor[]> {
