@@ -99,12 +99,11 @@ export class Repository implements BlobSource {
   async blob(descriptor: Descriptor): Promise<Content> {
     const { digest } = descriptor;
     const { size, open } = await this.#content(descriptor, false);
-    const what = `the blob ${digest} of ${this.label}`;
     return {
       ...{ size, digest },
       open: (range) => {
         const whole = range === undefined || (range.start <= 0 && range.end >= size);
-        return whole ? verified(open(), { what, digest, size }) : open(range);
+        return whole ? this.#proved(open(), { digest, size }) : open(range);
       },
     };
   }
@@ -128,14 +127,19 @@ export class Repository implements BlobSource {
     return { size, digest, open: (range) => this.#open(descriptor, piecewise, range) };
   }
 
+  #proved(
+    bytes: AsyncIterable<Uint8Array>,
+    { digest, size }: Pick<Descriptor, "digest" | "size">,
+  ): AsyncIterable<Uint8Array> {
+    return verified(bytes, { what: `the blob ${digest} of ${this.label}`, digest, size });
+  }
+
   /** All bytes of a small blob, proved. */
   async #whole(descriptor: Descriptor): Promise<Uint8Array> {
     const { size, digest } = descriptor;
     const known = this.#kept.get(digest);
     if (known !== undefined) return known;
-    const what = `the blob ${digest} of ${this.label}`;
-    const open = (): AsyncIterable<Uint8Array> =>
-      verified(this.#open(descriptor, false), { what, digest, size });
+    const open = () => this.#proved(this.#open(descriptor, false), descriptor);
     const fetched = readContent({ size, digest, open });
     if (this.#kept.size >= mostKept) this.#kept.clear();
     this.#kept.set(digest, fetched);

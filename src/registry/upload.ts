@@ -35,34 +35,33 @@ export async function uploadBlob(upload: Upload): Promise<Pushed> {
   const doing = `push the blob ${digest} to ${session.host}/${repository}`;
   if (await hasBlob(upload)) return "there";
   const from = await upload.from?.(digest);
-  const tried = from === undefined || from === repository ? undefined : await begin(upload, doing, from);
-  const begun = tried ?? (await begin(upload, doing));
-  if (begun === undefined) throw new Error(`no upload to ${repository} was begun`);
+  const begun =
+    from === undefined || from === repository
+      ? await begin(upload, doing)
+      : await begin(upload, doing, from).catch((error: unknown) => {
+          // It may not be had from there; then it has to travel.
+          if (!(error instanceof WhittleError) || error.code === "NETWORK") throw error;
+          return begin(upload, doing);
+        });
   if (begun.answer.statusCode === 201) return "mounted";
   await send(upload, locationOf(begun.answer, begun.address, doing), doing);
   return "uploaded";
 }
 
-/** Begins an upload, or mounts the blob; nothing where it may not be had from that repository. */
+/** Begins an upload, or mounts the blob from another repository. */
 async function begin(
   { session, repository, descriptor, work }: Upload,
   doing: string,
   from?: string,
-): Promise<RegistryAnswer | undefined> {
+): Promise<RegistryAnswer> {
   const mount = from === undefined ? "" : `?mount=${descriptor.digest}&from=${encodeURIComponent(from)}`;
   const reading = from === undefined ? [] : [`repository:${from}:pull`];
-  const begun = await session
-    .request({
-      ...{ method: "POST", path: `${repository}/blobs/uploads/${mount}`, doing, signal: work.signal },
-      ...{ scopes: [...pushing({ repository }), ...reading], expected: [201, 202] },
-      headers: { "content-length": "0" },
-    })
-    .catch((error: unknown) => {
-      const isRefused = error instanceof WhittleError && error.code !== "NETWORK";
-      if (from === undefined || !isRefused) throw error;
-      return undefined;
-    });
-  await begun?.answer.body.dump();
+  const begun = await session.request({
+    ...{ method: "POST", path: `${repository}/blobs/uploads/${mount}`, doing, signal: work.signal },
+    ...{ scopes: [...pushing({ repository }), ...reading], expected: [201, 202] },
+    headers: { "content-length": "0" },
+  });
+  await begun.answer.body.dump();
   return begun;
 }
 
