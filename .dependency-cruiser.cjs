@@ -10,7 +10,7 @@ const floors = [
   ["sandbox", "registry", "probe"],
   ["debian", "elf", "python", "node", "shell"],
   ["carve"],
-  ["dockerfile", "recipe", "simulate", "build", "slim", "project"],
+  ["dockerfile", "recipe", "simulate", "build", "buildkit", "slim", "project"],
   ["compare", "lint", "supply", "deploy"],
   ["cli", "ui"],
 ];

@@ -1,5 +1,11 @@
 import type { Compression, Solver } from "../build/index.ts";
 import {
+  type CacheDocument,
+  cacheConfigType,
+  serializeCacheDocument,
+  unpackedAnnotation,
+} from "../buildkit/index.ts";
+import {
   type Descriptor,
   documentLimits,
   layerMediaType,
@@ -19,12 +25,6 @@ import {
   zstd,
 } from "../io/index.ts";
 import { openCache } from "../store/index.ts";
-import {
-  type CacheDocument,
-  cacheConfigType,
-  serializeCacheDocument,
-  unpackedAnnotation,
-} from "./cache-document.ts";
 import { type CacheHome, type CachePlace, placeName, writePlace } from "./cache-place.ts";
 import { type KeptSteps, keptSteps } from "./cache-records.ts";
 
@@ -164,7 +164,8 @@ function documentOf({ outcomes, layers }: KeptSteps, carried: readonly Descripto
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([key, outcome]) => ({
         digest: key,
-        layers: [...new Set((outcome.blobs ?? []).flatMap(layerOfBlob))],
+        results: [...new Set((outcome.blobs ?? []).flatMap(layerOfBlob))].map((layer) => ({ layer })),
+        chains: [],
         inputs: [],
         outcome,
       })),

@@ -1,4 +1,5 @@
 import { type Solver, type Step, stepsOf } from "../build/index.ts";
+import { serializeCacheRecords } from "../buildkit/index.ts";
 import {
   type Descriptor,
   documentLimits,
@@ -11,7 +12,6 @@ import {
   writeBlob,
 } from "../image/index.ts";
 import type { BuiltImage } from "./build.ts";
-import { serializeCacheRecords } from "./cache-document.ts";
 import { inlineMember } from "./cache-open.ts";
 import type { CacheHome } from "./cache-place.ts";
 import { keptSteps } from "./cache-records.ts";
@@ -64,10 +64,11 @@ async function withRecords(
   const records = [...outcomes]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([digest, outcome]) => ({
-      ...{ digest, outcome, inputs: [] },
-      layers: (outcome.blobs ?? []).flatMap(
-        (blob) => places.get(blob) ?? places.get(layers.get(blob)?.packed ?? "") ?? [],
-      ),
+      ...{ digest, outcome, chains: [], inputs: [] },
+      results: (outcome.blobs ?? []).flatMap((blob) => {
+        const layer = places.get(blob) ?? places.get(layers.get(blob)?.packed ?? "");
+        return layer === undefined ? [] : { layer };
+      }),
     }));
   const carrying = {
     ...(await readConfig(store, manifest.config)),

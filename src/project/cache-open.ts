@@ -1,4 +1,11 @@
 import {
+  type CacheRecord,
+  cacheConfigType,
+  parseCacheDocument,
+  parseCacheRecords,
+  unpackedAnnotation,
+} from "../buildkit/index.ts";
+import {
   type BlobSource,
   type Descriptor,
   isIndexType,
@@ -9,13 +16,6 @@ import {
 } from "../image/index.ts";
 import { type Digest, isDigest, WhittleError } from "../io/index.ts";
 import type { OpenedImage } from "../store/index.ts";
-import {
-  type CacheRecord,
-  cacheConfigType,
-  parseCacheDocument,
-  parseCacheRecords,
-  unpackedAnnotation,
-} from "./cache-document.ts";
 
 /** The member of an image's configuration that carries the image's cache. */
 export const inlineMember = "moby.buildkit.cache.v0";

@@ -1,5 +1,6 @@
 import type { Outcome, OutcomeCache } from "../build/index.ts";
-import { type Digest, isDigest } from "../io/index.ts";
+import { asOutcome } from "../buildkit/index.ts";
+import type { Digest } from "../io/index.ts";
 import { type Cache, type JsonValue, openCache, type Store } from "../store/index.ts";
 
 /** Outcomes and blobs from elsewhere: what an earlier build exported. */
@@ -40,15 +41,4 @@ export function outcomeCache(store: Store, imported: readonly ImportedCache[] = 
       return there.every(Boolean);
     },
   };
-}
-
-/** An outcome as it comes from a file; anything else counts as nothing. */
-export function asOutcome(value: unknown): Outcome | undefined {
-  if (value === null || typeof value !== "object") return undefined;
-  const { digest, record, blobs } = value as Partial<Outcome>;
-  if (typeof digest !== "string" || !isDigest(digest) || record === undefined) return undefined;
-  if (blobs === undefined) return { digest, record };
-  return Array.isArray(blobs) && blobs.every((blob) => typeof blob === "string" && isDigest(blob))
-    ? { digest, record, blobs }
-    : undefined;
 }

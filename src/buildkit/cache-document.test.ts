@@ -5,6 +5,17 @@ import { type CacheDocument, parseCacheDocument, serializeCacheDocument } from "
 
 const digest = fc.stringMatching(/^[0-9a-f]{64}$/).map((hex) => `sha256:${hex}` as Digest);
 
+const createdAt = fc.date({ noInvalidDate: true, min: new Date(0) }).map((date) => date.toISOString());
+const result = (layers: number) =>
+  fc.record({ layer: fc.nat(layers - 1), createdAt }, { requiredKeys: ["layer"] });
+const chain = (layers: number) =>
+  fc.record(
+    { layers: fc.array(fc.nat(layers - 1), { minLength: 1, maxLength: 3 }), createdAt },
+    { requiredKeys: ["layers"] },
+  );
+const link = (records: number) =>
+  fc.record({ selector: fc.oneof(fc.constant(""), digest), link: fc.nat(records - 1) });
+
 /** Documents whose links lead to earlier places only, so that there is an end to them. */
 const documents: fc.Arbitrary<CacheDocument> = fc
   .record({ blobs: fc.array(digest, { maxLength: 6 }), keys: fc.array(digest, { maxLength: 6 }) })
@@ -12,11 +23,12 @@ const documents: fc.Arbitrary<CacheDocument> = fc
     const record = (key: Digest, at: number) =>
       fc.record({
         digest: fc.constant(key),
-        layers: blobs.length === 0 ? fc.constant([]) : fc.array(fc.nat(blobs.length - 1), { maxLength: 2 }),
+        results: blobs.length === 0 ? fc.constant([]) : fc.array(result(blobs.length), { maxLength: 2 }),
+        chains: blobs.length === 0 ? fc.constant([]) : fc.array(chain(blobs.length), { maxLength: 2 }),
         inputs:
           at === 0
             ? fc.constant([])
-            : fc.array(fc.array(fc.nat(at - 1), { minLength: 1, maxLength: 2 }), { maxLength: 2 }),
+            : fc.array(fc.array(link(at), { minLength: 1, maxLength: 2 }), { maxLength: 2 }),
       });
     return fc.record({
       layers: fc.tuple(
@@ -43,7 +55,10 @@ describe("a cache document", () => {
 
   it("keeps what only we read in a member that Go passes over", () => {
     const outcome = { digest: one as Digest, record: { a: 1 }, blobs: [one as Digest] };
-    const document = { layers: [], records: [{ digest: one as Digest, layers: [], inputs: [], outcome }] };
+    const document = {
+      layers: [],
+      records: [{ digest: one as Digest, results: [], chains: [], inputs: [], outcome }],
+    };
     expect(JSON.parse(serializeCacheDocument(document).toString())).toEqual({
       layers: [],
       records: [{ digest: one, whittle: outcome }],
@@ -63,9 +78,19 @@ describe("a cache document", () => {
         { blob: b, parent: -1 },
       ],
       records: [
-        { digest: a, layers: [1], inputs: [[1]] },
-        { digest: b, layers: [], inputs: [] },
-        { digest: one, layers: [1, 0], inputs: [[0], [1]] },
+        {
+          digest: a,
+          results: [{ layer: 1, createdAt: "2026-11-21T08:55:44.811136383Z" }],
+          chains: [],
+          inputs: [[{ selector: "", link: 1 }]],
+        },
+        { digest: b, results: [], chains: [], inputs: [] },
+        {
+          digest: one,
+          results: [],
+          chains: [{ layers: [1, 0] }],
+          inputs: [[{ selector: "s", link: 0 }], [{ selector: "", link: 1 }]],
+        },
       ],
     });
     expect(parseCacheDocument(bytes("{}"))).toEqual({ layers: [], records: [] });
@@ -94,6 +119,11 @@ describe("a cache document", () => {
       "records[0].inputs",
     ],
     [
+      "a selector that is no text",
+      { records: [{ digest: one, inputs: [[{ link: 0, selector: 1 }]] }] },
+      "a selector that is no text",
+    ],
+    [
       "records on each other",
       { records: [0, 1].map((at) => ({ digest: one, inputs: [[{ link: 1 - at }]] })) },
       "records stand on themselves",
@@ -120,8 +150,9 @@ describe("a cache document", () => {
   it("of a long chain is read in no time and no depth", () => {
     const records = Array.from({ length: 20_000 }, (_, at) => ({
       digest: one as Digest,
-      layers: [],
-      inputs: at === 0 ? [] : [[at - 1]],
+      results: [],
+      chains: [],
+      inputs: at === 0 ? [] : [[{ selector: "", link: at - 1 }]],
     }));
     expect(parseCacheDocument(serializeCacheDocument({ layers: [], records })).records).toHaveLength(20_000);
   });

@@ -1,7 +1,7 @@
 import type { Outcome } from "../build/index.ts";
 import { documentLimits } from "../image/index.ts";
 import { type Digest, isDigest, WhittleError } from "../io/index.ts";
-import { asOutcome } from "./outcomes.ts";
+import { asOutcome } from "./outcome.ts";
 
 /** The media type of BuildKit's cache documents. */
 export const cacheConfigType = "application/vnd.buildkit.cacheconfig.v0";
@@ -15,13 +15,36 @@ export interface CacheLayer {
   readonly parent: number;
 }
 
+/** A result: the top of a stack of layers, each of which names the one below it. */
+export interface CacheResult {
+  /** A place in the list of layers. */
+  readonly layer: number;
+  /** RFC 3339; of several results BuildKit takes the youngest. */
+  readonly createdAt?: string;
+}
+
+/** A result whose layers do not stand on each other everywhere, as `COPY --link` makes them. */
+export interface CacheChain {
+  /** Places in the list of layers, from the lowest up. */
+  readonly layers: readonly number[];
+  readonly createdAt?: string;
+}
+
+/** A record that an input may be. */
+export interface CacheLink {
+  /** Which part of the input is meant; "" for none. */
+  readonly selector: string;
+  /** A place in the list of records. */
+  readonly link: number;
+}
+
 /** What a step came to: its key, the layers that hold the result, and what only Whittle reads. */
 export interface CacheRecord {
   readonly digest: Digest;
-  /** Places in the list of layers. */
-  readonly layers: readonly number[];
-  /** Of each input, the records that it may be: places in the list of records. */
-  readonly inputs: readonly (readonly number[])[];
+  readonly results: readonly CacheResult[];
+  readonly chains: readonly CacheChain[];
+  /** Of each input, the records that it may be. */
+  readonly inputs: readonly (readonly CacheLink[])[];
   /** Absent where another builder wrote it. */
   readonly outcome?: Outcome;
 }
@@ -65,24 +88,27 @@ export function parseCacheRecords(value: unknown, layers: number): readonly Cach
     const where = `records[${at}]`;
     const { digest: key, layers: results, inputs, chains, whittle } = object(item, where);
     const outcome = asOutcome(whittle);
-    const links = list(inputs, `${where}.inputs`).map((each) =>
-      list(each, `${where}.inputs`).map((input) =>
-        place(object(input, `${where}.inputs`)["link"], items.length, `${where}.inputs`),
-      ),
-    );
-    const chained = list(chains, `${where}.chains`).flatMap((chain) =>
-      list(object(chain, `${where}.chains`)["layers"], `${where}.chains`),
-    );
-    const named = list(results, `${where}.layers`).map((result) => object(result, where)["layer"]);
     return {
       digest: digest(key, `${where}.digest`),
-      layers: [...named, ...chained].map((number) => place(number, layers, `${where}.layers`)),
-      inputs: links,
+      results: list(results, `${where}.layers`).map((result) => {
+        const { layer, createdAt } = object(result, `${where}.layers`);
+        return { layer: place(layer, layers, `${where}.layers`), ...time(createdAt) };
+      }),
+      chains: list(chains, `${where}.chains`).map((chain) => {
+        const { layers: stack, createdAt } = object(chain, `${where}.chains`);
+        const numbers = list(stack, `${where}.chains`).map((number) =>
+          place(number, layers, `${where}.chains`),
+        );
+        return { layers: numbers, ...time(createdAt) };
+      }),
+      inputs: list(inputs, `${where}.inputs`).map((each) =>
+        list(each, `${where}.inputs`).map((input) => linkOf(input, items.length, `${where}.inputs`)),
+      ),
       ...(outcome === undefined ? {} : { outcome }),
     };
   });
   refuseLoops(
-    records.map(({ inputs }) => inputs.flat()),
+    records.map(({ inputs }) => inputs.flatMap((links) => links.map(({ link }) => link))),
     "records",
   );
   return records;
@@ -98,14 +124,30 @@ export function serializeCacheRecords(records: readonly CacheRecord[]): Buffer {
   return Buffer.from(JSON.stringify(records.map(written)), "utf8");
 }
 
-function written({ digest: key, layers, inputs, outcome }: CacheRecord): object {
+function written({ digest: key, results, chains, inputs, outcome }: CacheRecord): object {
   return {
-    ...(layers.length === 0 ? {} : { layers: layers.map((layer) => ({ layer })) }),
+    ...(results.length === 0 ? {} : { layers: results }),
+    ...(chains.length === 0 ? {} : { chains }),
     digest: key,
-    ...(inputs.length === 0 ? {} : { inputs: inputs.map((links) => links.map((link) => ({ link }))) }),
+    ...(inputs.length === 0 ? {} : { inputs: inputs.map((links) => links.map(writtenLink)) }),
     // Go's decoder passes over members that it does not know.
     ...(outcome === undefined ? {} : { whittle: outcome }),
   };
+}
+
+function writtenLink({ selector, link }: CacheLink): object {
+  return { ...(selector === "" ? {} : { selector }), link };
+}
+
+function linkOf(value: unknown, records: number, where: string): CacheLink {
+  const { selector = "", link } = object(value, where);
+  if (typeof selector !== "string") throw invalid(`${where} has a selector that is no text`);
+  return { selector, link: place(link, records, where) };
+}
+
+/** A time that nobody can read counts as none. */
+function time(value: unknown): { readonly createdAt?: string } {
+  return typeof value === "string" && !Number.isNaN(Date.parse(value)) ? { createdAt: value } : {};
 }
 
 /** Where nothing can be walked to its end, BuildKit gives up; so do we, and without walking twice. */

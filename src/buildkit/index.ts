@@ -1,0 +1,19 @@
+export type {
+  CacheChain,
+  CacheDocument,
+  CacheLayer,
+  CacheLink,
+  CacheRecord,
+  CacheResult,
+} from "./cache-document.ts";
+export {
+  cacheConfigType,
+  parseCacheDocument,
+  parseCacheRecords,
+  serializeCacheDocument,
+  serializeCacheRecords,
+  unpackedAnnotation,
+} from "./cache-document.ts";
+export { asOutcome } from "./outcome.ts";
+export { RecordGraph } from "./record-graph.ts";
+export type { Vertex, VertexInput } from "./vertex.ts";
