@@ -32,9 +32,12 @@ let strangersHost = "";
 let origin: Store;
 let image: Descriptor;
 let layer = "";
+let layerSize = 0;
 let count = 0;
 
 const size = 3_000_000;
+/** What is longer is the layer, or the rest of it. */
+const config = 100_000;
 const user = "ada";
 const password = "love:lace";
 
@@ -66,7 +69,9 @@ beforeAll(async () => {
     layers: [await writeLayer(tree, origin, { work: quietWork })],
     history: [{ created_by: "files" }],
   });
-  layer = (await readManifest(origin, image)).layers[0]?.digest ?? "";
+  const [written] = (await readManifest(origin, image)).layers;
+  layer = written?.digest ?? "";
+  layerSize = written?.size ?? 0;
   await push("faults/pull");
 });
 
@@ -114,7 +119,8 @@ async function pull(): Promise<Store> {
 
 const isBlob = ({ method, path }: Passed): boolean => method === "GET" && path.endsWith(`/blobs/${layer}`);
 const isManifest = ({ method, path }: Passed): boolean => method === "GET" && path.includes("/manifests/");
-const isData = ({ method, path }: Passed): boolean => method === "PATCH" && path.includes("/blobs/uploads/");
+const isData = ({ method, path, length }: Passed): boolean =>
+  ["PATCH", "PUT"].includes(method) && path.includes("/blobs/uploads/") && Number(length) > config;
 
 /** Spoils the first requests of a kind. */
 function spoilFirst(times: number, is: (passed: Passed) => boolean, fault: Fault): void {
@@ -187,6 +193,7 @@ describe("a push", () => {
     ["a cut upload", 1, isData, { kind: "cut-request", at: 1_000_000 }],
     ["several cut uploads", 3, isData, { kind: "cut-request", at: 600_000 }],
     ["500 for the data", 1, isData, { kind: "answer", status: 500 }],
+    ["answers that get lost", 3, ({ method }) => method === "PUT", { kind: "lose-answer" }],
     [
       "502 for the manifest",
       2,
@@ -216,6 +223,12 @@ describe("a push", () => {
     await push(`faults/push-${++count}`);
     const asked = proxy.passed.filter(({ method, path }) => method === "GET" && path.includes("/uploads/"));
     expect(asked.length).toBeGreaterThan(0);
+  });
+
+  it("sends nothing again that arrived, when the answer gets lost", async () => {
+    spoilFirst(1, isData, { kind: "lose-answer" });
+    await push(`faults/push-${++count}`);
+    expect(proxy.passed.filter(isData)).toMatchObject([{ method: "PUT", bytes: layerSize }]);
   });
 
   it("makes one request for an image that is there", async () => {

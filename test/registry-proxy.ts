@@ -20,6 +20,8 @@ export type Fault =
   /** Of the request no more than so many bytes go on until then. */
   | { readonly kind: "hold-request"; readonly at: number; readonly until: Promise<void> }
   | { readonly kind: "flip-request"; readonly at: number }
+  /** What was asked is done, and nobody hears of it. */
+  | { readonly kind: "lose-answer" }
   /** The answer claims another length. */
   | { readonly kind: "length"; readonly by: number }
   | { readonly kind: "flip"; readonly at: number }
@@ -92,6 +94,10 @@ function forward(
   }
   const { method, url: path, headers } = request;
   const onward = httpRequest({ host: "127.0.0.1", port, method, path, headers, agent: false }, (answer) => {
+    if (fault?.kind === "lose-answer") {
+      response.destroy();
+      return;
+    }
     const length = Number(answer.headers["content-length"]);
     const told = fault?.kind === "length" ? { "content-length": String(length + fault.by) } : {};
     response.writeHead(answer.statusCode ?? 502, { ...answer.headers, ...told });

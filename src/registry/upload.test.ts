@@ -93,14 +93,13 @@ it("blobs go, one at a time, from one repository of a registry into another", {
     else if (method === "HEAD") response.writeHead(404).end();
     else if (method === "POST")
       response.writeHead(202, { location: `http://${host}/v2/b/blobs/uploads/1` }).end();
-    else if (method === "PUT") response.writeHead(201).end();
   });
   server.on("request", async (request, response) => {
-    if (request.method !== "PATCH") return;
+    if (request.method !== "PUT") return;
     const chunks: Uint8Array[] = [];
     for await (const chunk of request) chunks.push(chunk as Uint8Array);
     taken.push(sha(Buffer.concat(chunks)));
-    response.writeHead(202, { location: `http://${request.headers.host}/v2/b/blobs/uploads/1` }).end();
+    response.writeHead(201).end();
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   onTestFinished(() => void server.close());

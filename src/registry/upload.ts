@@ -20,7 +20,7 @@ export interface Upload {
   readonly work: Work;
 }
 
-/** Bytes up to which a blob travels in one request, which is made again when it fails. */
+/** Bytes up to which a blob is proved on its way, and no place is asked for that it could go on from. */
 export const monolithic = 1024 * 1024;
 
 /**
@@ -117,21 +117,20 @@ async function sendAll(upload: Upload, content: Content, first: string, doing: s
   try {
     for (;;) {
       try {
-        await (content.size <= monolithic && at === 0
-          ? sendWhole(upload, content, location, doing)
-          : sendFrom(upload, content, location, at, id, doing));
-        work.progress({ kind: "done", id, outcome: "done" });
-        return;
+        await sendFrom(upload, content, location, at, id, doing);
+        break;
       } catch (error) {
         // A stream's own failure comes through the connection that carried it.
         const reason = error instanceof Error && error.cause instanceof WhittleError ? error.cause : error;
         failures += 1;
         await pauseBeforeRetry(reason, { doing, failures, policy: session.policy, signal: work.signal });
         const stopped = await resumption(upload, location, doing);
+        if (stopped === undefined) break;
         if (stopped.at > at) failures = 0;
         ({ location, at } = stopped);
       }
     }
+    work.progress({ kind: "done", id, outcome: "done" });
   } catch (error) {
     work.progress({ kind: "done", id, outcome: work.signal.aborted ? "cancelled" : "failed" });
     throw error;
@@ -140,16 +139,7 @@ async function sendAll(upload: Upload, content: Content, first: string, doing: s
   }
 }
 
-async function sendWhole(upload: Upload, content: Content, location: string, doing: string): Promise<void> {
-  const { session, descriptor, work } = upload;
-  const { answer } = await session.once({
-    ...{ method: "PUT", path: finished(location, descriptor), scopes: pushing(upload), doing },
-    ...{ expected: [201], signal: work.signal, body: () => content.open() },
-    headers: { "content-type": "application/octet-stream", "content-length": String(content.size) },
-  });
-  await answer.body.dump();
-}
-
+/** Sends what the registry has not in the fewest requests: a whole blob goes with what closes the upload. */
 async function sendFrom(
   upload: Upload,
   content: Content,
@@ -160,25 +150,31 @@ async function sendFrom(
 ): Promise<void> {
   const { session, descriptor, work } = upload;
   const common = { scopes: pushing(upload), doing, signal: work.signal };
+  const rest = {
+    headers: {
+      "content-type": "application/octet-stream",
+      "content-length": String(content.size - at),
+      ...(at === 0 ? {} : { "content-range": `${at}-${content.size - 1}` }),
+    },
+    body: () => bytesFrom(content, at, id, work),
+  };
+  const close = { ...common, method: "PUT", expected: [201] } as const;
+  if (at === 0) {
+    const { answer } = await session.once({ ...close, ...rest, path: finished(location, descriptor) });
+    await answer.body.dump();
+    return;
+  }
   let end = location;
   // All bytes may have arrived, and only the answer been lost.
   if (at < content.size) {
-    const patched: RegistryAnswer = await session.once({
-      ...{ ...common, method: "PATCH", path: location, expected: [202, 204] },
-      headers: {
-        "content-type": "application/octet-stream",
-        "content-length": String(content.size - at),
-        // Docker's own client streams without a range, and some registries know nothing else.
-        ...(at === 0 ? {} : { "content-range": `${at}-${content.size - 1}` }),
-      },
-      body: () => bytesFrom(content, at, id, work),
-    });
+    const patch = { ...common, method: "PATCH", path: location, expected: [202, 204] } as const;
+    const patched = await session.once({ ...patch, ...rest });
     await patched.answer.body.dump();
     end = locationOf(patched.answer, patched.address, doing);
   }
   const { answer } = await session.once({
-    ...{ ...common, method: "PUT", path: finished(end, descriptor) },
-    ...{ headers: { "content-length": "0" }, expected: [201] },
+    ...{ ...close, path: finished(end, descriptor) },
+    headers: { "content-length": "0" },
   });
   await answer.body.dump();
 }
@@ -191,13 +187,18 @@ function bytesFrom(content: Content, at: number, id: string, work: Work): AsyncI
   return new FileBody(file.path, range, (bytes) => work.progress({ kind: "bytes", id, bytes: at + bytes }));
 }
 
-/** Where an upload stands (`GET` of its address); one that the registry has forgotten begins again. */
+/**
+ * Where an upload stands (`GET` of its address). One that the registry knows nothing of any more may have come to its
+ * end, and only the answer been lost; else it begins again.
+ *
+ * @returns nothing where the registry has the blob
+ */
 async function resumption(
   upload: Upload,
   location: string,
   doing: string,
-): Promise<{ readonly location: string; readonly at: number }> {
-  const { session, repository, descriptor, work } = upload;
+): Promise<{ readonly location: string; readonly at: number } | undefined> {
+  const { session, descriptor, work } = upload;
   const common = { scopes: pushing(upload), doing, signal: work.signal };
   const asked = await session
     .request({ ...common, method: "GET", path: location, expected: [204, 404] })
@@ -213,11 +214,8 @@ async function resumption(
     if (at > 1 && at <= descriptor.size)
       return { location: locationOf(asked.answer, asked.address, doing), at };
   }
-  const begun = await session.request({
-    ...{ ...common, method: "POST", path: `${repository}/blobs/uploads/`, expected: [202] },
-    headers: { "content-length": "0" },
-  });
-  await begun.answer.body.dump();
+  if (await hasBlob(upload)) return undefined;
+  const begun = await begin(upload, doing);
   return { location: locationOf(begun.answer, begun.address, doing), at: 0 };
 }
 
