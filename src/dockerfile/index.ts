@@ -4,6 +4,7 @@ export { formatGitReference, type GitReference, parseGitReference } from "./git-
 export { type HeredocMark, parseHeredoc, withoutLeadingTabs } from "./heredoc.ts";
 export { type IgnoreMatcher, ignoreMatcher, parseIgnoreFile } from "./ignore.ts";
 export { type IgnoreFile, readIgnoreFile } from "./ignore-file.ts";
+export { type PathPattern, pathPattern } from "./ignore-pattern.ts";
 export type {
   CommandForm,
   CopySource,

@@ -30,5 +30,6 @@ export {
 } from "./path.ts";
 export type { Resolution, ResolveOptions, TreeNode } from "./tree.ts";
 export { Tree } from "./tree.ts";
+export { sortedNames } from "./walk-nodes.ts";
 export type { WriteTreeOptions, WrittenTree } from "./write-tree.ts";
 export { writeTree } from "./write-tree.ts";
