@@ -3,7 +3,8 @@ import { type Digest, noProgress, type ProgressEvent, sha256, WhittleError } fro
 import type { Executor } from "./executor.ts";
 import type { Json, Outcome, Step } from "./graph.ts";
 import { stepsOf } from "./graph.ts";
-import { type OutcomeCache, Solver } from "./solver.ts";
+import type { OutcomeCache } from "./outcome-cache.ts";
+import { Solver } from "./solver.ts";
 
 function memoryCache(): OutcomeCache & { readonly entries: Map<Digest, Outcome> } {
   const entries = new Map<Digest, Outcome>();
@@ -309,6 +310,109 @@ describe("stepsOf", () => {
     expect(ends.map(({ record }) => record)).toEqual(["new[b[a[]]]", "other[b[a[]]]"]);
     expect(changed.filter((name) => name === "a")).toEqual(["a"]);
     expect(changed.filter((name) => name === "b").length).toBeGreaterThan(0);
+  });
+
+  describe("where steps go by other names as well", () => {
+    const place = (found: Readonly<Record<string, string>>) => {
+      const ran: string[] = [];
+      const searched: string[] = [];
+      const memory = memoryCache();
+      const gone = new Set<string>();
+      const solver = (settings: { noCache?: boolean; executor?: Partial<Executor> } = {}): Solver =>
+        new Solver({
+          executors: [{ ...textExecutor(ran), lazy: true, ...settings.executor }],
+          cache: {
+            ...memory,
+            bring: async ({ record }) => !gone.has(String(record)),
+            async search({ step, inputs }) {
+              searched.push(step.label ?? "");
+              const value = found[step.label ?? ""];
+              if (value === undefined) return undefined;
+              const below = Object.values(inputs).map(({ digest }) => digest);
+              return { digest: sha256(`${below} ${value}`), record: value, blobs: [sha256(value)] };
+            },
+          },
+          progress: noProgress,
+          signal: live,
+          ...(settings.noCache === undefined ? {} : { noCache: settings.noCache }),
+        });
+      return { ran, searched, memory, gone, solver };
+    };
+    const graph = (): Step => text("end", { middle: text("middle", { first: text("first") }) });
+
+    it("takes what is found instead of running it, and keeps it under its key", async () => {
+      const { ran, searched, memory, solver } = place({ first: "FIRST", middle: "MIDDLE" });
+      const solved = await solver().solve(graph());
+      expect([solved.record, ran]).toEqual(["end[MIDDLE]", ["end"]]);
+      expect(searched).toEqual(["first", "middle", "end"]);
+      expect([...memory.entries.values()].map(({ record }) => record)).toEqual([
+        "FIRST",
+        "MIDDLE",
+        "end[MIDDLE]",
+      ]);
+      searched.length = 0;
+      expect((await solver().solve(graph())).fromCache).toBe(true);
+      expect(searched).toEqual([]);
+    });
+
+    it("does not look for what is to be run in any case", async () => {
+      const { ran, searched, solver } = place({ first: "FIRST", middle: "MIDDLE", end: "END" });
+      await solver({ noCache: true }).solve(graph());
+      expect([ran, searched]).toEqual([["first", "middle", "end"], []]);
+      const fresh = text("end", { first: { ...text("first"), fresh: true } });
+      await solver().solve(fresh);
+      expect(searched).toEqual(["end"]);
+    });
+
+    it("runs what is found and not to be had once its value is wanted", async () => {
+      const { ran, gone, solver } = place({ first: "FIRST", middle: "MIDDLE" });
+      gone.add("MIDDLE").add("FIRST");
+      const { record } = await solver().solve(graph());
+      expect([record, ran]).toEqual([
+        "end[middle[first[]]]",
+        ["end", "middle", "first", "end", "middle", "end"],
+      ]);
+    });
+
+    it("runs what is found and turns out to be damaged, and says so", async () => {
+      const { ran, solver } = place({ middle: "MIDDLE" });
+      const load = async (): Promise<unknown> => {
+        throw new WhittleError("DIGEST_MISMATCH", "other bytes");
+      };
+      const { record } = await solver({ executor: { load } }).solve(text("end", { middle: text("middle") }));
+      expect([record, ran]).toEqual(["end[middle[]]", ["end", "middle", "end"]]);
+      const other = place({ middle: "MIDDLE" }).solver({
+        executor: { load: () => Promise.reject(new WhittleError("DISK_FULL", "no space")) },
+      });
+      await expect(other.solve(text("end", { middle: text("middle") }))).rejects.toThrow("no space");
+    });
+
+    it("tries again when looking for one step took the value of another that is gone", async () => {
+      const { ran, memory, searched } = place({});
+      const first = text("first");
+      const end = text("end", { first });
+      const solver = new Solver({
+        executors: [{ ...textExecutor(ran), lazy: true }],
+        cache: {
+          ...memory,
+          bring: async () => false,
+          async search({ step, inputs }) {
+            searched.push(step.label ?? "");
+            if (step === first) return { digest: sha256("x"), record: "GONE", blobs: [sha256("x")] };
+            const value = await inputs["first"]?.value<string>();
+            return { digest: sha256("y"), record: `found over ${value}` };
+          },
+        },
+        progress: noProgress,
+        signal: live,
+      });
+      const solved = await solver.solve(end);
+      expect([solved.record, ran, searched]).toEqual([
+        "found over first[]",
+        ["first"],
+        ["first", "end", "end"],
+      ]);
+    });
   });
 
   it("runs a step that is to be fresh, and what stands on it only when it comes to something else", async () => {

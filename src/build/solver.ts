@@ -8,15 +8,9 @@ import {
 } from "../io/index.ts";
 import type { Executor, ExecutorContext, Input, Result } from "./executor.ts";
 import { type Json, type Outcome, type Step, stepsOf } from "./graph.ts";
+import type { Asked, OutcomeCache } from "./outcome-cache.ts";
+import { isDamage, OutcomeLost } from "./outcome-lost.ts";
 import { settle, together } from "./settle.ts";
-
-/** Where outcomes of earlier builds are kept. */
-export interface OutcomeCache {
-  get(key: Digest): Promise<Outcome | undefined>;
-  set(key: Digest, outcome: Outcome): Promise<void>;
-  /** Brings the blobs that an outcome speaks of within reach (default: they are); false when that is impossible. */
-  bring?(outcome: Outcome): Promise<boolean>;
-}
 
 export interface SolverOptions extends Work {
   readonly executors: readonly Executor[];
@@ -39,16 +33,6 @@ export interface Solved extends Outcome {
 }
 
 type Found = Result & { readonly fromCache: boolean };
-
-/** An outcome was believed, and what its value is made of turned out to be gone. */
-class OutcomeLost extends Error {
-  readonly key: Digest;
-
-  constructor(key: Digest) {
-    super(`Internal error: the outcome ${key} cannot be loaded`);
-    this.key = key;
-  }
-}
 
 /**
  * Solves graphs: inputs first and side by side, each step once per solver however many ask for it, nothing run
@@ -197,15 +181,30 @@ export class Solver {
     const believed = executor.lazy === true && outcome.fromCache;
     if (believed && (await this.#options.cache.bring?.(outcome)) === false)
       throw new OutcomeLost(context.key);
-    return executor.load(step, outcome, inputs, context);
+    try {
+      return await executor.load(step, outcome, inputs, context);
+    } catch (error) {
+      if (!believed || outcome.blobs === undefined || !isDamage(error)) throw error;
+      const text = `what is known of ${step.label ?? "a step"} is of no use: ${error.message}`;
+      this.#options.progress({ kind: "warning", text });
+      throw new OutcomeLost(context.key);
+    }
   }
 
-  async #known(executor: Executor, step: Step, key: Digest): Promise<Outcome | undefined> {
+  async #known(executor: Executor, asked: Asked): Promise<Outcome | undefined> {
     const { cache, noCache } = this.#options;
+    const { step, key } = asked;
     if (!executor.cached || noCache === true || step.fresh === true || this.#lost.has(key)) return undefined;
-    const known = await cache.get(key);
+    const known = (await cache.get(key)) ?? (await this.#searched(asked));
     if (known === undefined || executor.lazy === true) return known;
     return (await cache.bring?.(known)) === false ? undefined : known;
+  }
+
+  async #searched(asked: Asked): Promise<Outcome | undefined> {
+    const { cache } = this.#options;
+    const found = await cache.search?.(asked);
+    if (found !== undefined) await cache.set(asked.key, found);
+    return found;
   }
 
   async #outcome(
@@ -218,7 +217,10 @@ export class Solver {
     const platform = step.platform === undefined ? {} : { platform: step.platform };
     const label = step.label ?? "";
     const tell: Progress = step.label === undefined ? noProgress : progress;
-    const known = await this.#known(executor, step, key);
+    const known = await this.#known(executor, { step, key, inputs }).catch((error: unknown) => {
+      if (error instanceof OutcomeLost) this.#byKey.delete(key);
+      throw error;
+    });
     if (known !== undefined) {
       tell({ kind: "start", id: key, label, ...platform });
       tell({ kind: "done", id: key, outcome: "cached" });

@@ -1,7 +1,6 @@
-import type { Outcome } from "../build/index.ts";
+import { asOutcome, type Outcome } from "../build/index.ts";
 import { documentLimits } from "../image/index.ts";
 import { type Digest, isDigest, WhittleError } from "../io/index.ts";
-import { asOutcome } from "./outcome.ts";
 
 /** The media type of BuildKit's cache documents. */
 export const cacheConfigType = "application/vnd.buildkit.cacheconfig.v0";

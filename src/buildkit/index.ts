@@ -16,6 +16,5 @@ export {
 } from "./cache-document.ts";
 export type { Provenance, Selection } from "./content/index.ts";
 export { contentRecord, copiedSelections, mountedSelections } from "./content/index.ts";
-export { asOutcome } from "./outcome.ts";
 export { RecordGraph } from "./record-graph.ts";
 export type { Vertex, VertexInput } from "./vertex.ts";

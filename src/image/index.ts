@@ -8,6 +8,7 @@ export { layerEntries, layerMediaType, writeLayer } from "./layer.ts";
 export type { ApplyLayerOptions } from "./layer-apply.ts";
 export { applyLayer } from "./layer-apply.ts";
 export { changesOfLayer } from "./layer-changes.ts";
+export { measureLayer } from "./layer-measures.ts";
 export {
   documentLimits,
   isIndexType,

@@ -13,6 +13,7 @@ import {
 import { type Origin, Tree } from "../tree/index.ts";
 import type { Image, LayerView } from "./image.ts";
 import { applyLayer } from "./layer-apply.ts";
+import type { BlobSource } from "./types.ts";
 
 export interface ReadTreeOptions {
   /**
@@ -42,7 +43,7 @@ export async function readTree(image: Image, options: ReadTreeOptions): Promise<
       ...(createdBy === undefined ? {} : { createdBy }),
     };
     const { members } = options;
-    tree = await applyLayer(tree, await unpackedLayer(image, layer, options), {
+    tree = await applyLayer(tree, await unpackedLayer(image.source, layer, options), {
       origin,
       ...(members === undefined ? {} : { list: join(members, digestHex(parseDigest(layer.diffId))) }),
     });
@@ -50,10 +51,10 @@ export async function readTree(image: Image, options: ReadTreeOptions): Promise<
   return tree;
 }
 
-/** A layer's tar as a file whose digest was checked when it was made. */
+/** A layer's tar as a file whose digest was checked when it was made. Throws as {@link readTree}. */
 export async function unpackedLayer(
-  image: Image,
-  layer: LayerView,
+  source: BlobSource,
+  layer: Pick<LayerView, "descriptor" | "diffId">,
   options: ReadTreeOptions,
 ): Promise<Content> {
   const diffId = parseDigest(layer.diffId);
@@ -65,7 +66,7 @@ export async function unpackedLayer(
     return fileContent(path, there.size);
   }
   const { signal } = options.work;
-  const blob = await image.source.blob(layer.descriptor);
+  const blob = await source.blob(layer.descriptor);
   const tar = verified(decompress(blob.open(), { signal }), {
     what: `layer ${layer.descriptor.digest}`,
     digest: diffId,

@@ -1,5 +1,4 @@
-import type { Outcome, OutcomeCache } from "../build/index.ts";
-import { asOutcome } from "../buildkit/index.ts";
+import { asOutcome, type Outcome, type OutcomeCache } from "../build/index.ts";
 import type { Digest } from "../io/index.ts";
 import { type Cache, type JsonValue, openCache, type Store } from "../store/index.ts";
 

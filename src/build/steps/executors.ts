@@ -10,6 +10,7 @@ import { carveExecutor, surfaceExecutor } from "./carve.ts";
 import { contextExecutor } from "./context-tree.ts";
 import { copyExecutor } from "./copy.ts";
 import { filesExecutor } from "./files.ts";
+import { orFound } from "./found-layer.ts";
 import { gitExecutor } from "./git.ts";
 import { httpExecutors } from "./http.ts";
 import { imageExecutor, indexExecutor, reasonsExecutor } from "./image.ts";
@@ -39,6 +40,7 @@ export function standardExecutors(
   listener?: LayerListener,
   expectLayer?: () => void,
 ): Executor[] {
+  const changing = (executor: Executor): Executor => orFound(executor, blobs, cacheDirectory);
   return [
     archiveExecutor,
     resolveExecutor,
@@ -57,10 +59,10 @@ export function standardExecutors(
     archiveTreeExecutor(blobs),
     inlineExecutor,
     selectExecutor,
-    workdirExecutor,
-    copyExecutor,
+    changing(workdirExecutor),
+    changing(copyExecutor),
     gitExecutor,
-    runExecutor(blobs, listener),
+    changing(runExecutor(blobs, listener)),
     ...httpExecutors(blobs, cacheDirectory),
     recompressExecutor(blobs),
     assembleExecutor(blobs),

@@ -52,7 +52,7 @@ export function layerExecutor(writeLayer: LayerWriter, expectLayer?: () => void)
       const value = await inputOf(inputs, "tree").value<TreeValue & Partial<LayeredValue>>();
       const { written } = value;
       if (written !== undefined && digestOfJson(written.parameters) === digestOfJson(step.parameters)) {
-        return outcomeOf(written.layer);
+        return layerOutcome(written.layer);
       }
       const whole = value.changes ?? value.tree;
       const from = newest === undefined ? whole : notAfter(whole, newest);
@@ -61,12 +61,13 @@ export function layerExecutor(writeLayer: LayerWriter, expectLayer?: () => void)
         if (event.kind === "bytes") work.progress({ ...event, id: work.key });
       };
       const layer: LayerRecord = await writeLayer(from, compression, { ...work, progress }, windows);
-      return outcomeOf(layer);
+      return layerOutcome(layer);
     },
   };
 }
 
-function outcomeOf(layer: LayerRecord): Outcome {
+/** What a step comes to whose layer is this one. */
+export function layerOutcome(layer: LayerRecord): Outcome {
   return {
     digest: sha256(`${layer.diffId} ${layer.descriptor.digest}`),
     record: layer as unknown as Json,
@@ -87,6 +88,13 @@ export function wantedLayer(
     if (newest === undefined && windows === undefined) return { compression, parameters };
   }
   return undefined;
+}
+
+/** How a layer is to be packed of which any packing will do that is compressed so; undefined where more is asked. */
+export function askedCompression({ parameters }: Step): Compression["type"] | undefined {
+  const { compression, newest, windows } = parameters as LayerParameters;
+  const isPlain = newest === undefined && windows === undefined && compression.level === undefined;
+  return isPlain ? compression.type : undefined;
 }
 
 function notAfter(from: Tree | Changes, newest: number): Tree | Changes {

@@ -1,5 +1,5 @@
-import type { Outcome } from "../build/index.ts";
 import { isDigest } from "../io/index.ts";
+import type { Outcome } from "./graph.ts";
 
 /** An outcome as it comes from a file; anything else counts as nothing. */
 export function asOutcome(value: unknown): Outcome | undefined {
