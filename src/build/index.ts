@@ -2,7 +2,7 @@ export type { ResourceLimit, SshAgent } from "../sandbox/index.ts";
 export type { Context } from "./context.ts";
 export { readContext } from "./context.ts";
 export { namesAccount } from "./copy/owner.ts";
-export { patternExpression } from "./copy/pattern.ts";
+export { hasWildcards, patternExpression } from "./copy/pattern.ts";
 export { startsAsTar } from "./copy/unpack.ts";
 export type { Executor, ExecutorContext, Input } from "./executor.ts";
 export { inputOf } from "./executor.ts";

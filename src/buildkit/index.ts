@@ -18,3 +18,4 @@ export type { Provenance, Selection } from "./content/index.ts";
 export { contentRecord, copiedSelections, mountedSelections } from "./content/index.ts";
 export { RecordGraph } from "./record-graph.ts";
 export type { Vertex, VertexInput } from "./vertex.ts";
+export { Vertices } from "./vertices.ts";

@@ -50,6 +50,8 @@ export interface CopyLocal {
   readonly at?: SourceLocation;
   /** Where archives are unpacked to. */
   readonly cacheDirectory: string;
+  /** The time that was asked for, if any: `SOURCE_DATE_EPOCH`. */
+  readonly epoch?: number;
 }
 
 /** A step that copies from trees into the tree `lower`. */

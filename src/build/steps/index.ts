@@ -38,4 +38,5 @@ export { selectStep } from "./select.ts";
 export type { SimulationRecord } from "./simulate.ts";
 export { simulateStep } from "./simulate.ts";
 export type { TreeValue } from "./tree-value.ts";
+export type { WorkdirLocal, WorkdirParameters } from "./workdir.ts";
 export { workdirStep } from "./workdir.ts";

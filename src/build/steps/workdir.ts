@@ -14,9 +14,20 @@ export type WorkdirParameters = {
   readonly mtime: number;
 };
 
+/** What a step that makes a working directory knows beside. */
+export interface WorkdirLocal {
+  /** The time that was asked for, if any: `SOURCE_DATE_EPOCH`. */
+  readonly epoch?: number;
+}
+
 /** A step that makes a directory and those above it where they are missing. */
-export function workdirStep(lower: Step, parameters: WorkdirParameters, label?: string): Step {
-  return { kind: "workdir", ...(label === undefined ? {} : { label }), parameters, inputs: { lower } };
+export function workdirStep(
+  lower: Step,
+  parameters: WorkdirParameters,
+  local: WorkdirLocal,
+  label?: string,
+): Step {
+  return { kind: "workdir", ...(label === undefined ? {} : { label }), parameters, inputs: { lower }, local };
 }
 
 export const workdirExecutor: Executor = {

@@ -71,12 +71,12 @@ export function planCopy(
     mtime: options.epoch ?? 0,
   };
   const at = pointAt(instruction.place);
-  const { cacheDirectory } = options;
+  const { cacheDirectory, epoch } = options;
   const step = copyStep(
     state.tree,
     inputs,
     parameters,
-    { excluded, at, cacheDirectory },
+    { excluded, at, cacheDirectory, ...(epoch === undefined ? {} : { epoch }) },
     stepLabel(state, instruction.original),
   );
   addLayer(state, step);

@@ -59,7 +59,7 @@ export async function planInstruction(
     case "onbuild":
       return metadata.planOnbuild(state, instruction);
     case "workdir":
-      return planWorkdir(state, instruction, fill(instruction.path), options.epoch ?? 0);
+      return planWorkdir(state, instruction, fill(instruction.path), options.epoch);
     case "copy":
     case "add":
       return planCopy(state, instruction, await source(instruction.from), options, fill);

@@ -10,7 +10,7 @@ export function planWorkdir(
   state: StageState,
   instruction: Extract<Instruction, { kind: "workdir" }>,
   path: string,
-  mtime: number,
+  epoch: number | undefined,
 ): void {
   setWorkingDirectory(state, path);
   const label = stepLabel(state, `WORKDIR ${path}`);
@@ -21,7 +21,8 @@ export function planWorkdir(
     requireAccounts(instruction, owner, state.tree);
     const step = workdirStep(
       state.tree,
-      { path: directory, mtime, ...(owner === undefined || owner === "" ? {} : { owner }) },
+      { path: directory, mtime: epoch ?? 0, ...(owner === undefined || owner === "" ? {} : { owner }) },
+      epoch === undefined ? {} : { epoch },
       label,
     );
     addLayer(state, step);

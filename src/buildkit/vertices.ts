@@ -1,0 +1,89 @@
+import type { Step } from "../build/index.ts";
+import type { Tree } from "../tree/index.ts";
+import { copyNode } from "./copy-node.ts";
+import { imageNode } from "./image-node.ts";
+import { type FilesNode, type Node, once } from "./node.ts";
+import { runNode } from "./run-node.ts";
+import type { Vertex } from "./vertex.ts";
+import { workdirNode } from "./workdir-node.ts";
+
+/** What those that make nodes ask for others. */
+export interface Neighbours {
+  /** The node of an input; undefined where it is not known for certain what BuildKit makes of it. */
+  of(step: Step | undefined): Promise<Node | undefined>;
+  /** As {@link of}, but files all the same where only what the step is made of is unknown. */
+  files(step: Step | undefined): Promise<Node | undefined>;
+  treeOf(step: Step): Promise<Tree>;
+}
+
+/**
+ * BuildKit's view of the steps of Dockerfiles: which operations its front end makes of them, by what names it knows
+ * these, and what they stand on (moby/buildkit, frontend/dockerfile/dockerfile2llb and client/llb, as of 0.25).
+ */
+export class Vertices {
+  readonly #treeOf: (step: Step) => Promise<Tree>;
+  readonly #nodes = new Map<Step, Promise<Node | undefined>>();
+  readonly #files = new Map<Step, FilesNode>();
+
+  /** @param treeOf - comes to the tree of a step that is an input of another one */
+  constructor(treeOf: (step: Step) => Promise<Tree>) {
+    this.#treeOf = treeOf;
+  }
+
+  /**
+   * The operation that a step comes to in the end; undefined for what is none of BuildKit's, and wherever it is not
+   * certain which one it is.
+   */
+  async of(step: Step): Promise<Vertex | undefined> {
+    const node = await this.#node(step);
+    return node?.kind === "files" ? node.vertex : undefined;
+  }
+
+  #node(step: Step): Promise<Node | undefined> {
+    let node = this.#nodes.get(step);
+    if (node === undefined) {
+      node = this.#make(step);
+      this.#nodes.set(step, node);
+    }
+    return node;
+  }
+
+  async #make(step: Step): Promise<Node | undefined> {
+    const neighbours: Neighbours = {
+      of: async (input) => input && this.#node(input),
+      files: async (input) => input && ((await this.#node(input)) ?? this.#onlyFiles(input)),
+      treeOf: this.#treeOf,
+    };
+    switch (step.kind) {
+      case "scratch":
+        return { kind: "scratch" };
+      case "select":
+        return neighbours.files(step.inputs["source"]);
+      case "context":
+        return this.#onlyFiles(step);
+      case "base":
+        return imageNode(step, neighbours);
+      case "workdir":
+        return workdirNode(step, neighbours);
+      case "copy":
+        return copyNode(step, neighbours);
+      case "run":
+        return runNode(step, neighbours);
+      default:
+        return undefined;
+    }
+  }
+
+  /** What only its content tells is the same as nothing but itself. */
+  #onlyFiles(step: Step): FilesNode {
+    let node = this.#files.get(step);
+    if (node === undefined) {
+      const identity = `files ${this.#files.size}`;
+      const provenance = step.kind === "context" ? "sent" : "kept";
+      const tree = once(() => this.#treeOf(step));
+      node = { kind: "files", identity, tree, provenance, vertex: undefined };
+      this.#files.set(step, node);
+    }
+    return node;
+  }
+}
