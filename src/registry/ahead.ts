@@ -4,8 +4,10 @@ import type { Descriptor } from "../image/index.ts";
 import { WhittleError, type Work } from "../io/index.ts";
 import { type GrowingFile, growing, growsBeyond } from "./growing.ts";
 import { locationOf } from "./refusal.ts";
+import { counted, monolithic } from "./send-blob.ts";
 import type { Session } from "./session.ts";
-import { counted, finished, hasBlob, monolithic, type Pushed } from "./upload.ts";
+import type { Pushed } from "./upload.ts";
+import { finished, hasBlob } from "./upload-requests.ts";
 
 /** A blob that is on its way into a repository before anybody knows its digest. */
 export interface Ahead {

@@ -57,6 +57,11 @@ function said(text: string): string {
   }
 }
 
+/** What a registry says in the body of an answer that is an error; nothing where something else gave the answer. */
+export async function wordsOf(answer: Answer): Promise<string> {
+  return said(await bodyText(answer).catch(() => ""));
+}
+
 /** Who gave an answer that is an error. */
 export interface Answering {
   /** The registry, as references name it. */
@@ -75,7 +80,7 @@ export interface Answering {
  */
 export async function refusal(answer: Answer, doing: string, who: Answering): Promise<Error> {
   const { statusCode: status } = answer;
-  const text = said(await bodyText(answer).catch(() => ""));
+  const text = await wordsOf(answer);
   const { host, called = host, isElsewhere = false } = who;
   const found = text === "" ? `${called} answers ${status}` : `${called} answers ${status} (${text})`;
   if (status === 408 || status === 429 || status >= 500) {
@@ -97,8 +102,15 @@ export async function refusal(answer: Answer, doing: string, who: Answering): Pr
       hint: elsewhere ?? `check the name; whittle tags ${host}/REPOSITORY lists what there is`,
     });
   }
-  const tooLarge = { hint: "that is more than the registry, or a proxy in front of it, takes at a time" };
-  return new WhittleError("REGISTRY_REFUSED", `Cannot ${doing}: ${found}`, status === 413 ? tooLarge : {});
+  if (status === 413) return tooLong(`Cannot ${doing}: ${found}`);
+  return new WhittleError("REGISTRY_REFUSED", `Cannot ${doing}: ${found}`);
+}
+
+/** The error for a request that has too many bytes. */
+export function tooLong(message: string): WhittleError {
+  return new WhittleError("REGISTRY_REFUSED", message, {
+    hint: "that is more than the registry, or a proxy in front of it, takes at a time",
+  });
 }
 
 /** An address out of a Location header, against the address that was asked. */

@@ -11,8 +11,9 @@ import { type ProgressEvent, quietWork } from "../io/index.ts";
 import { openStore, type Store } from "../store/index.ts";
 import { openClient } from "./client.ts";
 import { Repository } from "./repository.ts";
+import { monolithic } from "./send-blob.ts";
 import { served } from "./server/served.contract.ts";
-import { monolithic, uploadBlob } from "./upload.ts";
+import { uploadBlob } from "./upload.ts";
 
 const mediaType = "application/octet-stream";
 
