@@ -84,8 +84,7 @@ describe.runIf(up)("BuildKit's caches and ours", () => {
       buildx("--cache-to", `${ref},mode=max${attributes}`);
       for (const from of [`type=local,src=${directory}`, ref]) {
         const { stderr } = await place.build([context, "--cache-from", from]);
-        expect(stderr).toMatch(/warning: the cache .* is another builder's/);
-        expect(stderr).not.toMatch(/is of no use/);
+        expect(stderr).not.toMatch(/warning/);
       }
     },
   );
@@ -94,7 +93,7 @@ describe.runIf(up)("BuildKit's caches and ours", () => {
     const name = `${registry.host}/theirs-inline:1`;
     buildx("--cache-to", "type=inline", "--push", "-t", name);
     const { stderr } = await place.build([context, "--cache-from", name]);
-    expect(stderr).toMatch(/warning: the cache .* is another builder's/);
+    expect(stderr).not.toMatch(/warning/);
   });
 
   it("BuildKit says so when a cache is damaged, so its silence means something", async () => {

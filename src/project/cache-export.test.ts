@@ -34,7 +34,7 @@ async function build(sizes: readonly number[]) {
     environment: {},
     progress: (event: ProgressEvent) => void events.push(event),
   };
-  const solver = new Solver({ executors: [remembered], cache: outcomeCache(store), ...home });
+  const solver = new Solver({ executors: [remembered], cache: outcomeCache(store, [], home), ...home });
   for (const size of sizes) {
     const step: Step = { kind: "remembered", parameters: { size }, inputs: {} };
     await solver.solve(step);

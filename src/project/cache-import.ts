@@ -12,13 +12,7 @@ import type { ImportedCache } from "./outcomes.ts";
  */
 export async function importCache(place: CachePlace, home: CacheHome): Promise<ImportedCache | undefined> {
   try {
-    const opened = await openCacheImage(await openPlace(place, home));
-    const known = opened.records.filter(({ outcome }) => outcome !== undefined).length;
-    if (opened.records.length > 0 && known === 0) {
-      const text = `the cache ${placeName(place)} is another builder's: only layers that are known by their digests are taken from it`;
-      home.progress({ kind: "warning", text });
-    }
-    return cacheOver(place, opened, home);
+    return cacheOver(place, await openCacheImage(await openPlace(place, home)), home);
   } catch (error) {
     if (!(error instanceof WhittleError) || home.signal.aborted) throw error;
     warn(place, error, home);
@@ -32,7 +26,8 @@ function warn(place: CachePlace, error: unknown, work: Work): void {
 }
 
 function cacheOver(place: CachePlace, opened: OpenedCache, work: Work): ImportedCache {
-  const { records } = opened;
+  const { documents } = opened;
+  const records = documents.flatMap((document) => document.records);
   const outcomes = new Map(
     records.flatMap(({ digest, outcome }) => (outcome === undefined ? [] : [[digest, outcome] as const])),
   );
@@ -44,6 +39,7 @@ function cacheOver(place: CachePlace, opened: OpenedCache, work: Work): Imported
   }
   const damaged = new Set<Digest>();
   return {
+    documents,
     get: async (key) => outcomes.get(key),
     async fetch(wanted, store) {
       if (damaged.has(wanted)) return false;

@@ -1,3 +1,4 @@
+import type { BaseLayer } from "../build/index.ts";
 import {
   type CacheRecord,
   cacheConfigType,
@@ -9,6 +10,7 @@ import {
   type BlobSource,
   type Descriptor,
   isIndexType,
+  mediaTypes,
   readConfig,
   readDocument,
   readIndex,
@@ -20,10 +22,24 @@ import type { OpenedImage } from "../store/index.ts";
 /** The member of an image's configuration that carries the image's cache. */
 export const inlineMember = "moby.buildkit.cache.v0";
 
+/** A layer of a document, and the place of the one below it: -1 for none. */
+export interface PlacedLayer {
+  /** Undefined where it is not told how it is packed, or what it comes to unpacked. */
+  readonly layer: BaseLayer | undefined;
+  readonly parent: number;
+}
+
+/** What one document of a cache says. */
+export interface OpenedDocument {
+  readonly digest: Digest;
+  readonly records: readonly CacheRecord[];
+  readonly layers: readonly PlacedLayer[];
+}
+
 /** A cache that was opened: what it knows, and the blobs that it has. */
 export interface OpenedCache {
   readonly source: BlobSource;
-  readonly records: readonly CacheRecord[];
+  readonly documents: readonly OpenedDocument[];
   readonly blobs: readonly Descriptor[];
   /** Layers by their unpacked form. */
   readonly unpacked: ReadonlyMap<Digest, Descriptor>;
@@ -59,7 +75,7 @@ async function cacheIn(source: BlobSource, descriptor: Descriptor): Promise<Foun
   return inside.length === 0
     ? undefined
     : {
-        records: inside.flatMap(({ records }) => records),
+        documents: inside.flatMap(({ documents }) => documents),
         blobs: inside.flatMap(({ blobs }) => blobs),
         unpacked: new Map(inside.flatMap(({ unpacked }) => [...unpacked])),
       };
@@ -78,7 +94,13 @@ async function cacheInManifest(source: BlobSource, descriptor: Descriptor): Prom
     const layer = layers[at];
     return layer === undefined ? [] : [[diffId, layer]];
   });
-  return { records, blobs: layers, unpacked: new Map(pairs) };
+  // Every layer of an image stands on the one before.
+  const placed = layers.map((descriptor, at) => placedLayer(descriptor, image.rootfs.diff_ids[at], at - 1));
+  return {
+    documents: [{ digest: config.digest, records, layers: placed }],
+    blobs: layers,
+    unpacked: new Map(pairs),
+  };
 }
 
 /** Go writes bytes in JSON as base64. */
@@ -95,10 +117,44 @@ async function described(
   config: Descriptor,
   blobs: readonly Descriptor[],
 ): Promise<Found> {
-  const { records } = parseCacheDocument(await readDocument(source, config));
+  const { records, layers } = parseCacheDocument(await readDocument(source, config));
   const pairs = blobs.flatMap((item): [Digest, Descriptor][] => {
-    const diffId = item.annotations?.[unpackedAnnotation];
-    return diffId !== undefined && isDigest(diffId) ? [[diffId, item]] : [];
+    const diffId = unpackedDigest(item);
+    return diffId === undefined ? [] : [[diffId, item]];
   });
-  return { records, blobs, unpacked: new Map(pairs) };
+  const byDigest = new Map(blobs.map((item) => [item.digest, item]));
+  const placed = layers.map(({ blob, parent }) => {
+    const descriptor = byDigest.get(blob);
+    return placedLayer(descriptor, descriptor && unpackedDigest(descriptor), parent);
+  });
+  return {
+    documents: [{ digest: config.digest, records, layers: placed }],
+    blobs,
+    unpacked: new Map(pairs),
+  };
+}
+
+function unpackedDigest({ annotations }: Descriptor): Digest | undefined {
+  const diffId = annotations?.[unpackedAnnotation];
+  return diffId !== undefined && isDigest(diffId) ? diffId : undefined;
+}
+
+const layerTypes: Readonly<Record<string, string>> = {
+  [mediaTypes.layer]: mediaTypes.layer,
+  [mediaTypes.layerGzip]: mediaTypes.layerGzip,
+  [mediaTypes.layerZstd]: mediaTypes.layerZstd,
+  [mediaTypes.dockerLayer]: mediaTypes.layer,
+  [mediaTypes.dockerLayerGzip]: mediaTypes.layerGzip,
+};
+
+function placedLayer(
+  descriptor: Descriptor | undefined,
+  diffId: Digest | undefined,
+  parent: number,
+): PlacedLayer {
+  const mediaType = layerTypes[descriptor?.mediaType ?? ""];
+  if (descriptor === undefined || mediaType === undefined || diffId === undefined)
+    return { layer: undefined, parent };
+  const { digest, size } = descriptor;
+  return { layer: { descriptor: { mediaType, digest, size }, diffId }, parent };
 }

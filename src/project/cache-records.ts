@@ -43,9 +43,12 @@ export async function keptSteps(
       if (!executor.cached || notWorthIt.has(executor.kind) || only?.has(step) === false) continue;
       const outcome = { digest, record, blobs: named };
       outcomes.set(key, outcome);
-      for (const blob of named) (executor.lazy === true ? lazy : blobs).add(blob);
       const layer = layerOf(outcome);
       if (layer !== undefined) layers.set(layer.unpacked, layer);
+      if (executor.lazy !== true) for (const blob of named) blobs.add(blob);
+      // What another builder packed stays as it is.
+      else if (layer === undefined) for (const blob of named) lazy.add(blob);
+      else if (mode === "max") blobs.add(layer.packed);
     }
   }
   // What is there as a packed layer can be unpacked again.

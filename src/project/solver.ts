@@ -40,7 +40,7 @@ export function solverFor(
       layers,
       expectLayer,
     ),
-    cache: outcomeCache(options.store, imported),
+    cache: outcomeCache(options.store, imported, options),
     progress: options.progress,
     signal: options.signal,
     ...(options.noCache === undefined ? {} : { noCache: options.noCache }),

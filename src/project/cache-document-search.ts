@@ -1,0 +1,141 @@
+import {
+  type BaseLayer,
+  type Input,
+  inputOf,
+  layerStack,
+  type Step,
+  type TreeValue,
+  unseenSource,
+} from "../build/index.ts";
+import { RecordGraph, Vertices } from "../buildkit/index.ts";
+import type { Digest } from "../io/index.ts";
+import type { Tree } from "../tree/index.ts";
+import type { OpenedDocument } from "./cache-open.ts";
+
+/** Whether a step makes a layer over the tree below it, as BuildKit does. */
+export function changesTrees({ kind }: Step): boolean {
+  return kind === "run" || kind === "copy" || kind === "workdir";
+}
+
+/** What a document has of a step: the layer that it changed, or nothing but that somebody has done it. */
+export interface FoundStep {
+  readonly layer?: BaseLayer;
+}
+
+/** Layers from the lowest up; undefined for what cannot be taken. */
+type Stack = readonly (BaseLayer | undefined)[];
+
+/**
+ * Finds steps in one document of another builder's. Results there are whole stacks of layers, so a step is taken only
+ * over the very stack below it: what other runs of the lower steps came to would not fit.
+ */
+export class DocumentSearch {
+  readonly #document: OpenedDocument;
+  readonly #inputs = new Map<Step, Input>();
+  readonly #known = new WeakMap<Input, Promise<boolean>>();
+  #graph: RecordGraph;
+  #vertices: Vertices;
+
+  constructor(document: OpenedDocument) {
+    this.#document = document;
+    this.#graph = new RecordGraph(document.records);
+    this.#vertices = this.#newVertices();
+  }
+
+  /** Which document it is. */
+  get digest(): Digest {
+    return this.#document.digest;
+  }
+
+  /** Throws what the values of inputs throw. */
+  async find(step: Step, inputs: Readonly<Record<string, Input>>): Promise<FoundStep | undefined> {
+    const below = Object.values(inputs);
+    for (const input of below) this.#note(input);
+    const known = await Promise.all(below.map((input) => this.#knows(input)));
+    if (!known.every(Boolean)) return undefined;
+    const places = await this.#places(step);
+    if (places.size === 0) return undefined;
+    const lower = await layerStack(inputOf(inputs, "lower"));
+    if (lower === undefined) return {};
+    const stack = this.#stacks(places).find(
+      (one) => one.length === lower.length + 1 && isStack(one.slice(0, -1), lower),
+    );
+    const layer = stack?.at(-1);
+    return layer === undefined ? {} : { layer };
+  }
+
+  /**
+   * Whether what an input came to is what the document's builder had: records of what stands on it speak of that only.
+   */
+  #knows(input: Input): Promise<boolean> {
+    let known = this.#known.get(input);
+    if (known === undefined) {
+      known = this.#isOwn(input);
+      this.#known.set(input, known);
+    }
+    return known;
+  }
+
+  async #isOwn(input: Input): Promise<boolean> {
+    const { step, inputs } = input;
+    if (!changesTrees(step)) {
+      const below = await Promise.all(Object.values(inputs).map((one) => this.#knows(one)));
+      return below.every(Boolean);
+    }
+    const unseen = unseenSource(input);
+    if (unseen !== undefined) return unseen === this.digest;
+    const stack = await layerStack(input);
+    if (stack === undefined) return false;
+    return this.#stacks(await this.#places(step)).some((one) => isStack(one, stack));
+  }
+
+  async #places(step: Step): Promise<ReadonlySet<number>> {
+    try {
+      const vertex = await this.#vertices.of(step);
+      return vertex === undefined ? new Set() : await this.#graph.find(vertex);
+    } catch (error) {
+      // What could not be read is asked anew when the steps that it comes from were run again.
+      this.#graph = new RecordGraph(this.#document.records);
+      this.#vertices = this.#newVertices();
+      throw error;
+    }
+  }
+
+  #newVertices(): Vertices {
+    return new Vertices(async (step): Promise<Tree> => {
+      const input = this.#inputs.get(step);
+      if (input === undefined) throw new Error(`Internal error: a step of kind "${step.kind}" is no input`);
+      return (await input.value<TreeValue>()).tree;
+    });
+  }
+
+  #note(input: Input): void {
+    if (this.#inputs.get(input.step) === input) return;
+    this.#inputs.set(input.step, input);
+    for (const below of Object.values(input.inputs)) this.#note(below);
+  }
+
+  /** The results of some records, the youngest first, as BuildKit takes them. */
+  #stacks(places: ReadonlySet<number>): Stack[] {
+    const { layers, records } = this.#document;
+    const dated: { readonly stack: Stack; readonly createdAt: string }[] = [];
+    for (const at of places) {
+      for (const { layer, createdAt = "" } of records[at]?.results ?? []) {
+        const stack: (BaseLayer | undefined)[] = [];
+        for (let place = layer; place >= 0; place = layers[place]?.parent ?? -1) {
+          stack.unshift(layers[place]?.layer);
+        }
+        dated.push({ stack, createdAt });
+      }
+      for (const { layers: chain, createdAt = "" } of records[at]?.chains ?? []) {
+        dated.push({ stack: chain.map((place) => layers[place]?.layer), createdAt });
+      }
+    }
+    const time = (text: string): number => Date.parse(text) || 0;
+    return dated.sort((a, b) => time(b.createdAt) - time(a.createdAt)).map(({ stack }) => stack);
+  }
+}
+
+function isStack(stack: Stack, digests: readonly Digest[]): boolean {
+  return stack.length === digests.length && stack.every((layer, at) => layer?.diffId === digests[at]);
+}
