@@ -7,6 +7,7 @@ import {
   type InlineFile,
   type Step,
 } from "../build/index.ts";
+import type { Digest } from "../io/index.ts";
 import { contentRecord, copiedSelections, type Selection } from "./content/index.ts";
 import { type CopyFiles, fileOperation, fileOwner, type PlacedAction } from "./file-operation.ts";
 import { operationName, pathsSelector, timestampOf } from "./names.ts";
@@ -23,14 +24,15 @@ export async function copyNode(step: Step, neighbours: Neighbours): Promise<Node
   const inputs = new Inputs();
   if (inputs.add(lower) === inputs.add(copied)) return undefined;
   const name = operationName({ Type: "buildkit.merge.v0", Merge: { inputs: [{}, { input: 1 }] } });
-  return operationNode(name, inputs, new Map(), () => neighbours.treeOf(step));
+  return operationNode([name], inputs, new Map(), () => neighbours.treeOf(step));
 }
 
 async function copiedOver(lower: Node, step: Step, neighbours: Neighbours): Promise<Node | undefined> {
   const parameters = step.parameters as CopyParameters;
+  const { epoch } = step.local as CopyLocal;
   const inputs = new Inputs();
   const base = inputs.add(lower);
-  const actions: CopyFiles[] = [];
+  const actions: Omit<CopyFiles, "timestamp">[] = [];
   const seconds: number[] = [];
   const selections = new Map<number, Selection[]>();
   for (const source of parameters.sources) {
@@ -48,21 +50,29 @@ async function copiedOver(lower: Node, step: Step, neighbours: Neighbours): Prom
     if (selected === undefined) selections.set(second, [selectionOf(source, asFiles, parameters)]);
     else selected.push(selectionOf(source, asFiles, parameters));
   }
-  const placed = actions.map(
-    (action, at): PlacedAction => ({
-      action,
-      input: at === 0 ? base : inputs.nodes.length + at - 1,
-      secondInput: seconds[at] ?? -1,
-    }),
-  );
+  const nameAt = (timestamp: number): Digest => {
+    const placed = actions.map(
+      (action, at): PlacedAction => ({
+        action: { ...action, timestamp },
+        input: at === 0 ? base : inputs.nodes.length + at - 1,
+        secondInput: seconds[at] ?? -1,
+      }),
+    );
+    return operationName(fileOperation(placed));
+  };
   const uses = new Map([...selections].map(([at, chosen]) => [at, useOf(inputs, at, chosen)]));
-  const name = operationName(fileOperation(placed));
-  return operationNode(name, inputs, uses, () => neighbours.treeOf(step));
+  // Up to 0.25, copies are of the present whatever time is asked for.
+  const names = [...new Set([timestampOf(undefined), timestampOf(epoch)])].map(nameAt);
+  return operationNode(names, inputs, uses, () => neighbours.treeOf(step));
 }
 
-function copyAction(source: CopiedSource, asFiles: boolean, step: Step, base: number): CopyFiles {
+function copyAction(
+  source: CopiedSource,
+  asFiles: boolean,
+  step: Step,
+  base: number,
+): Omit<CopyFiles, "timestamp"> {
   const { destination, owner, mode, excludes } = step.parameters as CopyParameters;
-  const { epoch } = step.local as CopyLocal;
   return {
     kind: "copy",
     source: posix.basename(source.path) || "/",
@@ -71,7 +81,6 @@ function copyAction(source: CopiedSource, asFiles: boolean, step: Step, base: nu
     mode,
     asFiles,
     unpack: source.unpack,
-    timestamp: timestampOf(epoch),
     includePatterns: source.include === undefined ? [] : [source.include],
     excludePatterns: excludes,
   };
@@ -114,5 +123,5 @@ export function inlineNode(
   if (file === undefined) return undefined;
   const action = { kind: "mkfile", path: `/${file.name}`, mode: file.mode, content: file.content } as const;
   const name = operationName(fileOperation([{ action, input: -1, secondInput: -1 }]));
-  return operationNode(name, new Inputs(), new Map(), () => treeOf(step));
+  return operationNode([name], new Inputs(), new Map(), () => treeOf(step));
 }

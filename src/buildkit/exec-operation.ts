@@ -127,9 +127,10 @@ export function cacheName(id: string): { readonly name: string; readonly owned: 
 }
 
 function accessValue(mount: Extract<RunMount, { type: "secret" | "ssh" }>): GoValue {
-  const { id, uid, gid, mode, required } = mount;
+  const { type, id, uid, gid, mode, required } = mount;
   return {
-    ID: id,
+    // The agent that is meant when nobody says which has no name.
+    ID: type === "ssh" && id === "default" ? undefined : id,
     uid: unlessEmpty(uid),
     gid: unlessEmpty(gid),
     mode: unlessEmpty(mode),

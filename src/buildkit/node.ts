@@ -39,12 +39,13 @@ export class Inputs {
 /**
  * An operation over its inputs.
  *
+ * @param names - several where versions of BuildKit make different operations of one thing
  * @param uses - by the numbers of inputs
  * @param tree - comes to its files
  * @returns undefined where an input can be known neither by its definition nor by its content
  */
 export function operationNode(
-  name: Digest,
+  names: readonly Digest[],
   { nodes }: Inputs,
   uses: ReadonlyMap<number, InputUse>,
   tree: () => Promise<Tree>,
@@ -55,8 +56,8 @@ export function operationNode(
   });
   if (inputs.some(({ vertex, content }) => vertex === undefined && content === undefined)) return undefined;
   const below = nodes.map(({ identity }, at) => [identity, inputs[at]?.selector ?? ""]);
-  const identity = digestOfJson({ name, below });
-  return { kind: "files", identity, tree, provenance: "kept", vertex: { names: [name], inputs } };
+  const identity = digestOfJson({ names, below });
+  return { kind: "files", identity, tree, provenance: "kept", vertex: { names, inputs } };
 }
 
 /** Asks once only. */

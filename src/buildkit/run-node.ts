@@ -1,4 +1,4 @@
-import type { RunMount, RunParameters, Step } from "../build/index.ts";
+import type { RunLocal, RunMount, RunParameters, Step } from "../build/index.ts";
 import { attributes, treeOf } from "../tree/index.ts";
 import { contentRecord, mountedSelections } from "./content/index.ts";
 import { inlineNode } from "./copy-node.ts";
@@ -20,7 +20,7 @@ export async function runNode(step: Step, neighbours: Neighbours): Promise<Node 
   const shown = new Map<number, string[]>(root < 0 ? [] : [[root, ["/"]]]);
   const contents = new Set<number>();
   const placed: PlacedMount[] = [];
-  for (const mount of sortedMounts([...parameters.mounts, ...sharedMemory(parameters)])) {
+  for (const mount of sortedMounts([...writtenMounts(step), ...sharedMemory(parameters)])) {
     const source = await sourceOf(mount, step, neighbours);
     if (source === undefined) return undefined;
     const input = inputs.add(source.node);
@@ -38,7 +38,18 @@ export async function runNode(step: Step, neighbours: Neighbours): Promise<Node 
     }),
   );
   const name = operationName(execOperation(parameters, root, placed));
-  return operationNode(name, inputs, uses, () => neighbours.treeOf(step));
+  return operationNode([name], inputs, uses, () => neighbours.treeOf(step));
+}
+
+/** Mounts where the Dockerfile says that they are; a script's directory has a slash behind it. */
+function writtenMounts(step: Step): readonly RunMount[] {
+  const { mounts } = step.parameters as unknown as RunParameters;
+  const { writtenTargets } = step.local as RunLocal;
+  return mounts.map((mount) => {
+    const isScript = mount.type === "bind" && step.inputs[mount.input]?.kind === "inline";
+    const target = isScript ? `${mount.target}/` : writtenTargets?.get(mount);
+    return target === undefined ? mount : { ...mount, target };
+  });
 }
 
 function sharedMemory({ shmSize }: RunParameters): readonly RunMount[] {
@@ -65,7 +76,7 @@ async function sourceOf(
   if (given === undefined) return nothing;
   if (given.kind === "inline") {
     const node = inlineNode(given, {}, neighbours);
-    return node && { mount: { ...mount, target: `${mount.target}/` }, node, path: source };
+    return node && { mount, node, path: source };
   }
   const node = await neighbours.files(given);
   return node && { mount, node, path: source };
@@ -79,6 +90,6 @@ function ownedCache(mount: Extract<RunMount, { type: "cache" }>): MountSource | 
   const action = { kind: "mkdir", path, mode, parents: false, owner, timestamp: -1 } as const;
   const name = operationName(fileOperation([{ action, input: -1, secondInput: -1 }]));
   const tree = treeOf([[path, { type: "directory", ...attributes(mode & 0o777, { uid, gid }) }]]);
-  const node = operationNode(name, new Inputs(), new Map(), async () => tree);
+  const node = operationNode([name], new Inputs(), new Map(), async () => tree);
   return node && { mount, node, path };
 }

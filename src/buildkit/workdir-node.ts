@@ -21,5 +21,5 @@ export async function workdirNode(step: Step, neighbours: Neighbours): Promise<N
     timestamp: timestampOf(epoch),
   } as const;
   const name = operationName(fileOperation([{ action, input, secondInput: -1 }]));
-  return operationNode(name, inputs, new Map(), () => neighbours.treeOf(step));
+  return operationNode([name], inputs, new Map(), () => neighbours.treeOf(step));
 }

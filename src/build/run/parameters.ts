@@ -69,6 +69,8 @@ export interface RunLocal {
   readonly secret: (id: string) => Promise<Uint8Array | undefined>;
   /** The ssh agent of a name, or undefined when nobody gave it. */
   readonly agent?: (id: string) => Promise<SshAgent | undefined>;
+  /** Where mounts are in the Dockerfile's own words, where these differ from the step's. */
+  readonly writtenTargets?: ReadonlyMap<RunMount, string>;
   /** Where the instruction stands, for errors. */
   readonly at?: SourceLocation;
   /** Is told when the command failed, while what it left is still there. */

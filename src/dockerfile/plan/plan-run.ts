@@ -1,6 +1,6 @@
 import { inlineStep, type RunMount, runStep, type Step } from "../../build/index.ts";
 import { parseHeredoc, withoutLeadingTabs } from "../heredoc.ts";
-import type { Instruction } from "../instruction.ts";
+import type { Instruction, Mount } from "../instruction.ts";
 import { mistake, pointAt } from "../place.ts";
 import { readMounts } from "../read-run.ts";
 import type { Expand } from "./metadata.ts";
@@ -29,6 +29,7 @@ export async function planRun(
 ): Promise<void> {
   const inputs: Record<string, Step> = {};
   const mounts: RunMount[] = [];
+  const writtenTargets = new Map<RunMount, string>();
   const { args, script } = runArguments(state, instruction);
   if (script !== undefined) {
     inputs["script"] = inlineStep([script], 0);
@@ -37,6 +38,8 @@ export async function planRun(
   for (const [index, mount] of readMounts(instruction, expand).entries()) {
     const planned = plannedMount(state, instruction, mount, { index, given: options.buildArguments });
     mounts.push(planned);
+    const written = writtenTarget(mount, planned);
+    if (written !== undefined) writtenTargets.set(planned, written);
     outlineMount(state, planned, instruction.place.line);
     const { input, source = "/" }: Reading =
       planned.type === "bind" || planned.type === "cache" ? planned : {};
@@ -78,6 +81,7 @@ export async function planRun(
       extraEnv: proxyEnvironment(options.buildArguments).filter(
         (line) => !state.variables.has(line.split("=", 1)[0] ?? ""),
       ),
+      ...(writtenTargets.size === 0 ? {} : { writtenTargets }),
       secret: options.secret,
       ...(options.agent === undefined ? {} : { agent: options.agent }),
       at: pointAt(instruction.place),
@@ -88,6 +92,12 @@ export async function planRun(
   );
   addLayer(state, step);
   commit(state, `RUN ${[...argumentWords(state), ...args].join(" ")} # whittle`, "layer");
+}
+
+/** Of secrets and agents also what is relative: BuildKit leaves that to whoever mounts them. */
+function writtenTarget({ type, target }: Mount, planned: RunMount): string | undefined {
+  if (target === undefined || target === "" || target === planned.target) return undefined;
+  return target.startsWith("/") || type === "secret" || type === "ssh" ? target : undefined;
 }
 
 /** Nobody gets rights over the machine because a Dockerfile says so. */
