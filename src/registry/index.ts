@@ -18,5 +18,5 @@ export type { PushedImage, PushResult, PushTarget } from "./push.ts";
 export { pushImage, RepositoryPush } from "./push.ts";
 export { Repository } from "./repository.ts";
 export { serve } from "./serve.ts";
-export type { RunningRegistry, ServeOptions } from "./server/serve.ts";
+export type { Certificate, RunningRegistry, ServeOptions } from "./server/serve.ts";
 export type { Session } from "./session.ts";

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { setFlagsFromString } from "node:v8";
 import { explainSystemError, WhittleError } from "../../io/index.ts";
+import type { Certificate, RunningRegistry } from "../../registry/index.ts";
 import { widenThreadPool } from "../thread-pool.ts";
 import type { VerbContext, VerbModule } from "../verb.ts";
 
@@ -62,13 +63,38 @@ async function serveStore(flags: Flags, context: VerbContext): Promise<number> {
   });
   const host = running.host.includes(":") ? `[${running.host}]` : running.host;
   context.out(`${tls === undefined ? "http" : "https"}://${host}:${running.port}\n`);
+  const looking = tls === undefined ? undefined : renewing(flags, tls, running);
   if (!context.signal.aborted) {
     await new Promise<void>((resolve) =>
       context.signal.addEventListener("abort", () => resolve(), { once: true }),
     );
   }
+  clearInterval(looking);
   await running.stop();
   return 0;
+}
+
+// Milliseconds. Certificates are renewed weeks before they end.
+const lookEvery = 5_000;
+
+/** Looks for a renewed certificate. One that cannot be used, as while only one of the files is written, is told of once. */
+function renewing(flags: Flags, first: Certificate, running: RunningRegistry): NodeJS.Timeout {
+  let shown = first;
+  let told = "";
+  const look = async (): Promise<void> => {
+    try {
+      const found = await certificate(flags);
+      if (found === undefined || (found.cert === shown.cert && found.key === shown.key)) return;
+      running.renew(found);
+      shown = found;
+      told = "";
+    } catch (error) {
+      const reason = (error as Error).message;
+      if (reason !== told) running.warn(error);
+      told = reason;
+    }
+  };
+  return setInterval(() => void look(), lookEvery).unref();
 }
 
 function address(text: string): { readonly host: string; readonly port: number } {
@@ -87,9 +113,7 @@ function count(option: string, text: string): number {
   throw new WhittleError("USAGE", `Cannot use ${option} "${text}": a whole number above 0 is wanted`);
 }
 
-async function certificate(
-  flags: Flags,
-): Promise<{ readonly cert: string; readonly key: string } | undefined> {
+async function certificate(flags: Flags): Promise<Certificate | undefined> {
   const { tlsCert, tlsKey } = flags;
   if (tlsCert === undefined && tlsKey === undefined) return undefined;
   if (tlsCert === undefined || tlsKey === undefined) {

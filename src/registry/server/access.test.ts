@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hashSync } from "bcryptjs";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { openAccess } from "./access.ts";
 
 function file(text: string): string {
@@ -49,6 +49,40 @@ describe("who may do what", () => {
       });
     },
   );
+
+  it("is what the file of passwords says now", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const htpasswd = file(users);
+    const warned: unknown[] = [];
+    const access = await openAccess({
+      ...{ ...none, anonymousPull: true, htpasswd },
+      warn: (error) => void warned.push(error),
+    });
+    const later = (text?: string): void => {
+      if (text === undefined) rmSync(htpasswd);
+      else writeFileSync(htpasswd, text);
+      vi.setSystemTime(Date.now() + 1000);
+    };
+    const may = (text: string) =>
+      access.admit(shown(text), true).catch(({ code }: { code?: string }) => code);
+    const { token } = await access.grant(shown("bob:b"));
+    const bearer = () => access.admit(`Bearer ${token}`, true).catch(({ code }: { code?: string }) => code);
+    expect([await may("bob:b"), await may("eve:e"), await bearer()]).toEqual(["bob", "UNAUTHORIZED", "bob"]);
+    later(`eve:${hashSync("e", 4)}\n`);
+    expect([await may("bob:b"), await may("eve:e"), await bearer()]).toEqual([
+      ...["UNAUTHORIZED", "eve", "UNAUTHORIZED"],
+    ]);
+    later(`eve:${hashSync("another", 4)}\n`);
+    expect([await may("eve:e"), await may("eve:another")]).toEqual(["UNAUTHORIZED", "eve"]);
+    expect(warned).toEqual([]);
+    // One that cannot be used lets nobody in and nobody out.
+    later("eve:e\n");
+    expect([await may("eve:another"), await may("eve:another")]).toEqual(["eve", "eve"]);
+    later();
+    expect(await may("eve:another")).toBe("eve");
+    expect(warned).toMatchObject([{ code: "USAGE" }, { code: "NOT_FOUND" }]);
+  });
 
   it("lets who does not say who they are pull, and not push", async () => {
     const access = await openAccess({ ...none, anonymousPull: true, htpasswd: file(users) });

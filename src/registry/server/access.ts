@@ -1,9 +1,8 @@
 import { createHmac, randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { explainSystemError, WhittleError } from "../../io/index.ts";
 import { BearerTokens, bearerChallenge, type Grant } from "./bearer.ts";
 import { Passwords } from "./passwords.ts";
 import { Refused } from "./refused.ts";
+import { UserFile } from "./user-file.ts";
 
 /** Who may do what. */
 export interface Access {
@@ -31,8 +30,10 @@ export interface Asked {
 }
 
 export interface AccessOptions {
-  /** Path of a file of `NAME:BCRYPT` lines, as `htpasswd -B` writes it. */
+  /** Path of a file of `NAME:BCRYPT` lines, as `htpasswd -B` writes it; read again when it changes. */
   readonly htpasswd?: string;
+  /** Told when the file has changed and cannot be used. */
+  readonly warn?: (error: unknown) => void;
   /** Nothing can be pushed or deleted. */
   readonly readOnly: boolean;
   /** Who does not say who they are may pull. */
@@ -46,7 +47,10 @@ const rememberedFor = 5 * 60 * 1000;
 const mostRemembered = 1024;
 // What is compared with when there is no such name, so that names cannot be found out by the time an answer takes: the
 // cost is that of the first hash of the file.
-const nobody = (cost = "10"): string => `$2b$${cost}$2HDnnpLNgfinNq3EwvSl3upH8JiwkkN3.itd0QzKoTCeS8YeUgQZm`;
+function nobody(known: ReadonlyMap<string, string>): string {
+  const [first = ""] = known.values();
+  return `$2b$${first.slice(4, 6) || "10"}$2HDnnpLNgfinNq3EwvSl3upH8JiwkkN3.itd0QzKoTCeS8YeUgQZm`;
+}
 
 /**
  * Reads who may do what.
@@ -54,9 +58,8 @@ const nobody = (cost = "10"): string => `$2b$${cost}$2HDnnpLNgfinNq3EwvSl3upH8Ji
  * @throws WhittleError `USAGE` when a line of the file is no bcrypt hash, `NOT_FOUND`, `PERMISSION`
  */
 export async function openAccess(options: AccessOptions): Promise<Access> {
-  const users = options.htpasswd === undefined ? undefined : await readUsers(options.htpasswd);
-  const [first] = users?.values() ?? [];
-  const unknown = nobody(first?.slice(4, 6));
+  const { htpasswd, warn = () => undefined } = options;
+  const users = htpasswd === undefined ? undefined : await UserFile.open(htpasswd, warn);
   const passwords = new Passwords();
   const remembered = new Map<string, number>();
   // Of those who are looked at: a client that begins with many requests at once is looked at once.
@@ -69,12 +72,14 @@ export async function openAccess(options: AccessOptions): Promise<Access> {
   };
 
   const isRight = async (username: string, password: string): Promise<boolean> => {
-    const mark = createHmac("sha256", secret).update(`${username}\0${password}`).digest("base64");
-    const hash = users?.get(username);
+    const known = (await users?.hashes()) ?? new Map<string, string>();
+    const hash = known.get(username);
+    // With another hash it is another password that is right.
+    const mark = createHmac("sha256", secret).update(`${username}\0${hash}\0${password}`).digest("base64");
     if ((remembered.get(mark) ?? 0) <= Date.now()) {
       const answer =
         asked.get(mark) ??
-        passwords.isRight(password, hash ?? unknown).finally(() => void asked.delete(mark));
+        passwords.isRight(password, hash ?? nobody(known)).finally(() => void asked.delete(mark));
       asked.set(mark, answer);
       if (!(await answer) || hash === undefined) return false;
     }
@@ -115,7 +120,7 @@ export async function openAccess(options: AccessOptions): Promise<Access> {
         return user;
       }
       const user = tokens.userOf(token);
-      if (user === undefined)
+      if (user === undefined || (user !== "" && !(await users.hashes()).has(user)))
         throw refused("the token is not valid, or not any more", asked, "invalid_token");
       if (user === "" && writes)
         throw refused("a name and a password are wanted", asked, "insufficient_scope");
@@ -130,23 +135,4 @@ export async function openAccess(options: AccessOptions): Promise<Access> {
       throw new Refused("UNAUTHORIZED", "the name or the password is wrong", headers);
     },
   };
-}
-
-async function readUsers(path: string): Promise<ReadonlyMap<string, string>> {
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
-    throw explainSystemError(error, `read the passwords in ${path}`);
-  });
-  const users = new Map<string, string>();
-  for (const [index, line] of text.split("\n").entries()) {
-    if (line.trim() === "" || line.startsWith("#")) continue;
-    const [, name, hash] = /^([^:]+):(\$2[aby]\$\d\d\$[./A-Za-z0-9]{53})\s*$/.exec(line) ?? [];
-    if (name === undefined || hash === undefined) {
-      throw new WhittleError("USAGE", `Cannot use ${path}: line ${index + 1} is not NAME:BCRYPT`, {
-        hint: `htpasswd -B -c ${path} NAME writes such a line`,
-        at: { file: path, line: index + 1, column: 1 },
-      });
-    }
-    users.set(name, hash);
-  }
-  return users;
 }

@@ -11,13 +11,19 @@ import { makeHandler } from "./handler.ts";
 import { Metrics } from "./metrics.ts";
 import type { Pace } from "./pace.ts";
 
+/** PEM texts. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** How a store is served. */
 export interface ServeOptions extends AccessOptions {
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
-  /** PEM texts; without them, plain HTTP. */
-  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Without it, plain HTTP. */
+  readonly tls?: Certificate;
   /** Bytes of one blob (default 100 GiB). */
   readonly maxBlob?: number;
   /** Connections at a time (default 4096). */
@@ -44,6 +50,10 @@ export interface Patience {
 export interface RunningRegistry {
   readonly host: string;
   readonly port: number;
+  /** Shows another certificate to who connects from now on; only where it has one. */
+  renew(tls: Certificate): void;
+  /** Puts what is wrong beside the requests into the log. */
+  warn(error: unknown): void;
   /** Takes no more requests, lets those under way end, and is gone. */
   stop(): Promise<void>;
 }
@@ -61,7 +71,11 @@ const headers = 20_000;
 export async function serve(store: Store, options: ServeOptions): Promise<RunningRegistry> {
   const { log, maxBlob = usual.maxBlob, patience = {} } = options;
   const metrics = new Metrics();
-  const access = await openAccess(options);
+  const warn = (error: unknown): void => {
+    const reason = error instanceof Error ? error.message : String(error);
+    log(JSON.stringify({ time: new Date().toISOString(), warning: reason }));
+  };
+  const access = await openAccess({ ...options, warn });
   const dispatch = new Dispatch(store, { bytes: maxBlob, sessions: usual.sessions }, metrics, access);
   const handler = makeHandler({ dispatch, access, metrics, log, pace: patience.pace });
   const handle = (request: IncomingMessage, response: ServerResponse): void =>
@@ -84,7 +98,12 @@ export async function serve(store: Store, options: ServeOptions): Promise<Runnin
   await dispatch.restore();
   await listen(server, options);
   const { address, port } = server.address() as AddressInfo;
-  return { host: address, port, stop: () => stop(server, options.grace ?? usual.grace) };
+  return {
+    ...{ host: address, port, warn, stop: () => stop(server, options.grace ?? usual.grace) },
+    renew: (tls) => {
+      if ("setSecureContext" in server) server.setSecureContext(tls);
+    },
+  };
 }
 
 async function listen(server: Server, { host, port }: ServeOptions): Promise<void> {
