@@ -1,5 +1,5 @@
 import type { Digest } from "../io/index.ts";
-import type { CacheLink, CacheRecord } from "./cache-document.ts";
+import type { CacheRecord } from "./cache-document.ts";
 import type { Vertex, VertexInput } from "./vertex.ts";
 
 /**
@@ -45,14 +45,15 @@ export class RecordGraph {
     for (const [index, input] of inputs.entries()) {
       if (left.length === 0) break;
       const below = input.vertex === undefined ? new Set<number>() : await this.find(input.vertex);
-      const known = new Set(left.filter((at) => this.#links(at, index).some(isLink(input.selector, below))));
+      const known = new Set(this.#linked(left, index, input.selector, below));
       if (input.content === undefined) left = left.filter((at) => known.has(at));
       else if (known.size < left.length) undecided.push({ input, index, known });
     }
     for (const { input, index, known } of undecided) {
       if (left.every((at) => known.has(at))) continue;
       const roots = await this.#rootsOf(input);
-      left = left.filter((at) => known.has(at) || this.#links(at, index).some(isLink("", roots)));
+      const read = new Set(this.#linked(left, index, "", roots));
+      left = left.filter((at) => known.has(at) || read.has(at));
     }
     return new Set(left);
   }
@@ -63,11 +64,16 @@ export class RecordGraph {
     return new Set(places.filter((at) => this.#records[at]?.inputs.length === 0));
   }
 
-  #links(at: number, input: number): readonly CacheLink[] {
-    return this.#records[at]?.inputs[input] ?? [];
+  /** Those of some records whose input may be one of others. */
+  #linked(
+    records: readonly number[],
+    input: number,
+    selector: string,
+    below: ReadonlySet<number>,
+  ): readonly number[] {
+    if (below.size === 0) return [];
+    return records.filter((at) =>
+      this.#records[at]?.inputs[input]?.some((link) => link.selector === selector && below.has(link.link)),
+    );
   }
-}
-
-function isLink(selector: string, records: ReadonlySet<number>): (link: CacheLink) => boolean {
-  return (link) => link.selector === selector && records.has(link.link);
 }

@@ -1,0 +1,248 @@
+/** The context of the recorded builds, all files of mode 644. */
+export const contextFiles: Readonly<Record<string, string>> = {
+  a: "hello\n",
+  b: "b\n",
+  "d/x": "1\n",
+  "d/e/y": "2\n",
+  "w/f1.txt": "f1\n",
+  "w/f2.txt": "f2\n",
+};
+
+/** The only layer of the recorded `busybox`, unpacked. */
+export const baseLayer = "sha256:a1cf9fbe502f59f41fd4f6cadb6076f12842d453a986630408d6736ae0b8ff05";
+
+/** A build with docker 28.5, and the records of the cache that it wrote. */
+export interface Recording {
+  readonly name: string;
+  readonly dockerfile: string;
+  /** A line each: the digest, then for each input what it may be: `SELECTOR@PLACE` or `PLACE`, with `|` between. */
+  readonly records: string;
+}
+
+/** `docker buildx build --no-cache --network=host --cache-to type=local,mode=max`, for linux/amd64. */
+export const recordings: readonly Recording[] = [
+  {
+    name: "commands, arguments and variables",
+    dockerfile: `ARG G=1
+FROM busybox
+ENV A=1 B=2
+ARG X=3 Y
+ARG G
+RUN echo $A
+ENV A=4
+ARG TARGETARCH
+RUN echo $A$X$G $TARGETARCH && echo "<>&'\u2028ü😀"
+USER 5:6
+SHELL ["/bin/sh","-ec"]
+RUN id
+RUN --network=none ["/bin/echo","exec form"]
+`,
+    records: `
+0d71e455fe4bd359428d49361f1caca9d7d9f6ed388e7d9579f9be33ec671519 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@4
+81cafd42d0c18862b70d59308b659586ffb4c495f7047c3c4098bffb9738b49d
+a317931be9cc679f5d76e8b01a3ff818d7e6bd52798552e35cbb3e946ec6f912 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@5
+a6a0375c85d2c6110dd3b2c879d0c85e7bd165b3f233ab01b0f9916cba82378f 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@0
+b987f12b778096714f9fa26bd01f0e30e330a5f038729ec1736c887bdb69894c 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@2
+cdb0041aa8bd6043fb5195cf84ddbde20c098287d6fdadadce61429f6bf58cf1
+`,
+  },
+  {
+    name: "directories",
+    dockerfile: `FROM busybox
+WORKDIR rel
+WORKDIR sub
+USER www-data:5
+WORKDIR /u
+COPY a .
+COPY a b ./
+COPY d sub/.
+`,
+    records: `
+16c54053f6727850489549817bbc7ab84a14588260137e6000f9a2ef63e4b952
+3979f623d52cac3c18cbc8c368d62bd2668983271fc1d73976dcb2ac4dddd2e8 6 7
+44becb432fd64056a208f609acda67fb211230e57f3b51cf638c9d76897275c2 1 9
+61a8482542a86d52ecf5f0b3c80721481c5bdfe09e71e176eb30e79dd2269852 10
+69e17fda18e36c491b970ccf7e9d8f9335a6cb48917ee417f7ce9006ebf0e391 2 0
+81cafd42d0c18862b70d59308b659586ffb4c495f7047c3c4098bffb9738b49d
+8572ba5f9abbc530c4179bc9948372d1a8b6979ccb5a5d23ae0f64e1c9a71373 3
+c24a47b576469b52903dd7e5045a62fee5855b447dee1771d67b829458d2c08e
+cdb0041aa8bd6043fb5195cf84ddbde20c098287d6fdadadce61429f6bf58cf1
+e30e4bbf9a2ee16c4082bfe71b93952ede52035de72dd829e1c6b9dafb16ba8b
+ee4e3217f5c47f7cd5634dbc7e71654e6c2c3f5c31ae2a5645e3b487e5884412 8
+`,
+  },
+  {
+    name: "what is copied, and how",
+    dockerfile: `FROM busybox
+COPY . /all/
+COPY w/*.txt a /w/
+COPY --chown=1:2 a /a1
+COPY --chown=root:www-data a b /a2/
+COPY --chmod=u+x,go=rX --chown=nobody: d /a3
+COPY --chmod=07777 --exclude=*.txt --exclude=e w d /a4/
+ADD --unpack=true a /a5
+ADD b /a6
+`,
+    records: `
+012429feb6e6782fb2cf7113460393c67ea8458f8b2ddb40428c3cd1612f4603 4 5
+16c54053f6727850489549817bbc7ab84a14588260137e6000f9a2ef63e4b952
+1cfcfba199445c888b85b588c3f01b3e582704da5531dcf2a253eb962c98a9a8 12 14
+21fe740ae0b0f21e5b5eb8c0af67d04aa8fa6d408e2b6eb53b0d1f6af7e2726d
+24ecebb26e202e1df03590dbd3fd4a63a3f12ccc7cd9a74c07b49f244b1b490b 13 11
+35dc300be8a1e90bda49943aacc115de3cf1d8912d09f668bbf2ff9b606d622e
+59c8370b76e046dbfd4668371c4d4039eb4416a9fc68cde5c01a6c3b6f148f1d 2 3
+63b193cc562c9c21cb8d3f6fb0b3f57399b33080e855e1df53e4cb7b36bfc6df
+81cafd42d0c18862b70d59308b659586ffb4c495f7047c3c4098bffb9738b49d
+940031774716abbce48a7a6ec0f3eba243f52ee7172a6fdfe7b433500349ef94 10 1
+b481eca968d6506a14aa1641cf6861c7fb4654337ea76a3ce1f92e3191bfcf1a 16 15
+c24a47b576469b52903dd7e5045a62fee5855b447dee1771d67b829458d2c08e
+cdb0041aa8bd6043fb5195cf84ddbde20c098287d6fdadadce61429f6bf58cf1
+cecd011e22f1367d12000552ec930c0cd48fd57d9aa6826694e973f71e49a0d3 9 7
+e1062b8fbf365ac3669023b5ed2be994b7cb71850736af8bd6ed89ad898f3a21
+e30e4bbf9a2ee16c4082bfe71b93952ede52035de72dd829e1c6b9dafb16ba8b
+f8ea41fe53344d2d77cc50be82afc39612d4814df5c23ab1ac607159462c5a04 6 11
+`,
+  },
+  {
+    name: "stages and links",
+    dockerfile: `FROM busybox AS one
+RUN mkdir -p /o/p && echo o > /o/p/q
+FROM one AS two
+COPY --from=one /etc/group /g
+FROM busybox AS three
+COPY --link a /a
+COPY --link --chown=3 --from=one /o /d
+COPY --from=two /g /o/p/q /z/
+COPY --from=busybox /etc/passwd /pw
+FROM scratch
+COPY --link a /a
+COPY --from=three /a /b
+WORKDIR /x
+`,
+    records: `
+072b93200fe881db3a48365aa33d72c6e08969b92aead2b671494dd3c1bfad2b
+21b46180bf719bfef28c55a816438f2927ed6855d333cc657111fe316d0772d1
+26da9ad77b346ebfc238bc618ec8a219818ef86e18984907fab158a75df1954a 11
+5809cd8f06e661650ca618de3a2189be1409a95944ca6b5ed431104ba41b3e98 9 0|74acf31844532670be412c65b8251ee55d072549080b1cffdbea6b1a192230a0@12
+5dbfbafede47210a7bd7363461bc885ec7310febe761daffdf666bfdae5970ff 5 10
+5dbfbafede47210a7bd7363461bc885ec7310febe761daffdf666bfdae5970ff 12 2
+65c5f8809f51052eec06227f5f755ba824661e8758f78a76454b7b642182a6c9 8
+81cafd42d0c18862b70d59308b659586ffb4c495f7047c3c4098bffb9738b49d
+a2f89e9cb8e993ff1f7740b37aa6eef6e81e37d9462bb36de442e2f32e7a044a 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@12
+b36064d7af5a7e355cb953ba53e454f887fe1f90905c937946fd414a3cc7db22 4 1|e66caa191ff0523b0eb10f5402f5504145c4c915e6eb5669388f86f3ffa95c59@6
+bac28c4b6a8a899c523bc21893cfe680d4b16180c2fe5da64adbb59ab289e16f 9e1f197b76f7e81d8af04e0565044b67e8369d81ff5a629150b0d0ba0ce82f3e@8|14
+c24a47b576469b52903dd7e5045a62fee5855b447dee1771d67b829458d2c08e
+cdb0041aa8bd6043fb5195cf84ddbde20c098287d6fdadadce61429f6bf58cf1
+de6025a72f6b4cb3e925e92f8f3305ce5fb1d33f3d092407f4b3276b378bb86a 15
+e9d52f64b7beab105212c175e6a571e4261531185fc719fcec5a5d8f6d0b1578
+f34270d968e9616651fc5ef17c6332079239d8e8898c9f648ad7d93c459815b5 2 6a50dc8584134c7de537c0052ff6d236bf874355e050c90523e0c5ff2a543a28@3|11
+`,
+  },
+  {
+    name: "heredocs",
+    dockerfile: `FROM busybox
+COPY <<A <<"B" /h/
+a $HOME
+A
+b $HOME
+B
+COPY --chown=7 --chmod=600 <<C a /i/
+c
+C
+RUN <<E
+#!/bin/sh
+echo hi
+E
+RUN <<E
+echo $HOME
+E
+RUN cat <<E
+xx
+E
+`,
+    records: `
+30650e2556c1d2e568a59f7f8b727a4fb3c7cc0aea4c8a0dea67b6550f918557
+45b378a7afa1ee11bef3b95400e9755f4ad435db1703be9c17d23e9914b805ce
+5cb52450d4dd409739da26f17a94199abb7d56d6d1f677eea1be960f5de2ccd4 15 11 7b66cb65511802310ab0d2c7803a6548819fbb81839ef763716b86fedc3aa876@4|9
+6d6279614fbf667a4ad8609c4cdeb6263b3c9e44b32d70405192707532632dff 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@10
+8168abd83c646e979185f9f51d065487930aa19a29ee3e47a844838728e25cd0
+81cafd42d0c18862b70d59308b659586ffb4c495f7047c3c4098bffb9738b49d
+86373cffa7cd55aca850876ff540b5389ac85a1e55398e8ea102e0c06393684b
+8a710ea7e704c8369b32bc6728aa9ca482687385d395b41df93eaba8efb24b37 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@3
+942f85ee163872906bdc2e057933e189e021abe0641fd97e404fc0cb6a40aa78
+b4988da2890f92e5b092c7ade0ab1cf5459ab09071025247f8263fea196bbce2
+b560023c43c9fc0ec1afa165e54c1d54f4ad30765ea29731556bfc580f20b343 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@2 1|8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@13
+c24a47b576469b52903dd7e5045a62fee5855b447dee1771d67b829458d2c08e
+cdb0041aa8bd6043fb5195cf84ddbde20c098287d6fdadadce61429f6bf58cf1
+d88c70d5c1513dcac522e08c31291261e7a9ec2520e962682f7ef6392d0da4c0
+e9221ef2fb6df04fde9316182ae88966f26934ccf959ae2049787557031b574c
+fd2939a870b971ab5358fe52121b94afbd09e9270fc125c39592736cce0ef649 12 7436eae81cb77ce33ca185411f49e3d13966979e6a599922f5e196172a3d7625@6|8 0|0bb2aee170dc43e7b7f7099ece8caac6b557db9fca8065bac1e0d67d98c7d312@14
+`,
+  },
+  {
+    name: "mounts",
+    dockerfile: `FROM busybox AS s
+RUN echo s > /s
+FROM busybox
+RUN --mount=type=bind,target=/m/ cat /m/a
+RUN --mount=type=bind,source=d,target=/m,rw echo x > /m/n
+RUN --mount=from=s,source=/etc,target=/m --mount=from=s,source=/bin,target=/b cat /m/passwd
+RUN --mount=type=cache,target=/c echo c
+RUN --mount=type=cache,id=foo,target=/c,sharing=locked echo d
+RUN --mount=type=cache,target=/c,uid=5,mode=0700 echo e
+RUN --mount=type=cache,target=rel,from=s,source=/etc,ro echo f
+RUN --mount=type=tmpfs,target=/t,size=1m --mount=type=cache,target=/a echo g
+RUN --mount=type=secret,id=s,target=/x/y,uid=4,mode=0444 --mount=type=secret,id=s,env=S true
+RUN --mount=type=tmpfs,target=/t --mount=type=ssh --mount=type=ssh,id=o,target=/z,uid=6 true
+`,
+    records: `
+043237a65c1ac702f270351373731f2ddbd0c82343596a6403848aa392cf2d8e
+078b7df085010971f75e8369387e9f6b97837abd772602edb8457ca406d405bc 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@18
+16c54053f6727850489549817bbc7ab84a14588260137e6000f9a2ef63e4b952
+27f23277b230f21f3ed983405bbd00c486dcab13cce7172fa8622556cf99ca97
+2abf632b9187dc18ae6b6963589af9633f60aff655a9e9daf10cc88fdade222f 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@11
+3e5f75a016f9b05981410768a04944a8f28d29a9cfac1d5ad24baa74feb7e7b1 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@4
+6d34215dc287ee926b870317d03398e4a0196943bf20dd30a1efde9c79e3ed0f 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@12
+80a2958626aac267be9c41ea855e9b10ceeeae3d8a51cd0d7668f7f2580963c5 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@12 15
+81cafd42d0c18862b70d59308b659586ffb4c495f7047c3c4098bffb9738b49d
+9ecdab2ef9761448324ddb308d2fb00a3fa7d09efbe47d6c9e3bd4654db1d9f0 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@5 3|4f7cfe6fcd4203100d7e7c34b9355ddd31efcffc1d874babf3a55372c970f069@16
+a4efc63a034971a6379d1123a84c86a1a33c5efaa23bae36a8a8e5c822ef4e9c 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@7 2
+b19b982bf67206383263a03006fd0bd0808bebe367ea9ab2c96fc908d027cdff 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@10 7be5276fc2ff27fee1c3ad8852ed8626a5c89b0e0f853808373cebebd1aa6494@6|13
+cdb0041aa8bd6043fb5195cf84ddbde20c098287d6fdadadce61429f6bf58cf1
+db9587a9df83896a29e1358800ff9aed38b1727c81bf4332880b14e7a26cb129
+dce524aa3ed8bf49312decff5cb9475db0b1dd6af6a819c81048235e87a7b007 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@9 0|2824684de3d1a19390ca88cf826e77c6f750657e552edb83d466666c37521a08@6
+e1062b8fbf365ac3669023b5ed2be994b7cb71850736af8bd6ed89ad898f3a21
+f0a273e09768290d23e4121b2d8872873da0d0953c6b1581cd2b3c4bb9b9032c
+f0f9a1a2b62a9f5a910ce3e4c1c610ade6975ecc23a9807644fec606689c57a5 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@1
+f5619867331dabbcd979d63353fe574a6b4b702c16550e87ddb04f99beff22bc 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@14
+`,
+  },
+  {
+    name: "ONBUILD, and one thing twice",
+    dockerfile: `FROM busybox AS a
+ONBUILD RUN echo ob
+ONBUILD COPY a /ob
+FROM busybox:latest AS b
+RUN echo same
+FROM busybox AS c
+RUN echo same
+COPY --from=b /etc/passwd /p
+FROM a
+COPY --from=c /p /p
+VOLUME /v
+RUN echo last
+`,
+    records: `
+069995f048631e11f85f1d6a34d6f843a3e7f6464c65080b2efff6de780cbd7c 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@2
+072b93200fe881db3a48365aa33d72c6e08969b92aead2b671494dd3c1bfad2b
+09481c727465ff6564017044455709f5be470176ac2187b41264c1509787e892 8 1|00d74baf14ea415c6164614838c91f834c38c3e564444dfa5bc3aa0d2809e265@3
+60b845f335b8fe57965dcf422ca287a84a68615e3df516405e6538022d30332f 5
+81cafd42d0c18862b70d59308b659586ffb4c495f7047c3c4098bffb9738b49d
+b049dba773d86deeb260c84a62e415d2313f1b7d894bc79b47a3491c2672f71a 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@7
+c24a47b576469b52903dd7e5045a62fee5855b447dee1771d67b829458d2c08e
+cdb0041aa8bd6043fb5195cf84ddbde20c098287d6fdadadce61429f6bf58cf1
+cfa05e2396d4d41da07b876afa4ce6aa8ad508fc75dd2f6ba32aaba2c28f3d1c 9 6
+e286967db1c6027a51fb3aa869b419184f719c84f860ab446665e10e74f8f8de 8a5edab282632443219e051e4ade2d1d5bbc671c781051bf1437897cbdfea0f1@7
+`,
+  },
+];
