@@ -16,6 +16,7 @@ export { heard, layerThread, layerWriter } from "./layers/index.ts";
 export { parseMode } from "./mode.ts";
 export { asOutcome } from "./outcome.ts";
 export type { Asked, OutcomeCache } from "./outcome-cache.ts";
+export { OutcomeLost } from "./outcome-lost.ts";
 export type { Solved, SolverOptions } from "./solver.ts";
 export { Solver } from "./solver.ts";
 export * from "./steps/index.ts";

@@ -17,5 +17,6 @@ export {
 export type { Provenance, Selection } from "./content/index.ts";
 export { contentRecord, copiedSelections, mountedSelections } from "./content/index.ts";
 export { RecordGraph } from "./record-graph.ts";
+export { type ContentOf, RecordWriter, type VertexKnowledge } from "./record-writer.ts";
 export type { Vertex, VertexInput } from "./vertex.ts";
 export { Vertices } from "./vertices.ts";

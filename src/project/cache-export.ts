@@ -1,6 +1,6 @@
 import type { Compression, Solver } from "../build/index.ts";
 import {
-  type CacheDocument,
+  type CacheRecord,
   cacheConfigType,
   serializeCacheDocument,
   unpackedAnnotation,
@@ -12,21 +12,13 @@ import {
   mediaTypes,
   overlaySource,
 } from "../image/index.ts";
-import {
-  bytesContent,
-  type Content,
-  canonicalJson,
-  type Digest,
-  digestOfJson,
-  gzip,
-  isDigest,
-  sha256,
-  WhittleError,
-  zstd,
-} from "../io/index.ts";
-import { openCache } from "../store/index.ts";
+import { bytesContent, type Content, canonicalJson, type Digest, sha256, WhittleError } from "../io/index.ts";
+import { LayerTable, layerDescriptor } from "./cache-layers.ts";
+import { packedChanges, packedForm } from "./cache-pack.ts";
 import { type CacheHome, type CachePlace, placeName, writePlace } from "./cache-place.ts";
-import { type KeptSteps, keptSteps } from "./cache-records.ts";
+import { type KeptSteps, keptSteps, shifted, solvedSteps } from "./cache-records.ts";
+import { LayerStacks, type PackedLayer } from "./cache-stacks.ts";
+import { buildkitRecords } from "./cache-vertices.ts";
 
 /** Where a build's cache goes, and how it is written there. */
 export interface CacheTarget {
@@ -61,10 +53,14 @@ export async function exportCache(
   if (place.kind === "inline") return;
   try {
     const kept = await keptSteps(solvers, mode);
-    const carried = await carriedBlobs(kept, target, home);
-    const config = serializeCacheDocument(documentOf(kept, carried));
+    const table = new LayerTable();
+    for (const descriptor of await carriedBlobs(kept, target, home)) table.carry(descriptor);
+    const own = ownRecords(kept, table);
+    const theirs = await foreignRecords(solvers, table, target, home);
+    const records = [...own, ...shifted(theirs, own.length)];
+    const config = serializeCacheDocument({ layers: table.layers, records });
     requireReadable(config, "its document", place);
-    const { bytes, mediaType } = manifestOf(carried, config, target);
+    const { bytes, mediaType } = manifestOf(table.descriptors, config, target);
     requireReadable(bytes, "its manifest", place);
     const documents = new Map<string, Content>();
     const added = (text: Buffer): Digest => {
@@ -80,6 +76,22 @@ export async function exportCache(
     const text = `the cache ${placeName(place)} was not written: ${error.message}`;
     home.progress({ kind: "warning", text });
   }
+}
+
+/** The records by which BuildKit finds the same steps. */
+async function foreignRecords(
+  solvers: readonly Solver[],
+  table: LayerTable,
+  { mode, compression }: CacheTarget,
+  home: CacheHome,
+): Promise<readonly CacheRecord[]> {
+  const solved = await solvedSteps(solvers);
+  const stacks = new LayerStacks(solved, {
+    isThere: (layer) => home.store.has(layer),
+    ...(mode === "max" ? { write: (one) => packedChanges(one, compression, home) } : {}),
+  });
+  const place = (stack: readonly PackedLayer[]): number | undefined => table.place(stack);
+  return buildkitRecords(solved, { stacks, place, contents: "at hand" }, home);
 }
 
 /** Nobody reads documents beyond the limit, so none is written. */
@@ -107,69 +119,36 @@ async function carriedBlobs(
     const layer = packed.get(digest);
     const about = { digest, size: content.size };
     if (layer === undefined) found.push({ mediaType: "application/octet-stream", ...about });
-    else found.push(layerDescriptor(layer.mediaType, about, layer.diffId));
+    else found.push(layerDescriptor({ mediaType: layer.mediaType, ...about }, layer.diffId));
   }
   for (const digest of unpacked) {
     signal.throwIfAborted();
     const about = await packedForm(digest, compression, home);
-    if (about !== undefined) found.push(layerDescriptor(layerMediaType(compression), about, digest));
+    if (about !== undefined)
+      found.push(layerDescriptor({ mediaType: layerMediaType(compression), ...about }, digest));
   }
   return found.sort((a, b) => (a.digest < b.digest ? -1 : 1));
 }
 
-function layerDescriptor(
-  mediaType: string,
-  about: { readonly digest: Digest; readonly size: number },
-  diffId: Digest,
-): Descriptor {
-  return { mediaType, ...about, annotations: { [unpackedAnnotation]: diffId } };
-}
-
-/** Compresses what a command left, once: the store remembers what it came to. */
-async function packedForm(
-  tar: Digest,
-  compression: Compression,
-  { store, signal }: CacheHome,
-): Promise<{ readonly digest: Digest; readonly size: number } | undefined> {
-  const memory = openCache(store.directory);
-  const key = digestOfJson({ packed: tar, compression });
-  const known = (await memory.get(key)) as { digest?: unknown; size?: unknown } | undefined;
-  if (typeof known?.digest === "string" && isDigest(known.digest) && (await store.has(known.digest))) {
-    return { digest: known.digest, size: Number(known.size) };
-  }
-  const content = await store.content(tar);
-  if (content === undefined) return undefined;
-  if (compression.type === "none") return { digest: tar, size: content.size };
-  const options = { signal, ...(compression.level === undefined ? {} : { level: compression.level }) };
-  const bytes = compression.type === "gzip" ? gzip(content.open(), options) : zstd(content.open(), options);
-  const about = await store.add(bytes);
-  await memory.set(key, about, { blobs: [about.digest] });
-  return about;
-}
-
-/** Whittle's steps come to single layers, so none stands on another. */
-function documentOf({ outcomes, layers }: KeptSteps, carried: readonly Descriptor[]): CacheDocument {
-  const listed = carried.filter(({ annotations }) => annotations !== undefined);
+/** Whittle's records: its steps come to single layers, so none stands on another. */
+function ownRecords({ outcomes, layers }: KeptSteps, table: LayerTable): readonly CacheRecord[] {
   const places = new Map<string, number>();
-  for (const [at, { digest, annotations }] of listed.entries()) {
-    places.set(digest, at).set(annotations?.[unpackedAnnotation] ?? digest, at);
+  for (const [at, { blob }] of table.layers.entries()) places.set(blob, at);
+  for (const { digest, annotations } of table.descriptors) {
+    const [at, diffId] = [places.get(digest), annotations?.[unpackedAnnotation]];
+    if (at !== undefined && diffId !== undefined) places.set(diffId, at);
   }
   const layerOfBlob = (blob: Digest): number[] => {
     const at = places.get(blob) ?? places.get(layers.get(blob)?.packed ?? "");
     return at === undefined ? [] : [at];
   };
-  return {
-    layers: listed.map(({ digest }) => ({ blob: digest, parent: -1 })),
-    records: [...outcomes]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, outcome]) => ({
-        digest: key,
-        results: [...new Set((outcome.blobs ?? []).flatMap(layerOfBlob))].map((layer) => ({ layer })),
-        chains: [],
-        inputs: [],
-        outcome,
-      })),
-  };
+  return [...outcomes]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, outcome]) => ({
+      digest: key,
+      results: [...new Set((outcome.blobs ?? []).flatMap(layerOfBlob))].map((layer) => ({ layer })),
+      ...{ chains: [], inputs: [], outcome },
+    }));
 }
 
 const dockerTypes: Readonly<Record<string, string>> = {
@@ -177,15 +156,19 @@ const dockerTypes: Readonly<Record<string, string>> = {
   [mediaTypes.layerGzip]: mediaTypes.dockerLayerGzip,
 };
 
+const ociTypes: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(dockerTypes).map(([oci, docker]) => [docker, oci]),
+);
+
 function manifestOf(
   carried: readonly Descriptor[],
   document: Buffer,
   { imageManifest, docker }: CacheTarget,
 ): { readonly bytes: Buffer; readonly mediaType: string } {
   const config = { mediaType: cacheConfigType, digest: sha256(document), size: document.length };
-  const layers = carried.map((item) =>
-    docker ? { ...item, mediaType: dockerTypes[item.mediaType] ?? item.mediaType } : item,
-  );
+  // A base's layers may be Docker's.
+  const types = docker ? dockerTypes : ociTypes;
+  const layers = carried.map((item) => ({ ...item, mediaType: types[item.mediaType] ?? item.mediaType }));
   const mediaType = imageManifest ? mediaTypes.manifest : docker ? mediaTypes.dockerIndex : mediaTypes.index;
   const body = imageManifest ? { config, layers } : { manifests: [...layers, config] };
   return { bytes: Buffer.from(canonicalJson({ schemaVersion: 2, mediaType, ...body })), mediaType };

@@ -1,5 +1,5 @@
 import { type Solver, type Step, stepsOf } from "../build/index.ts";
-import { serializeCacheRecords } from "../buildkit/index.ts";
+import { type CacheRecord, serializeCacheRecords } from "../buildkit/index.ts";
 import {
   type Descriptor,
   documentLimits,
@@ -14,7 +14,9 @@ import {
 import type { BuiltImage } from "./build.ts";
 import { inlineMember } from "./cache-open.ts";
 import type { CacheHome } from "./cache-place.ts";
-import { keptSteps } from "./cache-records.ts";
+import { keptSteps, shifted, solvedSteps } from "./cache-records.ts";
+import { LayerStacks, type PackedLayer } from "./cache-stacks.ts";
+import { buildkitRecords } from "./cache-vertices.ts";
 
 /**
  * The image with its own cache inside: what its steps came to stands in its configuration, as BuildKit has it, and
@@ -56,8 +58,9 @@ async function withRecords(
   descriptor: Descriptor,
   step: Step,
   solver: Solver,
-  { store, progress }: CacheHome,
+  home: CacheHome,
 ): Promise<Descriptor> {
+  const { store, progress } = home;
   const manifest = await readManifest(store, descriptor);
   const places = new Map<string, number>(manifest.layers.map(({ digest }, at) => [digest, at]));
   const { outcomes, layers } = await keptSteps([solver], "min", new Set(stepsOf([step])));
@@ -70,9 +73,12 @@ async function withRecords(
         return layer === undefined ? [] : { layer };
       }),
     }));
+  const theirs = await foreignRecords(manifest, step, solver, home);
   const carrying = {
     ...(await readConfig(store, manifest.config)),
-    [inlineMember]: serializeCacheRecords(records).toString("base64"),
+    [inlineMember]: serializeCacheRecords([...records, ...shifted(theirs, records.length)]).toString(
+      "base64",
+    ),
   };
   const config = serializeDocument(carrying);
   if (config.length > documentLimits.bytes) {
@@ -86,4 +92,22 @@ async function withRecords(
     ...descriptor,
     ...(await writeBlob(store, descriptor.mediaType, serializeDocument(changed))),
   };
+}
+
+/** The records by which BuildKit finds the same steps; it takes the image's layers to stand on one another. */
+async function foreignRecords(
+  { layers }: Manifest,
+  step: Step,
+  solver: Solver,
+  home: CacheHome,
+): Promise<readonly CacheRecord[]> {
+  const solved = await solvedSteps([solver], new Set(stepsOf([step])));
+  const own = new Set(layers.map(({ digest }) => digest));
+  const stacks = new LayerStacks(solved, { isThere: (layer) => own.has(layer) });
+  const place = (stack: readonly PackedLayer[]): number | undefined => {
+    const isLowest = stack.every(({ descriptor }, at) => layers[at]?.digest === descriptor.digest);
+    return isLowest && stack.length > 0 ? stack.length - 1 : undefined;
+  };
+  // The image is the same whether its steps were run or found.
+  return buildkitRecords(solved, { stacks, place, contents: "needed" }, home);
 }

@@ -1,4 +1,5 @@
-import type { Outcome, Solver, Step } from "../build/index.ts";
+import type { Outcome, Solved, Solver, Step } from "../build/index.ts";
+import type { CacheLink, CacheRecord } from "../buildkit/index.ts";
 import { type Digest, isDigest } from "../io/index.ts";
 
 /** What a build's steps came to, as far as it is worth keeping. */
@@ -17,6 +18,25 @@ export interface KeptSteps {
 export interface KeptLayer {
   readonly packed: Digest;
   readonly mediaType: string;
+}
+
+/** All steps that were solved, inputs first. */
+export async function solvedSteps(
+  solvers: readonly Solver[],
+  only?: ReadonlySet<Step>,
+): Promise<ReadonlyMap<Step, Solved>> {
+  const solved = new Map<Step, Solved>();
+  for (const solver of solvers) {
+    for await (const one of solver.solved()) if (only?.has(one.step) !== false) solved.set(one.step, one);
+  }
+  return solved;
+}
+
+/** Records as they stand behind a number of others. */
+export function shifted(records: readonly CacheRecord[], by: number): readonly CacheRecord[] {
+  const moved = (links: readonly CacheLink[]): CacheLink[] =>
+    links.map(({ selector, link }) => ({ selector, link: link + by }));
+  return records.map((record) => ({ ...record, inputs: record.inputs.map(moved) }));
 }
 
 // What these come to is made of the others' records in no time, and names blobs that nothing else would carry.

@@ -27,6 +27,7 @@ export { imageStep, indexStep, reasonsStep } from "./image.ts";
 export type { InlineFile } from "./inline.ts";
 export { inlineStep } from "./inline.ts";
 export { askedCompression, layerOutcome, layerStep } from "./layer.ts";
+export type { LayeredValue } from "./layered-value.ts";
 export { overlayStep } from "./overlay.ts";
 export { packagesStep } from "./packages.ts";
 export { recompressStep } from "./recompress.ts";

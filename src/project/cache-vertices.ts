@@ -1,0 +1,83 @@
+import type { Solved, Step, TreeValue } from "../build/index.ts";
+import { type CacheRecord, type ContentOf, RecordWriter, Vertices } from "../buildkit/index.ts";
+import { type Digest, digestOfJson, isDigest, WhittleError } from "../io/index.ts";
+import { type JsonValue, openCache } from "../store/index.ts";
+import type { CacheHome } from "./cache-place.ts";
+import type { LayerStacks, PackedLayer } from "./cache-stacks.ts";
+
+/** What is written of steps. */
+export interface RecordedParts {
+  readonly stacks: LayerStacks;
+  /** The number of a stack's uppermost layer in the cache. */
+  readonly place: (stack: readonly PackedLayer[]) => number | undefined;
+  /**
+   * What is told of the contents that steps read: `needed`, where nothing else tells what they stand on, as with a
+   * context; `at hand`, also what other steps of the same run came to, so that BuildKit finds steps that came to the same.
+   */
+  readonly contents: "needed" | "at hand";
+}
+
+/**
+ * The records by which BuildKit finds what steps came to: of every step that is an operation of BuildKit's, with the
+ * layers that hold its result where those go along.
+ *
+ * @param solved - inputs first
+ */
+export async function buildkitRecords(
+  solved: ReadonlyMap<Step, Solved>,
+  { stacks, place, contents }: RecordedParts,
+  home: CacheHome,
+): Promise<readonly CacheRecord[]> {
+  const vertices = new Vertices(async (step) => {
+    const found = solved.get(step);
+    if (found === undefined) throw new Error("Internal error: a step of a cache was not solved");
+    return (await found.value<TreeValue>()).tree;
+  });
+  const writer = new RecordWriter();
+  for (const [step, one] of solved) {
+    home.signal.throwIfAborted();
+    if (!changesTree(step)) continue;
+    const vertex = await vertices.of(step);
+    if (vertex === undefined) continue;
+    const stack = await stacks.of(step);
+    const layer = stack === undefined ? undefined : place(stack);
+    const result = layer === undefined ? undefined : { layer };
+    await writer.add(vertex, { result, content: contentsOf(one, contents, home) });
+  }
+  return writer.records;
+}
+
+/** What stands on another tree; images and contexts have no results of their own in caches. */
+function changesTree(step: Step): boolean {
+  return step.inputs["lower"] !== undefined;
+}
+
+/** What a step reads of its inputs. Hashing that is remembered for the step's key, which is of the same files. */
+function contentsOf(
+  { key, fromCache }: Solved,
+  wanted: RecordedParts["contents"],
+  { store }: CacheHome,
+): ContentOf {
+  const memory = openCache(store.directory);
+  return async ({ vertex, content }, index) => {
+    if (content === undefined || (wanted === "needed" && vertex !== undefined)) return undefined;
+    const place = digestOfJson({ read: key, input: index });
+    const known: JsonValue | undefined = await memory.get(place);
+    if (typeof known === "string" && isDigest(known)) return known;
+    // What another step came to that was not run now may not be here.
+    if (fromCache && vertex !== undefined) return undefined;
+    const digest = await hashed(content);
+    if (digest !== undefined) await memory.set(place, digest);
+    return digest;
+  };
+}
+
+/** Where BuildKit would find nothing to hash, its build fails, and no record tells of it. */
+async function hashed(content: () => Promise<Digest>): Promise<Digest | undefined> {
+  try {
+    return await content();
+  } catch (error) {
+    if (error instanceof WhittleError && error.code === "STEP_FAILED") return undefined;
+    throw error;
+  }
+}
