@@ -37,17 +37,20 @@ export async function runNode(step: Step, neighbours: Neighbours): Promise<Node 
       return [at, { selector: pathsSelector(paths), content }];
     }),
   );
-  const name = operationName(execOperation(parameters, root, placed));
+  const { written } = step.local as RunLocal;
+  const name = operationName(
+    execOperation({ ...parameters, cwd: written?.cwd ?? parameters.cwd }, root, placed),
+  );
   return operationNode([name], inputs, uses, () => neighbours.treeOf(step));
 }
 
 /** Mounts where the Dockerfile says that they are; a script's directory has a slash behind it. */
 function writtenMounts(step: Step): readonly RunMount[] {
   const { mounts } = step.parameters as unknown as RunParameters;
-  const { writtenTargets } = step.local as RunLocal;
+  const { written } = step.local as RunLocal;
   return mounts.map((mount) => {
     const isScript = mount.type === "bind" && step.inputs[mount.input]?.kind === "inline";
-    const target = isScript ? `${mount.target}/` : writtenTargets?.get(mount);
+    const target = isScript ? `${mount.target}/` : written?.targets.get(mount);
     return target === undefined ? mount : { ...mount, target };
   });
 }

@@ -59,6 +59,12 @@ export interface FailedRun {
   readonly look: NonNullable<BuildStepResult["look"]>;
 }
 
+/** Paths in a Dockerfile's own words. */
+export interface WrittenPaths {
+  readonly cwd: string;
+  readonly targets: ReadonlyMap<RunMount, string>;
+}
+
 /** What a running step needs that must not change its key. */
 export interface RunLocal {
   readonly environment: Environment;
@@ -69,8 +75,8 @@ export interface RunLocal {
   readonly secret: (id: string) => Promise<Uint8Array | undefined>;
   /** The ssh agent of a name, or undefined when nobody gave it. */
   readonly agent?: (id: string) => Promise<SshAgent | undefined>;
-  /** Where mounts are in the Dockerfile's own words, where these differ from the step's. */
-  readonly writtenTargets?: ReadonlyMap<RunMount, string>;
+  /** The paths that a Dockerfile writes in another way than the step has them, with a slash behind for one. */
+  readonly written?: WrittenPaths;
   /** Where the instruction stands, for errors. */
   readonly at?: SourceLocation;
   /** Is told when the command failed, while what it left is still there. */

@@ -29,7 +29,7 @@ export async function planRun(
 ): Promise<void> {
   const inputs: Record<string, Step> = {};
   const mounts: RunMount[] = [];
-  const writtenTargets = new Map<RunMount, string>();
+  const targets = new Map<RunMount, string>();
   const { args, script } = runArguments(state, instruction);
   if (script !== undefined) {
     inputs["script"] = inlineStep([script], 0);
@@ -39,7 +39,7 @@ export async function planRun(
     const planned = plannedMount(state, instruction, mount, { index, given: options.buildArguments });
     mounts.push(planned);
     const written = writtenTarget(mount, planned);
-    if (written !== undefined) writtenTargets.set(planned, written);
+    if (written !== undefined) targets.set(planned, written);
     outlineMount(state, planned, instruction.place.line);
     const { input, source = "/" }: Reading =
       planned.type === "bind" || planned.type === "cache" ? planned : {};
@@ -56,13 +56,14 @@ export async function planRun(
   requireAllowed(instruction, options.allowed);
   const hostname = options.buildArguments.get("BUILDKIT_SANDBOX_HOSTNAME");
   const { network } = instruction;
+  const directory = state.config.WorkingDir || "/";
   const step = runStep(
     state.tree,
     inputs,
     {
       args,
       env: [...state.variables].map(([name, value]) => `${name}=${value}`),
-      cwd: normalized("/", state.config.WorkingDir || "/", "no slash"),
+      cwd: normalized("/", directory, "no slash"),
       user: state.config.User ?? "",
       platform: state.platform,
       // As in BuildKit, `--network=default` is what the build as a whole has.
@@ -81,7 +82,7 @@ export async function planRun(
       extraEnv: proxyEnvironment(options.buildArguments).filter(
         (line) => !state.variables.has(line.split("=", 1)[0] ?? ""),
       ),
-      ...(writtenTargets.size === 0 ? {} : { writtenTargets }),
+      written: { cwd: directory, targets },
       secret: options.secret,
       ...(options.agent === undefined ? {} : { agent: options.agent }),
       at: pointAt(instruction.place),
