@@ -39,7 +39,7 @@ export class IndexFile {
   async change(change: (index: Index) => Promise<Descriptor[]>): Promise<void> {
     await this.locked(async () => {
       const path = join(this.#directory, "index.json");
-      const text = layoutIndexText(await change(await readLayoutIndex(this.#directory)));
+      const text = layoutIndexText(await change(await this.now()));
       if (text.length > mostWritten && text.length > (await stat(path)).size) {
         throw new WhittleError(
           "STORE_FULL",
