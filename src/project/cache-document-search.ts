@@ -1,5 +1,6 @@
 import {
   type BaseLayer,
+  type CopyParameters,
   type Input,
   inputOf,
   layerStack,
@@ -7,7 +8,7 @@ import {
   type TreeValue,
   unseenSource,
 } from "../build/index.ts";
-import { RecordGraph, Vertices } from "../buildkit/index.ts";
+import { RecordGraph, type Vertex, Vertices } from "../buildkit/index.ts";
 import type { Digest } from "../io/index.ts";
 import type { Tree } from "../tree/index.ts";
 import type { OpenedDocument } from "./cache-open.ts";
@@ -49,19 +50,35 @@ export class DocumentSearch {
 
   /** Throws what the values of inputs throw. */
   async find(step: Step, inputs: Readonly<Record<string, Input>>): Promise<FoundStep | undefined> {
-    const below = Object.values(inputs);
-    for (const input of below) this.#note(input);
-    const known = await Promise.all(below.map((input) => this.#knows(input)));
-    if (!known.every(Boolean)) return undefined;
-    const places = await this.#places(step);
+    const { lower: _, ...sources } = inputs;
+    const lower = inputOf(inputs, "lower");
+    for (const input of Object.values(inputs)) this.#note(input);
+    if (!(await this.#knowsAll(Object.values(sources)))) return undefined;
+    const stack = await layerStack(lower);
+    const alone = await this.#alone(step, stack);
+    if (alone !== undefined) return { layer: alone };
+    if (!(await this.#knows(lower))) return undefined;
+    const places = await this.#places(await this.#vertices.of(step));
     if (places.size === 0) return undefined;
-    const lower = await layerStack(inputOf(inputs, "lower"));
-    if (lower === undefined) return {};
-    const stack = this.#stacks(places).find(
-      (one) => one.length === lower.length + 1 && isStack(one.slice(0, -1), lower),
-    );
-    const layer = stack?.at(-1);
+    const layer = stack && this.#over(stack, places);
     return layer === undefined ? {} : { layer };
+  }
+
+  /** What `COPY --link` copies is a layer over nothing, whatever it is laid over then. */
+  async #alone(step: Step, stack: readonly Digest[] | undefined): Promise<BaseLayer | undefined> {
+    const { alone = false } = (step.parameters ?? {}) as Partial<CopyParameters>;
+    // Over nothing there is nothing to merge it with.
+    if (!alone || stack?.length === 0) return undefined;
+    const merged = await this.#vertices.of(step);
+    return this.#over([], await this.#places(merged?.inputs.at(-1)?.vertex));
+  }
+
+  /** The one layer of a result that lies over this stack. */
+  #over(stack: readonly Digest[], places: ReadonlySet<number>): BaseLayer | undefined {
+    const found = this.#stacks(places).find(
+      (one) => one.length === stack.length + 1 && isStack(one.slice(0, -1), stack),
+    );
+    return found?.at(-1);
   }
 
   /**
@@ -78,20 +95,21 @@ export class DocumentSearch {
 
   async #isOwn(input: Input): Promise<boolean> {
     const { step, inputs } = input;
-    if (!changesTrees(step)) {
-      const below = await Promise.all(Object.values(inputs).map((one) => this.#knows(one)));
-      return below.every(Boolean);
-    }
+    if (!changesTrees(step)) return this.#knowsAll(Object.values(inputs));
     const unseen = unseenSource(input);
     if (unseen !== undefined) return unseen === this.digest;
     const stack = await layerStack(input);
     if (stack === undefined) return false;
-    return this.#stacks(await this.#places(step)).some((one) => isStack(one, stack));
+    const places = await this.#places(await this.#vertices.of(step));
+    return this.#stacks(places).some((one) => isStack(one, stack));
   }
 
-  async #places(step: Step): Promise<ReadonlySet<number>> {
+  async #knowsAll(inputs: readonly Input[]): Promise<boolean> {
+    return (await Promise.all(inputs.map((input) => this.#knows(input)))).every(Boolean);
+  }
+
+  async #places(vertex: Vertex | undefined): Promise<ReadonlySet<number>> {
     try {
-      const vertex = await this.#vertices.of(step);
       return vertex === undefined ? new Set() : await this.#graph.find(vertex);
     } catch (error) {
       // What could not be read is asked anew when the steps that it comes from were run again.

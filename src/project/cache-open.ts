@@ -145,6 +145,8 @@ const layerTypes: Readonly<Record<string, string>> = {
   [mediaTypes.layerZstd]: mediaTypes.layerZstd,
   [mediaTypes.dockerLayer]: mediaTypes.layer,
   [mediaTypes.dockerLayerGzip]: mediaTypes.layerGzip,
+  // Docker never had one of these, and BuildKit gives it a name all the same (util/compression).
+  [`${mediaTypes.dockerLayer}.zstd`]: mediaTypes.layerZstd,
 };
 
 function placedLayer(
