@@ -2,13 +2,19 @@ import type { Digest } from "../io/index.ts";
 import type { CacheLink, CacheRecord, CacheResult } from "./cache-document.ts";
 import type { Vertex, VertexInput } from "./vertex.ts";
 
-/** Comes to the digest of the root record of what is read of an input; undefined where that is not to be written. */
-export type ContentOf = (input: VertexInput, index: number) => Promise<Digest | undefined>;
+/**
+ * Comes to the digest of the root record of what a vertex reads of one of its inputs; undefined where that is not to be
+ * written.
+ */
+export type ContentOf = (input: VertexInput, index: number, vertex: Vertex) => Promise<Digest | undefined>;
 
 /** What is known of a vertex beside its definition. */
 export interface VertexKnowledge {
   readonly result?: CacheResult | undefined;
-  /** Without it only those contents are asked for without which an input is known by nothing. */
+  /**
+   * Of the vertex, and of those below it that nobody has written yet: they are parts of the same step. Without it only
+   * those contents are asked for without which an input is known by nothing.
+   */
   readonly content?: ContentOf | undefined;
 }
 
@@ -46,11 +52,11 @@ export class RecordWriter {
     return places;
   }
 
-  async #write({ names, inputs }: Vertex, content: ContentOf): Promise<readonly number[]> {
+  async #write(vertex: Vertex, content: ContentOf): Promise<readonly number[]> {
     const links: CacheLink[][] = [];
-    for (const [index, input] of inputs.entries()) {
-      const below = input.vertex === undefined ? [] : await this.add(input.vertex);
-      const read = await content(input, index);
+    for (const [index, input] of vertex.inputs.entries()) {
+      const below = input.vertex === undefined ? [] : await this.add(input.vertex, { content });
+      const read = await content(input, index, vertex);
       const linked = [
         ...below.map((link) => ({ selector: input.selector, link })),
         ...(read === undefined ? [] : [{ selector: "", link: this.#place(read, []) }]),
@@ -58,7 +64,7 @@ export class RecordWriter {
       if (linked.length === 0) return [];
       links.push(linked);
     }
-    return names.map((name) => this.#place(name, links));
+    return vertex.names.map((name) => this.#place(name, links));
   }
 
   #place(digest: Digest, inputs: readonly (readonly CacheLink[])[]): number {

@@ -54,10 +54,12 @@ export async function writePlace(
   home: CacheHome,
 ): Promise<void> {
   if (place.kind === "registry") {
-    const { openClient, pushImage, remoteReference } = await import("../registry/index.ts");
+    const { blobHomes, openClient, pushImage, remoteReference } = await import("../registry/index.ts");
     const { registry, repository, tag = "latest" } = remoteReference(place.reference);
     const session = await openClient({ environment: home.environment }).session(registry);
-    await pushImage({ session, repository, tag, source, descriptor, work: home });
+    // The registry may have a base's layers in another repository.
+    const from = blobHomes(home.store, { registry, repository });
+    await pushImage({ session, repository, tag, source, from, descriptor, work: home });
     return;
   }
   const { directory: path, tag = "latest" } = place;

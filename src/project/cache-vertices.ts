@@ -1,5 +1,12 @@
-import type { Solved, Step, TreeValue } from "../build/index.ts";
-import { type CacheRecord, type ContentOf, RecordWriter, Vertices } from "../buildkit/index.ts";
+import type { CopyParameters, Solved, Step, TreeValue } from "../build/index.ts";
+import {
+  type CacheRecord,
+  type ContentOf,
+  RecordWriter,
+  type Vertex,
+  type VertexKnowledge,
+  Vertices,
+} from "../buildkit/index.ts";
 import { type Digest, digestOfJson, isDigest, WhittleError } from "../io/index.ts";
 import { type JsonValue, openCache } from "../store/index.ts";
 import type { CacheHome } from "./cache-place.ts";
@@ -39,12 +46,28 @@ export async function buildkitRecords(
     if (!changesTree(step)) continue;
     const vertex = await vertices.of(step);
     if (vertex === undefined) continue;
+    const content = contentsOf(one, contents, home);
     const stack = await stacks.of(step);
-    const layer = stack === undefined ? undefined : place(stack);
-    const result = layer === undefined ? undefined : { layer };
-    await writer.add(vertex, { result, content: contentsOf(one, contents, home) });
+    const alone = ownVertex(step, vertex);
+    if (alone !== undefined) await writer.add(alone, { content, ...resultOf(stack?.slice(-1), place) });
+    await writer.add(vertex, { content, ...resultOf(stack, place) });
   }
   return writer.records;
+}
+
+function resultOf(
+  stack: readonly PackedLayer[] | undefined,
+  place: RecordedParts["place"],
+): Pick<VertexKnowledge, "result"> {
+  const layer = stack === undefined ? undefined : place(stack);
+  return layer === undefined ? {} : { result: { layer } };
+}
+
+/** What `COPY --link` comes to over nothing, before it is merged with what is below. */
+function ownVertex(step: Step, { inputs }: Vertex): Vertex | undefined {
+  const isAlone = step.kind === "copy" && (step.parameters as CopyParameters).alone === true;
+  const [lower, own] = inputs;
+  return isAlone && lower?.content === undefined && inputs.length === 2 ? own?.vertex : undefined;
 }
 
 /** What stands on another tree; images and contexts have no results of their own in caches. */
@@ -59,9 +82,9 @@ function contentsOf(
   { store }: CacheHome,
 ): ContentOf {
   const memory = openCache(store.directory);
-  return async ({ vertex, content }, index) => {
+  return async ({ vertex, content }, index, { names }) => {
     if (content === undefined || (wanted === "needed" && vertex !== undefined)) return undefined;
-    const place = digestOfJson({ read: key, input: index });
+    const place = digestOfJson({ read: key, as: names, input: index });
     const known: JsonValue | undefined = await memory.get(place);
     if (typeof known === "string" && isDigest(known)) return known;
     // What another step came to that was not run now may not be here.
