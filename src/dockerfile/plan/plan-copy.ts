@@ -21,7 +21,8 @@ export function planCopy(
   expand: Expand,
 ): void {
   const given = expandedParts(instruction, expand);
-  const mode = given.chmod === undefined ? undefined : checkedMode(instruction, given.chmod);
+  // One that comes to nothing is none.
+  const mode = given.chmod ? checkedMode(instruction, given.chmod) : undefined;
   if (given.checksum !== undefined && !(given.paths.length === 1 && isRemote(given.paths[0] ?? ""))) {
     throw mistake(instruction.place, "--checksum is for one HTTP or git source", { part: given.checksum });
   }
@@ -136,7 +137,6 @@ function localSource(instruction: Copy, written: string, os: string): Sources[nu
 }
 
 function checkedMode(instruction: Copy, mode: string): string {
-  if (mode === "") return "0";
   if (/^[0-7]+$/.test(mode)) {
     if (Number.parseInt(mode, 8) <= 0o7777) return Number.parseInt(mode, 8).toString(8);
   } else if (/^(?:[ugoa]*[-+=][rwxXstugo]*)(?:,[ugoa]*[-+=][rwxXstugo]*)*$/.test(mode)) return mode;
