@@ -34,7 +34,8 @@ const argument = (name: string, value: string) => ({
 });
 
 const cases: readonly Case[] = [
-  ...recordings,
+  // There is no server behind addresses.
+  ...recordings.filter(({ dockerfile }) => !dockerfile.includes("http://")),
   {
     name: "links, patterns and archives",
     dockerfile: `FROM busybox
@@ -42,6 +43,8 @@ COPY link dlink /l/
 COPY dlink/x d/../a w/f[12].txt w/f?.txt /m/
 COPY --exclude=d/e --exclude=!d/e/y . /q/
 COPY --link --exclude=*.tar . /r/
+ARG NOTHING
+COPY --chmod=$NOTHING --chown=$NOTHING a /n
 ADD t.tar /t/
 ADD a t.tar /t2/
 ADD --unpack=false t.tar /t3/

@@ -39,7 +39,7 @@ async function copiedOver(lower: Node, step: Step, neighbours: Neighbours): Prom
     const input = step.inputs[source.input];
     const node =
       input?.kind === "inline" ? inlineNode(input, source, neighbours) : await neighbours.files(input);
-    if (node === undefined) return undefined;
+    if (node === undefined || node.kind === "scratch") return undefined;
     const asFiles = source.input === "source";
     const second = inputs.add(node);
     seconds.push(second);

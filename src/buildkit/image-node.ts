@@ -12,6 +12,9 @@ import type { Neighbours } from "./vertices.ts";
  */
 export async function imageNode(step: Step, { treeOf }: Neighbours): Promise<Node | undefined> {
   const { image } = step.local as BaseLocal;
+  const { os, architecture, variant } = normalizePlatform(await image.platform());
+  // What is below `Files` there is the root here.
+  if (os === "windows") return undefined;
   const config = await image.config();
   // What has no files is no source to BuildKit's front end.
   if (holdsNothing(config)) return { kind: "scratch" };
@@ -19,7 +22,6 @@ export async function imageNode(step: Step, { treeOf }: Neighbours): Promise<Nod
   if (chain === undefined) return undefined;
   const names = [sourceName(chain), sourceName(await manifestKey(image))];
   const vertex = { names, inputs: [] };
-  const { os, architecture, variant } = normalizePlatform(await image.platform());
   const identity = `image ${image.descriptor.digest} ${os} ${architecture} ${variant}`;
   return { kind: "files", identity, tree: () => treeOf(step), provenance: "kept", vertex };
 }

@@ -1,6 +1,7 @@
 import type { Step } from "../build/index.ts";
 import type { Tree } from "../tree/index.ts";
 import { copyNode } from "./copy-node.ts";
+import { gitNode, httpNode } from "./fetched-node.ts";
 import { imageNode } from "./image-node.ts";
 import { type FilesNode, type Node, once } from "./node.ts";
 import { runNode } from "./run-node.ts";
@@ -63,6 +64,10 @@ export class Vertices {
         return this.#onlyFiles(step);
       case "base":
         return imageNode(step, neighbours);
+      case "http-checked":
+        return httpNode(step, neighbours);
+      case "git":
+        return gitNode(step, neighbours);
       case "workdir":
         return workdirNode(step, neighbours);
       case "copy":
