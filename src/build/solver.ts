@@ -28,6 +28,8 @@ export interface Solved extends Outcome {
   /** What it was made of. */
   readonly inputs: Readonly<Record<string, Input>>;
   value<V>(): Promise<V>;
+  /** Brings the blobs that it speaks of within reach; false when that is impossible. */
+  bring(): Promise<boolean>;
   /** Resolves when it and all that it stands on is kept. */
   readonly settled?: Promise<unknown>;
 }
@@ -163,6 +165,7 @@ export class Solver {
       ...(settled === undefined ? {} : { settled }),
       fromCache: outcome.fromCache,
       inputs,
+      bring: async () => (await this.#options.cache.bring?.(outcome)) !== false,
       value: <V>(): Promise<V> => {
         value ??= this.#load(executor, step, outcome, inputs, this.#contextOf(step, key));
         return value as Promise<V>;

@@ -75,9 +75,7 @@ export class DocumentSearch {
 
   /** The one layer of a result that lies over this stack. */
   #over(stack: readonly Digest[], places: ReadonlySet<number>): BaseLayer | undefined {
-    const found = this.#stacks(places).find(
-      (one) => one.length === stack.length + 1 && isStack(one.slice(0, -1), stack),
-    );
+    const found = this.#stacks(places, stack.length + 1).find((one) => isStack(one.slice(0, -1), stack));
     return found?.at(-1);
   }
 
@@ -101,7 +99,7 @@ export class DocumentSearch {
     const stack = await layerStack(input);
     if (stack === undefined) return false;
     const places = await this.#places(await this.#vertices.of(step));
-    return this.#stacks(places).some((one) => isStack(one, stack));
+    return this.#stacks(places, stack.length).some((one) => isStack(one, stack));
   }
 
   async #knowsAll(inputs: readonly Input[]): Promise<boolean> {
@@ -133,24 +131,30 @@ export class DocumentSearch {
     for (const below of Object.values(input.inputs)) this.#note(below);
   }
 
-  /** The results of some records, the youngest first, as BuildKit takes them. */
-  #stacks(places: ReadonlySet<number>): Stack[] {
+  /** The results of some records that have so many layers, the youngest first, as BuildKit takes them. */
+  #stacks(places: ReadonlySet<number>, height: number): Stack[] {
     const { layers, records } = this.#document;
     const dated: { readonly stack: Stack; readonly createdAt: string }[] = [];
     for (const at of places) {
       for (const { layer, createdAt = "" } of records[at]?.results ?? []) {
         const stack: (BaseLayer | undefined)[] = [];
-        for (let place = layer; place >= 0; place = layers[place]?.parent ?? -1) {
+        let place = layer;
+        for (; place >= 0 && stack.length < height; place = layers[place]?.parent ?? -1) {
           stack.unshift(layers[place]?.layer);
         }
-        dated.push({ stack, createdAt });
+        if (place < 0) dated.push({ stack, createdAt });
       }
       for (const { layers: chain, createdAt = "" } of records[at]?.chains ?? []) {
-        dated.push({ stack: chain.map((place) => layers[place]?.layer), createdAt });
+        if (chain.length === height) {
+          dated.push({ stack: chain.map((place) => layers[place]?.layer), createdAt });
+        }
       }
     }
     const time = (text: string): number => Date.parse(text) || 0;
-    return dated.sort((a, b) => time(b.createdAt) - time(a.createdAt)).map(({ stack }) => stack);
+    return dated
+      .filter(({ stack }) => stack.length === height)
+      .sort((a, b) => time(b.createdAt) - time(a.createdAt))
+      .map(({ stack }) => stack);
   }
 }
 

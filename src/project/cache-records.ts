@@ -59,8 +59,10 @@ export async function keptSteps(
   const blobs = new Set<Digest>();
   const lazy = new Set<Digest>();
   for (const solver of solvers) {
-    for await (const { executor, step, key, digest, record, blobs: named = [] } of solver.solved()) {
+    for await (const { executor, step, key, digest, record, blobs: named = [], bring } of solver.solved()) {
       if (!executor.cached || notWorthIt.has(executor.kind) || only?.has(step) === false) continue;
+      // What was believed and not needed is still in the cache that it came from.
+      if (mode === "max" && executor.lazy === true) await bring();
       const outcome = { digest, record, blobs: named };
       outcomes.set(key, outcome);
       const layer = layerOf(outcome);

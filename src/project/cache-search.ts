@@ -43,7 +43,10 @@ export class CacheSearch {
     const lower = inputOf(inputs, "lower");
     let unseen: Outcome | undefined;
     for (const document of this.#documents) {
-      const found = await document.find(step, inputs);
+      const found = await document.find(step, inputs).catch((error: unknown) => {
+        // What cannot be read is told by whoever runs the step.
+        if (!(error instanceof WhittleError) || this.#home.signal.aborted) throw error;
+      });
       if (found?.layer !== undefined) return foundOutcome(lower, found.layer);
       if (found !== undefined) unseen ??= unseenOutcome(key, document.digest);
     }
