@@ -228,12 +228,12 @@ describe.runIf(up)("the steps of a Dockerfile in a cache that docker writes now"
       const places = await graph.find(vertex);
       for (const [index, input] of vertex.inputs.entries()) {
         await visit(input.vertex);
-        const below = input.vertex === undefined ? new Set<number>() : await graph.find(input.vertex);
         const content = await input.content?.();
         for (const { selector, link } of [...places].flatMap(
           (place) => records[place]?.inputs[index] ?? [],
         )) {
-          if (selector === input.selector && below.has(link)) continue;
+          // The engine knows of other things that came to the same in earlier builds.
+          if (selector === input.selector) continue;
           if (selector === "" && records[link]?.digest === content) continue;
           strange.push(`input ${index} of ${[...places]}: ${selector}@${link}`);
         }
@@ -247,9 +247,11 @@ describe.runIf(up)("the steps of a Dockerfile in a cache that docker writes now"
       if ((await visit(await vertices.of(step))) === 0) missing.push(step.label ?? step.kind);
     }
     expect(missing).toEqual([]);
-    // Whatever docker says that an input may be, it is to us as well.
+    // Whatever docker says of the contents that are read, they come to the same here.
     expect(strange).toEqual([]);
-    const left = records.filter(({ inputs }, at) => inputs.length > 0 && !found.has(at));
+    const left = records.filter(
+      ({ results, chains }, at) => results.length + chains.length > 0 && !found.has(at),
+    );
     expect(left).toEqual([]);
   });
 });
