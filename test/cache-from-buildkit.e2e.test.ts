@@ -210,6 +210,20 @@ describe.runIf(up)("a cache that BuildKit wrote", () => {
     expect((await content(store, "other")).length).toBe(32);
   });
 
+  it("goes on into caches of ours, also what no image needed", async () => {
+    const { text, copied, last } = dockerfile();
+    const directory = context(text, files);
+    const [theirs, ours] = [`${registry.host}/relay:theirs`, `${registry.host}/relay:ours`];
+    buildx("--cache-to", `type=registry,mode=max,ref=${theirs}`, directory);
+    const store = newStore();
+    const to = ["--cache-to", `type=registry,mode=max,ref=${ours}`];
+    await build(store, directory, "--cache-from", theirs, ...to);
+    const other = copied.replace(/r$/, "other");
+    writeFileSync(join(directory, "Dockerfile"), text.replace(copied, other));
+    const { stderr } = await build(newStore(), directory, "--cache-from", ours);
+    expect(told(stderr).done).toEqual(["ADD b /b", other, last].sort());
+  });
+
   it("counts mounts, arguments and secrets as BuildKit does", async () => {
     const directory = context(
       `FROM ${base}\nARG A=1\nRUN --mount=type=cache,target=/c --mount=type=secret,id=s ${random} /one\n` +
