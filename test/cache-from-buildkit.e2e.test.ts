@@ -210,6 +210,22 @@ describe.runIf(up)("a cache that BuildKit wrote", () => {
     expect((await content(store, "other")).length).toBe(32);
   });
 
+  it("knows what was run here by its content", async () => {
+    const text = (command: string): string =>
+      `FROM ${base} AS made\nRUN ${command}\n` +
+      `FROM ${base}\nCOPY --from=made /out /out\nRUN --mount=from=made,target=/m ${random} /last\n`;
+    const directory = context(text(`echo ${work} > /out && touch -d @1 /out`));
+    const ref = `${registry.host}/content:1`;
+    buildx("--cache-to", `type=registry,mode=max,ref=${ref}`, directory);
+    const same = `printf '%s\\n' ${work} > /out && touch -d @2 /out`;
+    writeFileSync(join(directory, "Dockerfile"), text(same));
+    const other = await build(newStore(), directory, "--cache-from", ref);
+    expect(told(other.stderr).done).toEqual([`RUN ${same}`]);
+    writeFileSync(join(directory, "Dockerfile"), text(`${same} && echo >> /out`));
+    const more = await build(newStore(), directory, "--cache-from", ref);
+    expect(told(more.stderr).cached).toEqual([]);
+  });
+
   it("goes on into caches of ours, also what no image needed", async () => {
     const { text, copied, last } = dockerfile();
     const directory = context(text, files);

@@ -23,12 +23,20 @@ export interface Neighbours {
  */
 export class Vertices {
   readonly #treeOf: (step: Step) => Promise<Tree>;
+  readonly #isAsDefined: (step: Step) => Promise<boolean>;
   readonly #nodes = new Map<Step, Promise<Node | undefined>>();
   readonly #files = new Map<Step, FilesNode>();
 
-  /** @param treeOf - comes to the tree of a step that is an input of another one */
-  constructor(treeOf: (step: Step) => Promise<Tree>) {
+  /**
+   * @param treeOf - comes to the tree of a step that is an input of another one
+   * @param isAsDefined - whether an input may be known by what it is made of; by its content alone where it may not
+   */
+  constructor(
+    treeOf: (step: Step) => Promise<Tree>,
+    isAsDefined: (step: Step) => Promise<boolean> = async () => true,
+  ) {
     this.#treeOf = treeOf;
+    this.#isAsDefined = isAsDefined;
   }
 
   /**
@@ -51,8 +59,8 @@ export class Vertices {
 
   async #make(step: Step): Promise<Node | undefined> {
     const neighbours: Neighbours = {
-      of: async (input) => input && this.#node(input),
-      files: async (input) => input && ((await this.#node(input)) ?? this.#onlyFiles(input)),
+      of: async (input) => input && this.#defined(input),
+      files: async (input) => input && ((await this.#defined(input)) ?? this.#onlyFiles(input)),
       treeOf: this.#treeOf,
     };
     switch (step.kind) {
@@ -77,6 +85,10 @@ export class Vertices {
       default:
         return undefined;
     }
+  }
+
+  async #defined(input: Step): Promise<Node | undefined> {
+    return (await this.#isAsDefined(input)) ? this.#node(input) : undefined;
   }
 
   /** What only its content tells is the same as nothing but itself. */

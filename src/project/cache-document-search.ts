@@ -1,6 +1,7 @@
 import {
   type BaseLayer,
   type CopyParameters,
+  foundLayer,
   type Input,
   inputOf,
   layerStack,
@@ -26,6 +27,14 @@ export interface FoundStep {
 /** Layers from the lowest up; undefined for what cannot be taken. */
 type Stack = readonly (BaseLayer | undefined)[];
 
+/** The records of a document as they are asked: what was found stays, as long as inputs stay what they are. */
+interface Lookup {
+  readonly graph: RecordGraph;
+  readonly vertices: Vertices;
+  /** These know what was run here by its content alone. */
+  readonly byContent: Vertices;
+}
+
 /**
  * Finds steps in one document of another builder's. Results there are whole stacks of layers, so a step is taken only
  * over the very stack below it: what other runs of the lower steps came to would not fit.
@@ -34,13 +43,11 @@ export class DocumentSearch {
   readonly #document: OpenedDocument;
   readonly #inputs = new Map<Step, Input>();
   readonly #known = new WeakMap<Input, Promise<boolean>>();
-  #graph: RecordGraph;
-  #vertices: Vertices;
+  #lookup: Lookup;
 
   constructor(document: OpenedDocument) {
     this.#document = document;
-    this.#graph = new RecordGraph(document.records);
-    this.#vertices = this.#newVertices();
+    this.#lookup = this.#newLookup();
   }
 
   /** Which document it is. */
@@ -48,17 +55,32 @@ export class DocumentSearch {
     return this.#document.digest;
   }
 
-  /** Throws what the values of inputs throw. */
-  async find(step: Step, inputs: Readonly<Record<string, Input>>): Promise<FoundStep | undefined> {
+  /**
+   * Looks for a step. What it reads beside the tree below it is what the document's builder had, or has the same
+   * content; the latter is asked for in a `second look` only, when no document knows more.
+   *
+   * @throws what the values of inputs throw
+   */
+  async find(
+    step: Step,
+    inputs: Readonly<Record<string, Input>>,
+    look: "first look" | "second look",
+  ): Promise<FoundStep | undefined> {
     const { lower: _, ...sources } = inputs;
     const lower = inputOf(inputs, "lower");
     for (const input of Object.values(inputs)) this.#note(input);
-    if (!(await this.#knowsAll(Object.values(sources)))) return undefined;
+    const strangers = await this.#strangers(Object.values(sources));
+    if (strangers.length > 0 !== (look === "second look")) return undefined;
+    // Elsewhere, their files are not here to be read.
+    if (strangers.some((one) => foundLayer(one) !== undefined || unseenSource(one) !== undefined)) {
+      return undefined;
+    }
+    const { vertices, byContent } = this.#lookup;
     const stack = await layerStack(lower);
-    const alone = await this.#alone(step, stack);
+    const alone = strangers.length > 0 ? undefined : await this.#alone(step, stack);
     if (alone !== undefined) return { layer: alone };
     if (!(await this.#knows(lower))) return undefined;
-    const places = await this.#places(await this.#vertices.of(step));
+    const places = await this.#places(await (strangers.length > 0 ? byContent : vertices).of(step));
     if (places.size === 0) return undefined;
     const layer = stack && this.#over(stack, places);
     return layer === undefined ? {} : { layer };
@@ -69,7 +91,7 @@ export class DocumentSearch {
     const { alone = false } = (step.parameters ?? {}) as Partial<CopyParameters>;
     // Over nothing there is nothing to merge it with.
     if (!alone || stack?.length === 0) return undefined;
-    const merged = await this.#vertices.of(step);
+    const merged = await this.#lookup.vertices.of(step);
     return this.#over([], await this.#places(merged?.inputs.at(-1)?.vertex));
   }
 
@@ -93,40 +115,55 @@ export class DocumentSearch {
 
   async #isOwn(input: Input): Promise<boolean> {
     const { step, inputs } = input;
-    if (!changesTrees(step)) return this.#knowsAll(Object.values(inputs));
+    if (!changesTrees(step)) return (await this.#strangers(Object.values(inputs))).length === 0;
     const unseen = unseenSource(input);
     if (unseen !== undefined) return unseen === this.digest;
     const stack = await layerStack(input);
     if (stack === undefined) return false;
-    const places = await this.#places(await this.#vertices.of(step));
+    const places = await this.#places(await this.#lookup.vertices.of(step));
     return this.#stacks(places, stack.length).some((one) => isStack(one, stack));
   }
 
-  async #knowsAll(inputs: readonly Input[]): Promise<boolean> {
-    return (await Promise.all(inputs.map((input) => this.#knows(input)))).every(Boolean);
+  /** The steps, among inputs and what these are parts of, that came to something else than in the document. */
+  async #strangers(inputs: readonly Input[]): Promise<readonly Input[]> {
+    const each = await Promise.all(
+      inputs.map(async (input) => {
+        if (await this.#knows(input)) return [];
+        return changesTrees(input.step) ? [input] : this.#strangers(Object.values(input.inputs));
+      }),
+    );
+    return each.flat();
   }
 
   async #places(vertex: Vertex | undefined): Promise<ReadonlySet<number>> {
     try {
-      return vertex === undefined ? new Set() : await this.#graph.find(vertex);
+      return vertex === undefined ? new Set() : await this.#lookup.graph.find(vertex);
     } catch (error) {
       // What could not be read is asked anew when the steps that it comes from were run again.
-      this.#graph = new RecordGraph(this.#document.records);
-      this.#vertices = this.#newVertices();
+      this.#lookup = this.#newLookup();
       throw error;
     }
   }
 
-  #newVertices(): Vertices {
-    return new Vertices(async (step): Promise<Tree> => {
+  #newLookup(): Lookup {
+    const inputOfStep = (step: Step): Input => {
       const input = this.#inputs.get(step);
       if (input === undefined) throw new Error(`Internal error: a step of kind "${step.kind}" is no input`);
-      return (await input.value<TreeValue>()).tree;
-    });
+      return input;
+    };
+    const treeOf = async (step: Step): Promise<Tree> => (await inputOfStep(step).value<TreeValue>()).tree;
+    return {
+      graph: new RecordGraph(this.#document.records),
+      vertices: new Vertices(treeOf),
+      byContent: new Vertices(treeOf, (step) => this.#knows(inputOfStep(step))),
+    };
   }
 
   #note(input: Input): void {
-    if (this.#inputs.get(input.step) === input) return;
+    const noted = this.#inputs.get(input.step);
+    if (noted === input) return;
+    // A step that was run again may have come to something else.
+    if (noted !== undefined) this.#lookup = this.#newLookup();
     this.#inputs.set(input.step, input);
     for (const below of Object.values(input.inputs)) this.#note(below);
   }

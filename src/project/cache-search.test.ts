@@ -23,7 +23,7 @@ import { type CacheRecord, type Vertex, Vertices } from "../buildkit/index.ts";
 import type { Image } from "../image/index.ts";
 import { bytesContent, type Digest, sha256 } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
-import { attributes, treeOf } from "../tree/index.ts";
+import { attributes, type Tree, treeOf } from "../tree/index.ts";
 import type { OpenedDocument } from "./cache-open.ts";
 import { CacheSearch } from "./cache-search.ts";
 
@@ -49,16 +49,24 @@ function copy(lower: Step, from: Step, more: Partial<CopyParameters> = {}): Step
 }
 
 /** What steps came to, as a build knows it; those that nobody says anything of are outside of the graph. */
-function inputsOf(step: Step, known: ReadonlyMap<Step, Outcome>): Record<string, Input> {
+type Known = ReadonlyMap<Step, Outcome & { readonly tree?: Tree }>;
+
+function inputsOf(step: Step, known: Known): Record<string, Input> {
   const input = (one: Step): Input => {
     const { digest, record } = known.get(one) ?? { digest: sha256(one.kind), record: null as Json };
-    const value = async <V>(): Promise<V> => ({ tree }) as V;
+    const value = async <V>(): Promise<V> => {
+      if (unseenSource({ record }) !== undefined) throw new Error("its files are nowhere");
+      // A part is read in the whole.
+      return { tree: known.get(one.inputs["source"] ?? one)?.tree ?? tree } as V;
+    };
     return { step: one, digest, record, inputs: inputsOf(one, known), value };
   };
   return Object.fromEntries(Object.entries(step.inputs).map(([name, one]) => [name, input(one)]));
 }
 
-const tree = treeOf([["/a", { type: "file", content: bytesContent("a"), ...attributes(0o644) }]]);
+const holding = (text: string): Tree =>
+  treeOf([["/a", { type: "file", content: bytesContent(text), ...attributes(0o644) }]]);
+const tree = holding("a");
 const gzip = "application/vnd.oci.image.layer.v1.tar+gzip";
 const layer = (name: string): BaseLayer => ({
   descriptor: { mediaType: gzip, digest: sha256(`packed ${name}`), size: 1 },
@@ -79,11 +87,11 @@ async function documentOf(
     if (there !== undefined) return there;
     const inputs = await Promise.all(
       vertex.inputs.map(async ({ vertex: below, selector, content }) => {
-        if (below !== undefined) return [{ selector, link: await placed(below) }];
+        const links = below === undefined ? [] : [{ selector, link: await placed(below) }];
         const digest = await content?.();
-        if (digest === undefined) throw new Error("an input without a name");
+        if (digest === undefined) return links;
         records.push({ digest, results: [], chains: [], inputs: [] });
-        return [{ selector: "", link: records.length - 1 }];
+        return [...links, { selector: "", link: records.length - 1 }];
       }),
     );
     const digest = vertex.names[0] ?? sha256("");
@@ -114,7 +122,7 @@ const home = { store, signal: new AbortController().signal, fetchBlob: async () 
 async function found(
   step: Step,
   documents: readonly OpenedDocument[],
-  known: ReadonlyMap<Step, Outcome> = new Map(),
+  known: Known = new Map(),
 ): Promise<string | undefined> {
   const search = new CacheSearch(documents, home);
   const asked = { step, key: sha256("key"), inputs: inputsOf(step, known) };
@@ -125,7 +133,7 @@ async function found(
   return source === undefined ? names[0] : `unseen in ${source === sha256("one") ? "one" : "other"}`;
 }
 
-const lowerOf = (step: Step, known: ReadonlyMap<Step, Outcome> = new Map()): Input => {
+const lowerOf = (step: Step, known: Known = new Map()): Input => {
   const { lower } = inputsOf(step, known);
   if (lower === undefined) throw new Error("no lower");
   return lower;
@@ -190,11 +198,42 @@ describe("a step in a cache of BuildKit's", () => {
       [first, ["base", "a"]],
       [step, ["base", "b"]],
     ]);
-    const from = (outcome: Outcome) => found(step, [document], new Map([[first, outcome]]));
+    const from = (outcome: Outcome & { tree?: Tree }) => found(step, [document], new Map([[first, outcome]]));
     expect(await from(foundOutcome(lowerOf(first), layer("a")))).toBe("b");
     expect(await from(unseenOutcome(sha256("k"), sha256("one")))).toBe("b");
+    // These are of another builder, and nobody wants their files yet.
     expect(await from(foundOutcome(lowerOf(first), layer("c")))).toBeUndefined();
-    expect(await from({ digest: sha256("run here"), record: null })).toBeUndefined();
+    expect(await from(unseenOutcome(sha256("k"), sha256("other")))).toBeUndefined();
+    const here = { digest: sha256("run here"), record: null };
+    expect(await from({ ...here, tree })).toBe("b");
+    expect(await from({ ...here, tree: holding("other") })).toBeUndefined();
+  });
+
+  it("asks for content only when no document knows a definition", async () => {
+    const step = copy(base, first);
+    const same = await documentOf("one", [
+      [first, ["base", "c"]],
+      [step, ["base", "d"]],
+    ]);
+    const own = await documentOf("other", [
+      [first, ["base", "a"]],
+      [step, ["base", "b"]],
+    ]);
+    const known = new Map([[first, foundOutcome(lowerOf(first), layer("a"))]]);
+    expect(await found(step, [same, own], known)).toBe("b");
+  });
+
+  it("is found anew when what it stands on came to something else", async () => {
+    const step = copy(base, first);
+    const document = await documentOf("one", [[step, ["base", "b"]]]);
+    const search = new CacheSearch([document], home);
+    const find = (own: Tree): Promise<Outcome | undefined> => {
+      const here = new Map([[first, { digest: sha256("run here"), record: null, tree: own }]]);
+      return search.find({ step, key: sha256("key"), inputs: inputsOf(step, here) });
+    };
+    expect(await find(holding("other"))).toBeUndefined();
+    expect(foundLayer((await find(tree)) ?? { record: null })).toEqual(layer("b"));
+    expect(await find(holding("other"))).toBeUndefined();
   });
 
   it("is found by the content of what it copies from a context", async () => {
@@ -224,7 +263,7 @@ describe("a step in a cache of BuildKit's", () => {
 
 describe("what is made of a step that was found", () => {
   const search = new CacheSearch([], home);
-  const find = (step: Step, known: ReadonlyMap<Step, Outcome>): Promise<Outcome | undefined> =>
+  const find = (step: Step, known: Known): Promise<Outcome | undefined> =>
     search.find({ step, key: sha256("key"), inputs: inputsOf(step, known) });
 
   it("is a part of it without looking at it", async () => {

@@ -41,16 +41,19 @@ export class CacheSearch {
     if (step.kind === "layer") return this.#packed(step, inputOf(inputs, "tree"));
     if (!changesTrees(step)) return undefined;
     const lower = inputOf(inputs, "lower");
-    let unseen: Outcome | undefined;
-    for (const document of this.#documents) {
-      const found = await document.find(step, inputs).catch((error: unknown) => {
-        // What cannot be read is told by whoever runs the step.
-        if (!(error instanceof WhittleError) || this.#home.signal.aborted) throw error;
-      });
-      if (found?.layer !== undefined) return foundOutcome(lower, found.layer);
-      if (found !== undefined) unseen ??= unseenOutcome(key, document.digest);
+    let unseen: Digest | undefined;
+    for (const look of ["first look", "second look"] as const) {
+      for (const document of this.#documents) {
+        const found = await document.find(step, inputs, look).catch((error: unknown) => {
+          // What cannot be read is told by whoever runs the step.
+          if (!(error instanceof WhittleError) || this.#home.signal.aborted) throw error;
+        });
+        if (found?.layer !== undefined) return foundOutcome(lower, found.layer);
+        if (found !== undefined) unseen ??= document.digest;
+      }
+      if (unseen !== undefined) return unseenOutcome(key, unseen);
     }
-    return unseen;
+    return undefined;
   }
 
   /** The layer of what another builder changed, as that builder packed it. */
