@@ -1,4 +1,4 @@
-import type { CopyParameters, Solved, Step, TreeValue } from "../build/index.ts";
+import { type CopyParameters, type Solved, type Step, stepsOf, type TreeValue } from "../build/index.ts";
 import {
   type CacheRecord,
   type ContentOf,
@@ -9,6 +9,7 @@ import {
 } from "../buildkit/index.ts";
 import { type Digest, digestOfJson, isDigest, WhittleError } from "../io/index.ts";
 import { type JsonValue, openCache } from "../store/index.ts";
+import type { Tree } from "../tree/index.ts";
 import type { CacheHome } from "./cache-place.ts";
 import type { LayerStacks, PackedLayer } from "./cache-stacks.ts";
 
@@ -19,7 +20,7 @@ export interface RecordedParts {
   readonly place: (stack: readonly PackedLayer[]) => number | undefined;
   /**
    * What is told of the contents that steps read: `needed`, where nothing else tells what they stand on, as with a
-   * context; `at hand`, also what other steps of the same run came to, so that BuildKit finds steps that came to the same.
+   * context; `at hand`, also what other steps came to where that is here, so that BuildKit finds what came to the same.
    */
   readonly contents: "needed" | "at hand";
 }
@@ -35,11 +36,7 @@ export async function buildkitRecords(
   { stacks, place, contents }: RecordedParts,
   home: CacheHome,
 ): Promise<readonly CacheRecord[]> {
-  const vertices = new Vertices(async (step) => {
-    const found = solved.get(step);
-    if (found === undefined) throw new Error("Internal error: a step of a cache was not solved");
-    return (await found.value<TreeValue>()).tree;
-  });
+  const vertices = new Vertices((step) => treeHere(step, solved, home));
   const writer = new RecordWriter();
   for (const [step, one] of solved) {
     home.signal.throwIfAborted();
@@ -53,6 +50,21 @@ export async function buildkitRecords(
     await writer.add(vertex, { content, ...resultOf(stack, place) });
   }
   return writer.records;
+}
+
+/** Says that files would have to be fetched, or made again, to be looked at. */
+class FilesElsewhere extends Error {}
+
+/** The tree of a step, without fetching anything for it. */
+async function treeHere(step: Step, solved: ReadonlyMap<Step, Solved>, { store }: CacheHome): Promise<Tree> {
+  for (const below of stepsOf([step])) {
+    for (const blob of solved.get(below)?.blobs ?? []) {
+      if (!(await store.has(blob))) throw new FilesElsewhere();
+    }
+  }
+  const found = solved.get(step);
+  if (found === undefined) throw new Error("Internal error: a step of a cache was not solved");
+  return (await found.value<TreeValue>()).tree;
 }
 
 function resultOf(
@@ -75,31 +87,29 @@ function changesTree(step: Step): boolean {
   return step.inputs["lower"] !== undefined;
 }
 
+// Raised when what is remembered was computed in a way that is no longer right.
+const hashVersion = 2;
+
 /** What a step reads of its inputs. Hashing that is remembered for the step's key, which is of the same files. */
-function contentsOf(
-  { key, fromCache }: Solved,
-  wanted: RecordedParts["contents"],
-  { store }: CacheHome,
-): ContentOf {
+function contentsOf({ key }: Solved, wanted: RecordedParts["contents"], { store }: CacheHome): ContentOf {
   const memory = openCache(store.directory);
   return async ({ vertex, content }, index, { names }) => {
     if (content === undefined || (wanted === "needed" && vertex !== undefined)) return undefined;
-    const place = digestOfJson({ read: key, as: names, input: index });
+    const place = digestOfJson({ read: key, as: names, input: index, version: hashVersion });
     const known: JsonValue | undefined = await memory.get(place);
     if (typeof known === "string" && isDigest(known)) return known;
-    // What another step came to that was not run now may not be here.
-    if (fromCache && vertex !== undefined) return undefined;
     const digest = await hashed(content);
     if (digest !== undefined) await memory.set(place, digest);
     return digest;
   };
 }
 
-/** Where BuildKit would find nothing to hash, its build fails, and no record tells of it. */
+/** Nothing for files that are not here; and where BuildKit would find nothing to hash, its own build fails. */
 async function hashed(content: () => Promise<Digest>): Promise<Digest | undefined> {
   try {
     return await content();
   } catch (error) {
+    if (error instanceof FilesElsewhere) return undefined;
     if (error instanceof WhittleError && error.code === "STEP_FAILED") return undefined;
     throw error;
   }

@@ -203,6 +203,34 @@ describe("any tree", () => {
   });
 });
 
+describe("special files", () => {
+  const header = (rest: string): string => sha256(`namemode420uid0gid0size0typeflag${rest}`);
+  const plain = "linknameunamegnamedevmajor0devminor0";
+
+  it.each<[string, Entry, string]>([
+    ["devices have no numbers", { type: "character", major: 1, minor: 3, ...attributes(0o644) }, `3${plain}`],
+    ["fifos", { type: "fifo", ...attributes(0o644) }, `6${plain}`],
+    [
+      "attributes, but those of the machine",
+      {
+        type: "file",
+        content: bytesContent(""),
+        ...attributes(0o644),
+        xattrs: new Map([
+          ["user.b", Buffer.from("2")],
+          ["security.selinux", Buffer.from("s")],
+          ["security.capability", Buffer.from("c")],
+          ["system.posix_acl_access", Buffer.from("a")],
+          ["user.a", Buffer.from("1")],
+        ]),
+      },
+      `0${plain}security.capabilitycuser.a1user.b2`,
+    ],
+  ])("%s", async (_, entry, expected) => {
+    expect(await contentChecksum(treeOf([["/x", entry]]), "/x")).toBe(header(expected));
+  });
+});
+
 describe("names that are no text", () => {
   it("are ordered and hashed as bytes", async () => {
     const odd = nameText(Buffer.from("\x80", "latin1"));

@@ -16,14 +16,14 @@ const typeFlags: Readonly<Record<Entry["type"], string>> = {
  * tar header, each as its name and its value, without the entry's own name and time.
  */
 export function entryHeader(entry: Entry): Buffer {
-  const isDevice = entry.type === "character" || entry.type === "block";
   // Links have one mode on disk, whatever an archive says of them.
   const mode = entry.type === "symlink" ? 0o777 : entry.mode & 0o7777;
   const size = entry.type === "file" ? entry.content.size : 0;
   const parts = [
     text(`namemode${mode}uid${entry.uid}gid${entry.gid}size${size}typeflag${typeFlags[entry.type]}linkname`),
     entry.type === "symlink" ? nameBytes(entry.target) : empty,
-    text(`unamegnamedevmajor${isDevice ? entry.major : 0}devminor${isDevice ? entry.minor : 0}`),
+    // BuildKit asks whether it is a link in a way that devices are one as well, and leaves their numbers out.
+    text("unamegnamedevmajor0devminor0"),
     ...countedXattrs(entry).flatMap(([name, value]) => [text(name), value]),
   ];
   return Buffer.concat(parts);
