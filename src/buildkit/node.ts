@@ -1,5 +1,6 @@
 import { type Digest, digestOfJson } from "../io/index.ts";
 import type { Tree } from "../tree/index.ts";
+import { once } from "./answers.ts";
 import type { Provenance } from "./content/index.ts";
 import type { Vertex, VertexInput } from "./vertex.ts";
 
@@ -58,13 +59,4 @@ export function operationNode(
   const below = nodes.map(({ identity }, at) => [identity, inputs[at]?.selector ?? ""]);
   const identity = digestOfJson({ names, below });
   return { kind: "files", identity, tree, provenance: "kept", vertex: { names, inputs } };
-}
-
-/** Asks once only. */
-export function once<Value>(ask: () => Promise<Value>): () => Promise<Value> {
-  let answer: Promise<Value> | undefined;
-  return () => {
-    answer ??= ask();
-    return answer;
-  };
 }

@@ -88,6 +88,21 @@ describe("finding a vertex among records", () => {
     await expect(found(open, copy)).rejects.toThrow("a content was asked for");
   });
 
+  it("asks again where a content was not to be had", async () => {
+    let times = 0;
+    const content = async (): Promise<Digest> => {
+      times += 1;
+      if (times === 1) throw new Error("not now");
+      return sha256("content");
+    };
+    const graph = new RecordGraph([record("content"), record("copy", [["", 0]])]);
+    const copy = vertex("copy", { vertex: undefined, selector: "/a", content });
+    await expect(graph.find(copy)).rejects.toThrow("not now");
+    expect([...(await graph.find(copy))]).toEqual([1]);
+    expect([...(await graph.find(copy))]).toEqual([1]);
+    expect(times).toBe(2);
+  });
+
   it("agrees with whoever tries everything", async () => {
     const names = ["a", "b", "c"];
     const name = fc.constantFrom(...names);

@@ -1,4 +1,5 @@
 import type { Digest } from "../io/index.ts";
+import { Answers } from "./answers.ts";
 import type { CacheRecord } from "./cache-document.ts";
 import type { Vertex, VertexInput } from "./vertex.ts";
 
@@ -10,7 +11,7 @@ import type { Vertex, VertexInput } from "./vertex.ts";
 export class RecordGraph {
   readonly #records: readonly CacheRecord[];
   readonly #places = new Map<Digest, number[]>();
-  readonly #found = new Map<Vertex, Promise<ReadonlySet<number>>>();
+  readonly #found = new Answers<Vertex, ReadonlySet<number>>();
 
   /** @param records - as a document has them: nothing links in circles, every link leads somewhere */
   constructor(records: readonly CacheRecord[]) {
@@ -29,12 +30,7 @@ export class RecordGraph {
    * @throws what asking for a content throws
    */
   find(vertex: Vertex): Promise<ReadonlySet<number>> {
-    let found = this.#found.get(vertex);
-    if (found === undefined) {
-      found = this.#find(vertex);
-      this.#found.set(vertex, found);
-    }
-    return found;
+    return this.#found.get(vertex, () => this.#find(vertex));
   }
 
   async #find({ names, inputs }: Vertex): Promise<ReadonlySet<number>> {

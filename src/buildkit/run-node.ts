@@ -11,7 +11,7 @@ import type { Neighbours } from "./vertices.ts";
 /** RUN. */
 export async function runNode(step: Step, neighbours: Neighbours): Promise<Node | undefined> {
   const parameters = step.parameters as unknown as RunParameters;
-  // BuildKit does not know of limits of processes, and a step's own is none of its steps.
+  // BuildKit has no way to ask for that.
   if (parameters.pidsLimit !== undefined) return undefined;
   const lower = await neighbours.of(step.inputs["lower"]);
   if (lower === undefined) return undefined;

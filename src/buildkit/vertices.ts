@@ -1,9 +1,10 @@
 import type { Step } from "../build/index.ts";
 import type { Tree } from "../tree/index.ts";
+import { Answers, once } from "./answers.ts";
 import { copyNode } from "./copy-node.ts";
 import { gitNode, httpNode } from "./fetched-node.ts";
 import { imageNode } from "./image-node.ts";
-import { type FilesNode, type Node, once } from "./node.ts";
+import type { FilesNode, Node } from "./node.ts";
 import { runNode } from "./run-node.ts";
 import type { Vertex } from "./vertex.ts";
 import { workdirNode } from "./workdir-node.ts";
@@ -24,7 +25,7 @@ export interface Neighbours {
 export class Vertices {
   readonly #treeOf: (step: Step) => Promise<Tree>;
   readonly #isAsDefined: (step: Step) => Promise<boolean>;
-  readonly #nodes = new Map<Step, Promise<Node | undefined>>();
+  readonly #nodes = new Answers<Step, Node | undefined>();
   readonly #files = new Map<Step, FilesNode>();
 
   /**
@@ -49,12 +50,7 @@ export class Vertices {
   }
 
   #node(step: Step): Promise<Node | undefined> {
-    let node = this.#nodes.get(step);
-    if (node === undefined) {
-      node = this.#make(step);
-      this.#nodes.set(step, node);
-    }
-    return node;
+    return this.#nodes.get(step, () => this.#make(step));
   }
 
   async #make(step: Step): Promise<Node | undefined> {
