@@ -368,10 +368,7 @@ describe("stepsOf", () => {
       const { ran, gone, solver } = place({ first: "FIRST", middle: "MIDDLE" });
       gone.add("MIDDLE").add("FIRST");
       const { record } = await solver().solve(graph());
-      expect([record, ran]).toEqual([
-        "end[middle[first[]]]",
-        ["end", "middle", "first", "end", "middle", "end"],
-      ]);
+      expect([record, ran]).toEqual(["end[middle[first[]]]", ["end", "first", "end", "middle", "end"]]);
     });
 
     it("runs what is found and turns out to be damaged, and says so", async () => {

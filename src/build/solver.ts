@@ -9,29 +9,15 @@ import {
 import type { Executor, ExecutorContext, Input, Result } from "./executor.ts";
 import { type Json, type Outcome, type Step, stepsOf } from "./graph.ts";
 import type { Asked, OutcomeCache } from "./outcome-cache.ts";
-import { isDamage, OutcomeLost } from "./outcome-lost.ts";
+import { isDamage, lostBelow, OutcomeLost } from "./outcome-lost.ts";
 import { settle, together } from "./settle.ts";
+import type { Solved } from "./solved.ts";
 
 export interface SolverOptions extends Work {
   readonly executors: readonly Executor[];
   readonly cache: OutcomeCache;
   /** Run every step again, whatever the cache holds; results are still kept. */
   readonly noCache?: boolean;
-}
-
-/** A solved step. */
-export interface Solved extends Outcome {
-  readonly step: Step;
-  readonly key: Digest;
-  /** Whether nothing had to be run for it. */
-  readonly fromCache: boolean;
-  /** What it was made of. */
-  readonly inputs: Readonly<Record<string, Input>>;
-  value<V>(): Promise<V>;
-  /** Brings the blobs that it speaks of within reach; false when that is impossible. */
-  bring(): Promise<boolean>;
-  /** Resolves when it and all that it stands on is kept. */
-  readonly settled?: Promise<unknown>;
 }
 
 type Found = Result & { readonly fromCache: boolean };
@@ -72,7 +58,7 @@ export class Solver {
           return solved;
         } catch (error) {
           if (!(error instanceof OutcomeLost)) throw error;
-          this.#forget(error.key);
+          for (const key of error.keys) this.#forget(key);
         }
       }
     } finally {
@@ -140,7 +126,7 @@ export class Solver {
     const names = Object.keys(step.inputs);
     const results = await settle(Object.values(step.inputs).map((input) => this.#once(input)));
     this.#check();
-    const inputs: Record<string, Input> = {};
+    const inputs: Record<string, Solved> = {};
     for (const [index, name] of names.entries()) {
       const result = results[index];
       if (result !== undefined) inputs[name] = result;
@@ -177,20 +163,22 @@ export class Solver {
     executor: Executor,
     step: Step,
     outcome: Found,
-    inputs: Readonly<Record<string, Input>>,
+    inputs: Readonly<Record<string, Solved>>,
     context: ExecutorContext,
   ): Promise<unknown> {
     if (executor.load === undefined) return outcome.record;
     const believed = executor.lazy === true && outcome.fromCache;
-    if (believed && (await this.#options.cache.bring?.(outcome)) === false)
-      throw new OutcomeLost(context.key);
+    if (believed && (await this.#options.cache.bring?.(outcome)) === false) {
+      const isLazy = ({ kind }: Step): boolean => this.#executors.get(kind)?.lazy === true;
+      throw new OutcomeLost([context.key, ...(await lostBelow(inputs, isLazy))]);
+    }
     try {
       return await executor.load(step, outcome, inputs, context);
     } catch (error) {
       if (!believed || outcome.blobs === undefined || !isDamage(error)) throw error;
       const text = `what is known of ${step.label ?? "a step"} is of no use: ${error.message}`;
       this.#options.progress({ kind: "warning", text });
-      throw new OutcomeLost(context.key);
+      throw new OutcomeLost([context.key]);
     }
   }
 
