@@ -1,4 +1,11 @@
-import { type CopyParameters, type Solved, type Step, stepsOf, type TreeValue } from "../build/index.ts";
+import {
+  type CopyParameters,
+  OutcomeLost,
+  type Solved,
+  type Step,
+  stepsOf,
+  type TreeValue,
+} from "../build/index.ts";
 import {
   type CacheRecord,
   type ContentOf,
@@ -88,14 +95,16 @@ function changesTree(step: Step): boolean {
 }
 
 // Raised when what is remembered was computed in a way that is no longer right.
-const hashVersion = 2;
+const hashVersion = 3;
 
 /** What a step reads of its inputs. Hashing that is remembered for the step's key, which is of the same files. */
 function contentsOf({ key }: Solved, wanted: RecordedParts["contents"], { store }: CacheHome): ContentOf {
   const memory = openCache(store.directory);
   return async ({ vertex, content }, index, { names }) => {
     if (content === undefined || (wanted === "needed" && vertex !== undefined)) return undefined;
-    const place = digestOfJson({ read: key, as: names, input: index, version: hashVersion });
+    // A context and a stage may have the same files, but not the same top directory.
+    const isNamed = vertex !== undefined;
+    const place = digestOfJson({ read: key, as: names, input: index, isNamed, version: hashVersion });
     const known: JsonValue | undefined = await memory.get(place);
     if (typeof known === "string" && isDigest(known)) return known;
     const digest = await hashed(content);
@@ -109,7 +118,7 @@ async function hashed(content: () => Promise<Digest>): Promise<Digest | undefine
   try {
     return await content();
   } catch (error) {
-    if (error instanceof FilesElsewhere) return undefined;
+    if (error instanceof FilesElsewhere || error instanceof OutcomeLost) return undefined;
     if (error instanceof WhittleError && error.code === "STEP_FAILED") return undefined;
     throw error;
   }
