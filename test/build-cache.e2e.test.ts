@@ -147,6 +147,22 @@ describe("an exported cache", () => {
     expect((await place.whittle(["store", "verify"], { store })).status).toBe(0);
   });
 
+  it("is the same, and so is the image around it, whether its steps were run or found", async () => {
+    const context = place.files("repeated", { a: "1", b: "2" });
+    const input =
+      `FROM busybox AS made\nCOPY a b /in/\nRUN ${random} > /in/r\n` +
+      `FROM busybox\nCOPY --from=made /in /in\nCOPY --link b /b\nRUN ${random} > /r\n`;
+    const exported = async (name: string, ...words: string[]): Promise<readonly string[]> => {
+      const directory = join(place.directory, name);
+      const to = ["--cache-to", `type=local,dest=${directory},mode=max`, "--cache-to", "type=inline"];
+      const { stdout } = await place.build([context, "-f", "-", ...to, ...words], { input });
+      return [stdout, readFileSync(join(directory, "index.json"), "utf8")];
+    };
+    const first = await exported("repeated-1", "--no-cache");
+    expect(first).toEqual([expect.stringMatching(/^sha256:/), expect.stringContaining("sha256:")]);
+    expect(await exported("repeated-2")).toEqual(first);
+  });
+
   it("that is damaged or absent is a warning and a miss", async () => {
     await place.build(["-", "--cache-to", "type=local,dest=damaged,mode=max"], { input });
     const blobs = join(place.directory, "damaged/blobs/sha256");

@@ -1,6 +1,6 @@
 import { asOutcome, type Outcome } from "../build/index.ts";
 import { documentLimits } from "../image/index.ts";
-import { type Digest, isDigest, WhittleError } from "../io/index.ts";
+import { canonicalJson, type Digest, isDigest, WhittleError } from "../io/index.ts";
 
 /** The media type of BuildKit's cache documents. */
 export const cacheConfigType = "application/vnd.buildkit.cacheconfig.v0";
@@ -115,12 +115,12 @@ export function parseCacheRecords(value: unknown, layers: number): readonly Cach
 
 /** A document as the bytes of its blob. */
 export function serializeCacheDocument({ layers, records }: CacheDocument): Buffer {
-  return Buffer.from(JSON.stringify({ layers, records: records.map(written) }), "utf8");
+  return Buffer.from(canonicalJson({ layers, records: records.map(written) }), "utf8");
 }
 
 /** Records as they stand in the configuration of an image. */
 export function serializeCacheRecords(records: readonly CacheRecord[]): Buffer {
-  return Buffer.from(JSON.stringify(records.map(written)), "utf8");
+  return Buffer.from(canonicalJson(records.map(written)), "utf8");
 }
 
 function written({ digest: key, results, chains, inputs, outcome }: CacheRecord): object {
