@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import {
   cpSync,
   existsSync,
@@ -119,7 +120,7 @@ describe.runIf(up)("a cache that BuildKit wrote", () => {
     readonly copied: string;
     readonly last: string;
   } {
-    const directory = `/made${dockerfiles++}`;
+    const directory = `/made-${randomBytes(8).toString("hex")}`;
     const made = [
       `COPY a ${directory}/a`,
       `RUN ${random} ${directory}/r`,
@@ -136,7 +137,6 @@ describe.runIf(up)("a cache that BuildKit wrote", () => {
       `${copied}\nADD b /b\n${last}\n`;
     return { text, made, copied, last };
   }
-  let dockerfiles = 0;
   const files = { a: "a", b: "b" };
 
   it.each([
@@ -300,6 +300,20 @@ describe.runIf(up)("a cache that BuildKit wrote", () => {
     expect(told(other.stderr).cached).toEqual([]);
     const same = await build(newStore(), ...words, "--platform=linux/arm64");
     expect(told(same.stderr).done).toEqual([]);
+  });
+
+  it.each(["registry", "inline"])("of several platforms spares each its steps: %s", async (kind) => {
+    const directory = context(
+      `FROM --platform=$BUILDPLATFORM ${base} AS made\nARG TARGETARCH\n` +
+        `RUN echo $TARGETARCH ${kind} > /arch && ${random} /r\nFROM scratch\nCOPY --from=made /arch /r /\n`,
+    );
+    const platforms = "--platform=linux/amd64,linux/arm64";
+    const [image, cache] = [`${registry.host}/several:${kind}`, `${registry.host}/several:cache`];
+    const to = kind === "inline" ? "type=inline" : `type=registry,ref=${cache}`;
+    buildx(platforms, "--cache-to", to, "-t", image, "--push", directory);
+    const from = kind === "inline" ? image : cache;
+    const { stderr } = await build(newStore(), directory, platforms, "--cache-from", from);
+    expect(told(stderr).done).toEqual([]);
   });
 
   it("that is damaged costs a warning and time, never a wrong image", async () => {

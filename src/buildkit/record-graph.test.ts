@@ -81,6 +81,8 @@ describe("finding a vertex among records", () => {
       record("content"),
     ];
     expect(await found(known, copy)).toEqual([2]);
+    // One of another platform, say.
+    expect(await found([...known, record("copy", [["", 0]], [["", 3]])], copy)).toEqual([2]);
     expect(await found(known.slice(0, 2), copy)).toEqual([]);
     const elsewhere = [record("other"), record("content"), record("copy", [["", 0]], [["", 1]])];
     expect(await found(elsewhere, copy)).toEqual([]);
@@ -170,23 +172,29 @@ describe("finding a vertex among records", () => {
   });
 });
 
-/** Every record is tried for every vertex, and every link for every input. */
+/** Every record is tried for every vertex, and every link for every input; those known by definition go first. */
 async function tried(records: readonly CacheRecord[], { names, inputs }: Vertex): Promise<number[]> {
   const places: number[] = [];
+  const defined: number[] = [];
   for (const [at, { digest, inputs: linked }] of records.entries()) {
     if (!names.includes(digest) || linked.length !== inputs.length) continue;
     const fits = await Promise.all(
       inputs.map(async (input, index) => {
         const below = input.vertex === undefined ? [] : await tried(records, input.vertex);
         const content = await input.content?.();
-        return (linked[index] ?? []).some(({ selector, link }) => {
+        const links = linked[index] ?? [];
+        const isDefined = links.some(
+          ({ selector, link }) => selector === input.selector && below.includes(link),
+        );
+        const isRead = links.some(({ selector, link }) => {
           const root = records[link];
-          const isContent = selector === "" && root?.digest === content && root?.inputs.length === 0;
-          return isContent || (selector === input.selector && below.includes(link));
+          return selector === "" && root?.digest === content && root?.inputs.length === 0;
         });
+        return { isDefined, isRead };
       }),
     );
-    if (fits.every(Boolean)) places.push(at);
+    if (fits.every(({ isDefined, isRead }) => isDefined || isRead)) places.push(at);
+    if (fits.every(({ isDefined }) => isDefined)) defined.push(at);
   }
-  return places;
+  return defined.length > 0 ? defined : places;
 }

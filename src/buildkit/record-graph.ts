@@ -25,7 +25,7 @@ export class RecordGraph {
 
   /**
    * The places of the records that are this vertex. The contents of inputs are asked only where some record fits but
-   * for an input that is not known by its definition.
+   * for an input that is not known by its definition, and none fits in all.
    *
    * @throws what asking for a content throws
    */
@@ -34,6 +34,8 @@ export class RecordGraph {
   }
 
   async #find({ names, inputs }: Vertex): Promise<ReadonlySet<number>> {
+    // Each in a turn of its own: a long chain of vertices shall need no deep stack.
+    await undefined;
     const named = names.flatMap((name) => this.#places.get(name) ?? []);
     let left = named.filter((at) => this.#records[at]?.inputs.length === inputs.length);
     const undecided: { input: VertexInput; index: number; known: ReadonlySet<number> }[] = [];
@@ -45,6 +47,8 @@ export class RecordGraph {
       if (input.content === undefined) left = left.filter((at) => known.has(at));
       else if (known.size < left.length) undecided.push({ input, index, known });
     }
+    const defined = left.filter((at) => undecided.every(({ known }) => known.has(at)));
+    if (defined.length > 0) return new Set(defined);
     for (const { input, index, known } of undecided) {
       if (left.every((at) => known.has(at))) continue;
       const roots = await this.#rootsOf(input);

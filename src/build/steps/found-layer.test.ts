@@ -74,9 +74,16 @@ describe("what was found as a layer", () => {
     const outcome = foundOutcome(scratch, layer("a"));
     expect(foundLayer(outcome)).toEqual(layer("a"));
     expect(outcome.blobs).toEqual([layer("a").descriptor.digest]);
-    for (const record of [null, {}, "text", { tar: { digest: sha256("a"), size: 1 } }]) {
-      expect(foundLayer({ record })).toBeUndefined();
-    }
+    const { diffId } = layer("a");
+    const descriptor = { mediaType: "layer", digest: sha256("packed"), size: 1 };
+    const others: Json[] = [
+      ...[null, {}, "text", { tar: { digest: sha256("a"), size: 1 } }, { diffId }],
+      ...["../x", 1, null].map((digest) => ({ descriptor: { ...descriptor, digest }, diffId })),
+      ...["1", -1, null].map((size) => ({ descriptor: { ...descriptor, size }, diffId })),
+      ...["../x", 1, null].map((other) => ({ descriptor: { ...descriptor }, diffId: other })),
+      { descriptor: { ...descriptor, mediaType: 1 }, diffId },
+    ];
+    for (const record of others) expect(foundLayer({ record })).toBeUndefined();
     const over = input(step, "other");
     const digests = [outcome, foundOutcome(over, layer("a")), foundOutcome(scratch, layer("b"))];
     expect(new Set(digests.map(({ digest }) => digest)).size).toBe(3);

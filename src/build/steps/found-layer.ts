@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { BlobSource } from "../../image/index.ts";
+import type { BlobSource, Descriptor } from "../../image/index.ts";
 import { type Digest, isDigest, sha256 } from "../../io/index.ts";
 import { type Executor, type Input, inputOf } from "../executor.ts";
 import type { Json, Outcome } from "../graph.ts";
@@ -19,10 +19,15 @@ export function foundOutcome(lower: Input, { descriptor, diffId }: BaseLayer): O
   };
 }
 
-/** The layer that an outcome was found as; undefined where the step was run. */
+/** The layer that an outcome was found as; undefined where the step was run. Records come from caches of others, too. */
 export function foundLayer({ record }: Pick<Outcome, "record">): BaseLayer | undefined {
-  const { descriptor, diffId } = (record ?? {}) as Partial<BaseLayer>;
-  return descriptor === undefined || diffId === undefined ? undefined : { descriptor, diffId };
+  const { descriptor, diffId } = (record ?? {}) as { readonly [Name in keyof BaseLayer]?: Json };
+  const { mediaType, digest, size } = (descriptor ?? {}) as { readonly [Name in keyof Descriptor]?: Json };
+  if (typeof mediaType !== "string" || typeof size !== "number" || size < 0) return undefined;
+  if (typeof digest !== "string" || typeof diffId !== "string") return undefined;
+  return isDigest(digest) && isDigest(diffId)
+    ? { descriptor: { mediaType, digest, size }, diffId }
+    : undefined;
 }
 
 /**
