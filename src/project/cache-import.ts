@@ -37,23 +37,34 @@ function cacheOver(place: CachePlace, opened: OpenedCache, work: Work): Imported
     const packed = layer === undefined ? undefined : blobs.get(layer.packed);
     if (layer !== undefined && packed !== undefined) unpacked.set(layer.unpacked, packed);
   }
-  const damaged = new Set<Digest>();
+  const fetchNow = async (wanted: Digest, store: Store): Promise<boolean> => {
+    const [packed, layer] = [blobs.get(wanted), unpacked.get(wanted)];
+    try {
+      if (packed !== undefined) await copied(opened, packed, store, work);
+      else if (layer !== undefined) await unpackedInto(opened, layer, wanted, store, work);
+      return packed !== undefined || layer !== undefined;
+    } catch (error) {
+      if (!(error instanceof WhittleError) || work.signal.aborted) throw error;
+      warn(place, error, work);
+      return false;
+    }
+  };
+  // What two want at the same time is fetched once, and what is damaged stays so.
+  const fetched = new Map<Digest, Promise<boolean>>();
   return {
     documents,
     get: async (key) => outcomes.get(key),
-    async fetch(wanted, store) {
-      if (damaged.has(wanted)) return false;
-      const [packed, layer] = [blobs.get(wanted), unpacked.get(wanted)];
-      try {
-        if (packed !== undefined) await copied(opened, packed, store, work);
-        else if (layer !== undefined) await unpackedInto(opened, layer, wanted, store, work);
-        return packed !== undefined || layer !== undefined;
-      } catch (error) {
-        if (!(error instanceof WhittleError) || work.signal.aborted) throw error;
-        damaged.add(wanted);
-        warn(place, error, work);
-        return false;
+    fetch(wanted, store) {
+      let fetching = fetched.get(wanted);
+      if (fetching === undefined) {
+        fetching = fetchNow(wanted, store);
+        fetched.set(wanted, fetching);
+        const forget = (isThere: unknown): void => {
+          if (isThere !== false) fetched.delete(wanted);
+        };
+        fetching.then(forget, forget);
       }
+      return fetching;
     },
   };
 }
