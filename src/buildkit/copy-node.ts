@@ -8,7 +8,7 @@ import {
   type Step,
 } from "../build/index.ts";
 import type { Digest } from "../io/index.ts";
-import { contentRecord, copiedSelections, type Selection } from "./content/index.ts";
+import { contentRecords, copiedSelections, type Selection } from "./content/index.ts";
 import { type CopyFiles, fileOperation, fileOwner, type PlacedAction } from "./file-operation.ts";
 import { operationName, pathsSelector, timestampOf } from "./names.ts";
 import { Inputs, type InputUse, type Node, operationNode } from "./node.ts";
@@ -108,7 +108,7 @@ function useOf({ nodes }: Inputs, at: number, selections: readonly Selection[]):
   return {
     selector: pathsSelector(paths),
     content:
-      node && (async () => contentRecord(await node.tree(), copiedSelections(selections), node.provenance)),
+      node && (async () => contentRecords(await node.tree(), copiedSelections(selections), node.provenance)),
   };
 }
 

@@ -15,7 +15,7 @@ export {
   unpackedAnnotation,
 } from "./cache-document.ts";
 export type { Provenance, Selection } from "./content/index.ts";
-export { contentRecord, copiedSelections, mountedSelections } from "./content/index.ts";
+export { contentRecords, copiedSelections, mountedSelections } from "./content/index.ts";
 export { RecordGraph } from "./record-graph.ts";
 export { type ContentOf, RecordWriter, type VertexKnowledge } from "./record-writer.ts";
 export type { Vertex, VertexInput } from "./vertex.ts";

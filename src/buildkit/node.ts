@@ -21,8 +21,8 @@ export interface FilesNode {
 /** What counts of an input beside its definition. */
 export interface InputUse {
   readonly selector: string;
-  /** Comes to the name of the root record of what is read. */
-  readonly content?: (() => Promise<Digest>) | undefined;
+  /** Comes to the names of the root record of what is read. */
+  readonly content?: (() => Promise<readonly Digest[]>) | undefined;
 }
 
 /** The inputs of an operation while it is made: each once, numbered as they come. */

@@ -59,8 +59,8 @@ export class RecordGraph {
   }
 
   async #rootsOf({ content }: VertexInput): Promise<ReadonlySet<number>> {
-    const digest = await content?.();
-    const places = digest === undefined ? [] : (this.#places.get(digest) ?? []);
+    const digests = (await content?.()) ?? [];
+    const places = digests.flatMap((digest) => this.#places.get(digest) ?? []);
     return new Set(places.filter((at) => this.#records[at]?.inputs.length === 0));
   }
 

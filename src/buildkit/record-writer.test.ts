@@ -12,7 +12,7 @@ const whole = (vertex: Vertex): VertexInput => ({ vertex, selector: "" });
 const context = (content: string): VertexInput => ({
   vertex: undefined,
   selector: sha256("selector"),
-  content: async () => sha256(content),
+  content: async () => [sha256(content)],
 });
 
 describe("records of vertices", () => {
@@ -49,17 +49,17 @@ describe("records of vertices", () => {
 
   it("are not written of what stands on something unknown", async () => {
     const writer = new RecordWriter();
-    const unknown = on("copy", { vertex: undefined, selector: "", content: async () => sha256("x") });
-    expect(await writer.add(unknown, { content: async () => undefined })).toEqual([]);
+    const unknown = on("copy", { vertex: undefined, selector: "", content: async () => [sha256("x")] });
+    expect(await writer.add(unknown, { content: async () => [] })).toEqual([]);
     expect(await writer.add(on("run", whole(unknown)))).toEqual([]);
     expect(writer.records).toEqual([]);
   });
 
   it("tell of contents only where that is asked for, or needed", async () => {
     const asked: string[] = [];
-    const noted = (name: string) => async (): Promise<Digest> => {
+    const noted = (name: string) => async (): Promise<readonly Digest[]> => {
       asked.push(name);
-      return sha256(name);
+      return [sha256(name)];
     };
     const stage = { ...whole(root("stage")), selector: sha256("s"), content: noted("stage") };
     const files = { ...context(""), content: noted("context") };
@@ -68,7 +68,7 @@ describe("records of vertices", () => {
     const writer = new RecordWriter();
     const other = { ...stage, content: noted("other") };
     await writer.add(on("copy", other), {
-      content: ({ content }) => content?.() ?? Promise.resolve(undefined),
+      content: ({ content }) => content?.() ?? Promise.resolve([]),
     });
     expect(asked).toEqual(["context", "other"]);
     expect(writer.records.at(-1)?.inputs).toEqual([

@@ -3,10 +3,10 @@ import type { CacheLink, CacheRecord, CacheResult } from "./cache-document.ts";
 import type { Vertex, VertexInput } from "./vertex.ts";
 
 /**
- * Comes to the digest of the root record of what a vertex reads of one of its inputs; undefined where that is not to be
+ * Comes to the digests of the root records of what a vertex reads of one of its inputs; none where that is not to be
  * written.
  */
-export type ContentOf = (input: VertexInput, index: number, vertex: Vertex) => Promise<Digest | undefined>;
+export type ContentOf = (input: VertexInput, index: number, vertex: Vertex) => Promise<readonly Digest[]>;
 
 /** What is known of a vertex beside its definition. */
 export interface VertexKnowledge {
@@ -59,7 +59,7 @@ export class RecordWriter {
       const read = await content(input, index, vertex);
       const linked = [
         ...below.map((link) => ({ selector: input.selector, link })),
-        ...(read === undefined ? [] : [{ selector: "", link: this.#place(read, []) }]),
+        ...read.map((digest) => ({ selector: "", link: this.#place(digest, []) })),
       ];
       if (linked.length === 0) return [];
       links.push(linked);
@@ -83,6 +83,6 @@ export class RecordWriter {
   }
 }
 
-async function onlyNeeded({ vertex, content }: VertexInput): Promise<Digest | undefined> {
-  return vertex === undefined ? content?.() : undefined;
+async function onlyNeeded({ vertex, content }: VertexInput): Promise<readonly Digest[]> {
+  return vertex === undefined && content !== undefined ? content() : [];
 }

@@ -1,6 +1,6 @@
 import type { RunLocal, RunMount, RunParameters, Step } from "../build/index.ts";
 import { attributes, treeOf } from "../tree/index.ts";
-import { contentRecord, mountedSelections } from "./content/index.ts";
+import { contentRecords, mountedSelections } from "./content/index.ts";
 import { inlineNode } from "./copy-node.ts";
 import { cacheName, execOperation, type PlacedMount, sortedMounts } from "./exec-operation.ts";
 import { fileOperation } from "./file-operation.ts";
@@ -33,7 +33,7 @@ export async function runNode(step: Step, neighbours: Neighbours): Promise<Node 
     [...shown].map(([at, paths]): [number, InputUse] => {
       const node = contents.has(at) ? inputs.nodes[at] : undefined;
       const content =
-        node && (async () => contentRecord(await node.tree(), mountedSelections(paths), node.provenance));
+        node && (async () => contentRecords(await node.tree(), mountedSelections(paths), node.provenance));
       return [at, { selector: pathsSelector(paths), content }];
     }),
   );

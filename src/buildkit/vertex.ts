@@ -21,8 +21,8 @@ export interface VertexInput {
   /** "" for none. */
   readonly selector: string;
   /**
-   * The digest of the root record of its content; absent where BuildKit does not look at it. Reading trees is dear:
-   * it is asked only where the definition does not decide.
+   * The digests of the root record of its content, as versions of BuildKit compute it; absent where none looks at it.
+   * Reading trees is dear: it is asked only where the definition does not decide.
    */
-  readonly content?: () => Promise<Digest>;
+  readonly content?: () => Promise<readonly Digest[]>;
 }

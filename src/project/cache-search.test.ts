@@ -88,7 +88,7 @@ async function documentOf(
     const inputs = await Promise.all(
       vertex.inputs.map(async ({ vertex: below, selector, content }) => {
         const links = below === undefined ? [] : [{ selector, link: await placed(below) }];
-        const digest = await content?.();
+        const [digest] = (await content?.()) ?? [];
         if (digest === undefined) return links;
         records.push({ digest, results: [], chains: [], inputs: [] });
         return [...links, { selector: "", link: records.length - 1 }];

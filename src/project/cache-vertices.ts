@@ -95,31 +95,37 @@ function changesTree(step: Step): boolean {
 }
 
 // Raised when what is remembered was computed in a way that is no longer right.
-const hashVersion = 3;
+const hashVersion = 4;
 
 /** What a step reads of its inputs. Hashing that is remembered for the step's key, which is of the same files. */
 function contentsOf({ key }: Solved, wanted: RecordedParts["contents"], { store }: CacheHome): ContentOf {
   const memory = openCache(store.directory);
   return async ({ vertex, content }, index, { names }) => {
-    if (content === undefined || (wanted === "needed" && vertex !== undefined)) return undefined;
+    if (content === undefined || (wanted === "needed" && vertex !== undefined)) return [];
     // A context and a stage may have the same files, but not the same top directory.
     const isNamed = vertex !== undefined;
     const place = digestOfJson({ read: key, as: names, input: index, isNamed, version: hashVersion });
-    const known: JsonValue | undefined = await memory.get(place);
-    if (typeof known === "string" && isDigest(known)) return known;
-    const digest = await hashed(content);
-    if (digest !== undefined) await memory.set(place, digest);
-    return digest;
+    const known = knownDigests(await memory.get(place));
+    if (known !== undefined) return known;
+    const digests = await hashed(content);
+    if (digests.length > 0) await memory.set(place, digests);
+    return digests;
   };
 }
 
 /** Nothing for files that are not here; and where BuildKit would find nothing to hash, its own build fails. */
-async function hashed(content: () => Promise<Digest>): Promise<Digest | undefined> {
+async function hashed(content: () => Promise<readonly Digest[]>): Promise<readonly Digest[]> {
   try {
     return await content();
   } catch (error) {
-    if (error instanceof FilesElsewhere || error instanceof OutcomeLost) return undefined;
-    if (error instanceof WhittleError && error.code === "STEP_FAILED") return undefined;
+    if (error instanceof FilesElsewhere || error instanceof OutcomeLost) return [];
+    if (error instanceof WhittleError && error.code === "STEP_FAILED") return [];
     throw error;
   }
+}
+
+function knownDigests(value: JsonValue | undefined): readonly Digest[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const digests = value.filter((one): one is Digest => typeof one === "string" && isDigest(one));
+  return digests.length === value.length ? digests : undefined;
 }

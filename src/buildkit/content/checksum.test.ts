@@ -125,6 +125,52 @@ describe("a choice by patterns", () => {
     expect(await contentChecksum(tree, "/ba?", { wildcard: true })).toBe(sha256(`bar${data1}\0baz${data2}`));
   });
 
+  // The constants of the same tests since moby/buildkit#6238.
+  it.each<[string, string, object, string]>([
+    ["f*", "/f*", { wildcard: true }, "0b6731924f0a32a812bf8a729202e55e54ded331f9e4ff2397f681e43694e086"],
+    ["x/d?", "/x/d?", { wildcard: true }, "6b612ad5c13159112ae26357ef7bd34df29916941ba40ec2ce38dfb70c6c60c3"],
+    [
+      "y*",
+      "/y*",
+      { wildcard: true, followLinks: true },
+      "982153600b9653a1decb0f961e09e2bc1be335cfcaac9b39dbd1120b65fdf92c",
+    ],
+    [
+      "fo? without following links inside",
+      "/z/fo?",
+      { wildcard: true, followLinks: true },
+      "2797e710c6d1a89ff2d91c834b828b1dc500f2982430a58241df8e146f4c4bb4",
+    ],
+    [
+      "a directory of which nothing is left out",
+      "/z/foo",
+      { excludePatterns: ["*.git"] },
+      brokenInside.slice(7),
+    ],
+    [
+      "**",
+      "/prefix/a",
+      { includePatterns: ["**/foo/**", "**/report"] },
+      "aa7448215bbf5b837b35ce64467857d8b9747965573d14d4b31b370586370971",
+    ],
+  ])("lists paths since BuildKit 0.26: %s", async (_, path, choice, expected) => {
+    const listed = treeOf([
+      ["/bar", file("data1")],
+      ["/foo", file("data0")],
+      ["/fox", file("data2")],
+      ["/x/d0", directory()],
+      ["/x/d0/abc", file("data0")],
+      ["/x/d0/def", link("abc")],
+      ["/x/d0/ghi", link("nosuchfile")],
+      ["/y1", link("foo")],
+      ["/y2", link("fox")],
+      ["/z/foo", directory()],
+      ["/z/foo/ghi", link("target")],
+      ["/prefix/a/b/c/foo/bar", file("abc")],
+    ]);
+    expect(await contentChecksum(listed, path, choice, { listing: "paths" })).toBe(`sha256:${expected}`);
+  });
+
   it("is of nothing where nothing matches", async () => {
     expect(await chosen(["d2/foo"])).toBe(sha256(""));
     expect(await chosen(["foo"], [], "/d2")).toBe(sha256(""));

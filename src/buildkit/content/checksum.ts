@@ -13,6 +13,12 @@ import { entryDigest, hashDirectory, nodeDigest } from "./node-digest.ts";
 export type Provenance = "sent" | "kept";
 
 /**
+ * How what patterns choose is listed: by the last parts of paths, as up to BuildKit 0.25, or by paths, as since
+ * (moby/buildkit#6238).
+ */
+export type Listing = "names" | "paths";
+
+/**
  * BuildKit's checksum of a part of a tree (moby/buildkit, cache/contenthash, `Checksum`): of names, modes, owners,
  * extended attributes and contents; not of times, and not of which names belong to one file.
  *
@@ -23,27 +29,48 @@ export async function contentChecksum(
   tree: Tree,
   path: string,
   choice: Choice = {},
-  provenance: Provenance = "kept",
+  { provenance = "kept", listing = "names" }: ChecksumManner = {},
 ): Promise<Digest> {
-  const { wildcard, followLinks, includePatterns = [], excludePatterns = [] } = choice;
-  const whole = (at: string): Promise<Digest> => wholeChecksum(tree, at, followLinks === true, provenance);
-  if (wildcard !== true && includePatterns.length + excludePatterns.length === 0) return whole(path);
-  const included = includedOf(tree, path, choice);
+  const { followLinks = false } = choice;
+  const whole = (at: string): Promise<Digest> => wholeChecksum(tree, at, followLinks, provenance);
+  if (!hasPatterns(choice)) return whole(path);
+  const { start, included } = includedOf(tree, path, choice);
   const digests: Digest[] = [];
   for (const { path, node, isOutermost } of included) {
-    if (node.entry.type === "symlink" && followLinks === true && isOutermost) digests.push(await whole(path));
+    if (node.entry.type === "symlink" && followLinks && isOutermost) digests.push(await whole(path));
     else if (path === "" && provenance === "sent") digests.push(unnamedTop);
     else digests.push(await entryDigest(node.entry));
   }
   const [first, second] = digests;
-  if (first !== undefined && second === undefined && lastPart(path) === lastPart(included[0]?.path ?? ""))
+  if (first !== undefined && second === undefined && lastPart(path) === lastPart(included[0]?.path ?? "")) {
     return first;
+  }
   const hash = createHash("sha256");
   for (const [at, { path }] of included.entries()) {
-    if (at > 0) hash.update("\0");
-    hash.update(nameBytes(lastPart(path))).update(digests[at] ?? "");
+    const key = listing === "names" ? nameKey(path, at) : pathKey(path.slice(start.length));
+    hash.update(nameBytes(key)).update(digests[at] ?? "");
   }
   return `sha256:${hash.digest("hex")}`;
+}
+
+/** How a checksum is computed. */
+export interface ChecksumManner {
+  readonly provenance?: Provenance;
+  readonly listing?: Listing;
+}
+
+/** Whether more is to be done than to look at one path. */
+export function hasPatterns({ wildcard, includePatterns = [], excludePatterns = [] }: Choice): boolean {
+  return wildcard === true || includePatterns.length + excludePatterns.length > 0;
+}
+
+function nameKey(path: string, at: number): string {
+  return `${at > 0 ? "\0" : ""}${lastPart(path)}`;
+}
+
+/** As records of contents are sorted by. */
+function pathKey(path: string): string {
+  return path === "" ? "\0" : path.replaceAll("/", "\0");
 }
 
 const unnamedTop = sha256("");

@@ -16,6 +16,13 @@ export interface Choice {
   readonly excludePatterns?: readonly string[];
 }
 
+/** What is chosen of a tree, and the part of its paths that has no patterns. */
+export interface Inclusion {
+  /** A link at its end was followed. */
+  readonly start: string;
+  readonly included: readonly Included[];
+}
+
 /** Something that is chosen; of a directory this is the directory without what is in it. */
 export interface Included {
   /** As the choice names it. */
@@ -36,11 +43,11 @@ interface Above {
  * What is chosen by a pattern or by patterns, in BuildKit's order (moby/buildkit, cache/contenthash/checksum.go,
  * `includedPaths`). A directory that is not meant itself comes along with the first of what is meant in it.
  */
-export function includedOf(tree: Tree, path: string, choice: Choice): readonly Included[] {
-  return new Inclusion(tree, path, choice).all();
+export function includedOf(tree: Tree, path: string, choice: Choice): Inclusion {
+  return new Chooser(tree, path, choice).all();
 }
 
-class Inclusion {
+class Chooser {
   readonly #tree: Tree;
   readonly #path: string;
   readonly #isTop: boolean;
@@ -58,13 +65,13 @@ class Inclusion {
     this.#exclude = rulesOf(excludePatterns);
   }
 
-  all(): readonly Included[] {
+  all(): Inclusion {
     const { start, last } =
       this.#wanted === undefined ? { start: this.#path, last: "keep" as const } : fixedPart(this.#path);
     const found = followPath(this.#tree, start, last);
     if (found !== undefined)
       this.#visit(start, found.node, [], this.#wanted === undefined ? this.#path : undefined);
-    return [...this.#found];
+    return { start, included: [...this.#found] };
   }
 
   /**

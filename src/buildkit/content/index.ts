@@ -1,3 +1,3 @@
 export { contentChecksum, type Provenance } from "./checksum.ts";
 export type { Choice } from "./included.ts";
-export { contentRecord, copiedSelections, mountedSelections, type Selection } from "./selection.ts";
+export { contentRecords, copiedSelections, mountedSelections, type Selection } from "./selection.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { bytesContent } from "../../io/index.ts";
 import { attributes, type Entry, newInode, treeOf } from "../../tree/index.ts";
-import { contentRecord, copiedSelections, mountedSelections, type Selection } from "./selection.ts";
+import { contentRecords, copiedSelections, mountedSelections, type Selection } from "./selection.ts";
 
 const file = (text: string, mode = 0o644, more: object = {}): Entry => ({
   type: "file",
@@ -88,8 +88,17 @@ describe("the record of what a COPY reads of a context", () => {
       "ce9840e58bbc89d07c1a0e1e31c95eb75ef3fe9e2402531dc1f29dea5a2307fd",
     ],
   ])("is docker's: %s", async (_, selections, expected) => {
-    expect(await contentRecord(context, copiedSelections(selections), "sent")).toBe(`sha256:${expected}`);
+    const [record] = await contentRecords(context, copiedSelections(selections), "sent");
+    expect(record).toBe(`sha256:${expected}`);
   });
+});
+
+it("is one record for plain paths, and one for each way of listing what patterns choose", async () => {
+  expect(await contentRecords(context, [at("/d"), at("/foo")])).toHaveLength(1);
+  expect(await contentRecords(context, [])).toHaveLength(1);
+  const [names, paths, ...others] = await contentRecords(context, [at("/f*", { wildcard: true })], "sent");
+  expect(others).toEqual([]);
+  expect(paths).not.toBe(names);
 });
 
 describe("selections", () => {

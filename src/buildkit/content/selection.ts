@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import { type Digest, sha256 } from "../../io/index.ts";
 import { compareNames, type Tree } from "../../tree/index.ts";
-import { contentChecksum, type Provenance } from "./checksum.ts";
+import { contentChecksum, hasPatterns, type Listing, type Provenance } from "./checksum.ts";
 import type { Choice } from "./included.ts";
 
 /** A part of an input that an operation looks at. */
@@ -32,26 +32,28 @@ export function mountedSelections(paths: readonly string[]): readonly Selection[
 }
 
 /**
- * The digest that BuildKit finds records by when it looks at what an operation reads of an input: the name of a root
- * record (moby/buildkit, solver/llbsolver/ops/opsutils/contenthash.go and solver/cachekey.go).
+ * The digests that BuildKit finds records by when it looks at what an operation reads of an input: the names of root
+ * records (moby/buildkit, solver/llbsolver/ops/opsutils/contenthash.go and solver/cachekey.go). Several where versions
+ * of BuildKit compute them in different ways.
  *
  * @param selections - as {@link copiedSelections} or {@link mountedSelections} gives them; none is everything
  * @throws WhittleError `STEP_FAILED` when nothing is at a path that is no pattern
  */
-export async function contentRecord(
+export async function contentRecords(
   tree: Tree,
   selections: readonly Selection[],
   provenance: Provenance = "kept",
-): Promise<Digest> {
-  const digests: Digest[] = [];
-  for (const { path, ...choice } of selections.length === 0 ? [{ path: "" }] : selections) {
-    digests.push(await contentChecksum(tree, posix.join("/", path), choice, provenance));
+): Promise<readonly Digest[]> {
+  const listings: readonly Listing[] = selections.some(hasPatterns) ? ["names", "paths"] : ["names"];
+  const records: Digest[] = [];
+  for (const listing of listings) {
+    const digests: Digest[] = [];
+    for (const { path, ...choice } of selections.length === 0 ? [{ path: "" }] : selections) {
+      digests.push(await contentChecksum(tree, posix.join("/", path), choice, { provenance, listing }));
+    }
+    records.push(sha256(`${sha256(digests.join("\0"))}@-1`));
   }
-  return sha256(`${sha256(digests.join("\0"))}@-1`);
-}
-
-function hasPatterns({ wildcard, includePatterns = [], excludePatterns = [] }: Selection): boolean {
-  return wildcard === true || includePatterns.length + excludePatterns.length > 0;
+  return [...new Set(records)];
 }
 
 /** Paths without those that are below another one, in the order of their bytes. */
