@@ -200,8 +200,8 @@ async function tried(records: readonly CacheRecord[], { names, inputs }: Vertex)
         );
         const isRead = links.some(({ selector, link }) => {
           const root = records[link];
-          const isRead = content?.some((digest) => root?.digest === digest) === true;
-          return selector === "" && isRead && root?.inputs.length === 0;
+          const isSame = content?.some((one) => root?.digest === one) === true;
+          return selector === "" && isSame && root?.inputs.length === 0;
         });
         return { isDefined, isRead };
       }),
