@@ -21,7 +21,8 @@ export interface MemberDetails {
 
 const mostOctal = { seven: 0o7777777, eleven: 0o77777777777 } as const;
 
-const flags: Readonly<Record<Entry["type"], string>> = {
+/** The types of entries as headers write them (POSIX pax, "ustar Interchange Format"). */
+export const typeFlags: Readonly<Record<Entry["type"], string>> = {
   file: "0",
   symlink: "2",
   character: "3",
@@ -68,7 +69,7 @@ export function encodeHeader(member: MemberToWrite): Buffer {
     gid: entry.gid > mostOctal.seven ? 0 : entry.gid,
     size: size > mostOctal.eleven ? 0 : size,
     mtime: Math.max(0, Math.min(seconds, mostOctal.eleven)),
-    flag: linkTo === undefined ? flags[entry.type] : "1",
+    flag: linkTo === undefined ? typeFlags[entry.type] : "1",
     link: link.subarray(0, 100),
     major: entry.type === "character" || entry.type === "block" ? entry.major : 0,
     minor: entry.type === "character" || entry.type === "block" ? entry.minor : 0,

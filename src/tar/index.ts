@@ -1,4 +1,5 @@
 export type { MemberDetails } from "./encode.ts";
+export { typeFlags } from "./encode.ts";
 export { indexTar, memberContent, sliceContent } from "./index-tar.ts";
 export type { IndexedMember, SparsePiece, TarHeader, TarLimits, TarMember, TarType } from "./member.ts";
 export { defaultLimits } from "./member.ts";

@@ -1,15 +1,6 @@
+import { typeFlags } from "../../tar/index.ts";
 import type { Attributes, Entry } from "../../tree/index.ts";
 import { nameBytes } from "../../tree/index.ts";
-
-/** The type of an entry as a tar archive writes it (POSIX pax, "ustar Interchange Format"). */
-const typeFlags: Readonly<Record<Entry["type"], string>> = {
-  file: "0",
-  symlink: "2",
-  character: "3",
-  block: "4",
-  directory: "5",
-  fifo: "6",
-};
 
 /**
  * What BuildKit hashes of an entry before its contents (moby/buildkit, cache/contenthash/tarsum.go): the members of a
