@@ -13,8 +13,7 @@ const mostLinks = 255;
 
 /** A path as BuildKit's records of contents have it: absolute and clean, the top as "". */
 export function recordPath(path: string): string {
-  const clean = posix.join("/", path).replace(/\/$/, "");
-  return clean;
+  return posix.join("/", path).replace(/\/$/, "");
 }
 
 /**

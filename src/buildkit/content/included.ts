@@ -1,4 +1,4 @@
-import { patternExpression } from "../../build/index.ts";
+import { hasWildcards, patternExpression } from "../../build/index.ts";
 import type { Tree, TreeNode } from "../../tree/index.ts";
 import { followPath, recordPath } from "./follow.ts";
 import { namesOf } from "./names.ts";
@@ -122,8 +122,4 @@ function fixedPart(path: string): { readonly start: string; readonly last: "foll
   return first < 0
     ? { start: path, last: "keep" }
     : { start: parts.slice(0, first).join("/"), last: "follow" };
-}
-
-function hasWildcards(name: string): boolean {
-  return /^(?:[^\\*?[]|\\.)*[*?[]/su.test(name);
 }
