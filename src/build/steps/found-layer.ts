@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { BlobSource, Descriptor } from "../../image/index.ts";
 import { type Digest, isDigest, sha256 } from "../../io/index.ts";
+import type { Changes } from "../../tree/index.ts";
 import { type Executor, type Input, inputOf } from "../executor.ts";
 import type { Json, Outcome } from "../graph.ts";
 import type { BaseLayer } from "./assemble.ts";
@@ -72,10 +73,15 @@ export function orFound(executor: Executor, blobs: BlobSource, cacheDirectory: s
       const layer = foundLayer(outcome);
       if (layer === undefined) return executor.load?.(step, outcome, inputs, context);
       const { changesOfLayer, unpackedLayer } = await import("../../image/index.ts");
-      const unpacked = join(cacheDirectory, "layers");
-      const tar = await unpackedLayer(blobs, layer, { unpacked, work: context });
-      const changes = await changesOfLayer(tar, { list: memberList(cacheDirectory, layer.diffId) });
-      return layered(await treeOfInput(inputOf(inputs, lowerInput)), changes);
+      const changed = async (): Promise<Changes> => {
+        const unpacked = join(cacheDirectory, "layers");
+        const tar = await unpackedLayer(blobs, layer, { unpacked, work: context });
+        return changesOfLayer(tar, { list: memberList(cacheDirectory, layer.diffId) });
+      };
+      // What is below may have to be fetched, which goes on meanwhile.
+      const lower = treeOfInput(inputOf(inputs, lowerInput));
+      const [tree, changes] = await Promise.all([lower, changed()]);
+      return layered(tree, changes);
     },
   };
 }
