@@ -83,7 +83,8 @@ async function send(ahead: Ahead, from: GrowingFile): Promise<Pushed | undefined
     const patched = await session.once({
       ...{ ...common, method: "PATCH", path: location, expected: [202, 204], signal },
       headers: { "content-type": "application/octet-stream" },
-      body: () => counted(growing({ ...from, signal }), 0, id, work),
+      body: () =>
+        counted(growing({ ...from, signal }), 0, (bytes) => work.progress({ kind: "bytes", id, bytes })),
     });
     await patched.answer.body.dump();
     location = locationOf(patched.answer, patched.address, doing);

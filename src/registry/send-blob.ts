@@ -1,5 +1,5 @@
 import { FileBody, HttpStatus, headerOf, pauseBeforeRetry } from "../http/index.ts";
-import { type Content, isSystemError, WhittleError, type Work } from "../io/index.ts";
+import { type Content, isSystemError, WhittleError } from "../io/index.ts";
 import { locationOf, tooLong, wordsOf } from "./refusal.ts";
 import type { RegistryAnswer, Session } from "./session.ts";
 import { sweepAfter } from "./sweep.ts";
@@ -62,18 +62,21 @@ class Sending {
     work.progress({ kind: "start", id, label, totalBytes: this.#content.size });
     let failures = 0;
     let isThere = false;
-    const release = await session.places.out.acquire(work.signal);
     try {
       while (!isThere) {
         const from = this.#at;
+        const release = await session.places.out.acquire(work.signal);
         try {
-          isThere = await this.#next();
+          isThere = await this.#next(release);
         } catch (error) {
+          release();
           // A stream's own failure comes through the connection that carried it.
           const reason = error instanceof Error && error.cause instanceof WhittleError ? error.cause : error;
           failures += 1;
           await pauseBeforeRetry(reason, { doing, failures, policy: session.policy, signal: work.signal });
           isThere = await this.#resume();
+        } finally {
+          release();
         }
         if (this.#at > from) failures = 0;
       }
@@ -81,24 +84,27 @@ class Sending {
     } catch (error) {
       work.progress({ kind: "done", id, outcome: work.signal.aborted ? "cancelled" : "failed" });
       throw error;
-    } finally {
-      release();
     }
   }
 
   /**
    * Makes one request with as many bytes as it may have: all of them close the upload as well.
    *
+   * @param sent - called when they have gone: while a registry makes them durable, others may follow
    * @returns whether the blob is there
    */
-  async #next(): Promise<boolean> {
+  async #next(sent: () => void): Promise<boolean> {
     const { session, descriptor, work } = this.#upload;
     const { size } = this.#content;
     const most = longest.get(session) ?? size;
     const [at, end] = [this.#at, Math.min(this.#at + most, size)];
     const isWhole = end - at === size;
     const closes = isWhole || at === size;
-    const sent = await session.once({
+    const gone = (bytes: number): void => {
+      work.progress({ kind: "bytes", id: this.#id, bytes });
+      if (bytes === end) sent();
+    };
+    const answered = await session.once({
       ...{ scopes: pushing(this.#upload), doing: this.#doing, signal: work.signal },
       ...(closes
         ? { method: "PUT", path: finished(this.#location, descriptor) }
@@ -109,15 +115,15 @@ class Sending {
         ...(end > at ? { "content-type": "application/octet-stream" } : {}),
         ...(closes ? {} : { "content-range": `${at}-${end - 1}` }),
       },
-      ...(end > at ? { body: () => bytesBetween(this.#content, at, end, this.#id, work) } : {}),
+      ...(end > at ? { body: () => bytesBetween(this.#content, at, end, gone) } : {}),
     });
-    if (sent.answer.statusCode === 413) {
-      await requireFromBefore(sent, this.#doing, session);
+    if (answered.answer.statusCode === 413) {
+      await requireFromBefore(answered, this.#doing, session);
       longest.set(session, Math.max(shortest, Math.min((end - at) >> 1, firstChunk, most)));
       return this.#resume();
     }
-    await sent.answer.body.dump();
-    if (!closes) this.#location = locationOf(sent.answer, sent.address, this.#doing);
+    await answered.answer.body.dump();
+    if (!closes) this.#location = locationOf(answered.answer, answered.address, this.#doing);
     this.#at = end;
     return closes;
   }
@@ -171,29 +177,29 @@ function bytesBetween(
   content: Content,
   start: number,
   end: number,
-  id: string,
-  work: Work,
+  gone: (bytes: number) => void,
 ): AsyncIterable<Uint8Array> {
   const { file } = content;
-  if (file === undefined) return counted(content.open({ start, end }), start, id, work);
+  if (file === undefined) return counted(content.open({ start, end }), start, gone);
   const range = { start: file.offset + start, end: file.offset + end };
-  return new FileBody(file.path, range, (bytes) =>
-    work.progress({ kind: "bytes", id, bytes: start + bytes }),
-  );
+  return new FileBody(file.path, range, (bytes) => gone(start + bytes));
 }
 
-/** Bytes on their way out, of which the person is told, and which are looked after. */
+/**
+ * Bytes on their way out, which are looked after.
+ *
+ * @param gone - told of the place behind each piece when it has gone
+ */
 export async function* counted(
   source: AsyncIterable<Uint8Array>,
   from: number,
-  id: string,
-  work: Work,
+  gone: (bytes: number) => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let bytes = from;
   for await (const chunk of source) {
     yield chunk;
     bytes += chunk.length;
     sweepAfter(chunk.length);
-    work.progress({ kind: "bytes", id, bytes });
+    gone(bytes);
   }
 }

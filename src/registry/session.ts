@@ -25,7 +25,7 @@ export interface SessionOptions extends Partial<RetryPolicy> {
   credential(host: string, repository?: string): Promise<Credential | undefined>;
   /** Milliseconds without a byte after which a transfer counts as stalled (default 30 s). */
   readonly stall?: number;
-  /** Blobs on their way at a time, in each direction (default 6). */
+  /** Blobs on their way at a time, in each direction (default: 6 that come in, 4 that go out). */
   readonly connections?: number;
 }
 
@@ -56,7 +56,8 @@ export interface RegistryAnswer {
   readonly address: string;
 }
 
-const usual = { attempts: 5, delay: 300, stall: 30_000, connections: 6 };
+// What a registry has all bytes of is no longer on its way, so that fewer go out.
+const usual = { attempts: 5, delay: 300, stall: 30_000, incoming: 6, outgoing: 4 };
 
 // What a server that does not speak TLS does to a TLS handshake; an alert is a message of TLS.
 const noTls = /^(?!.*alert)(?:EPROTO|ECONNRESET|UND_ERR_SOCKET|ERR_SSL_|ERR_TLS_HANDSHAKE)/i;
@@ -82,8 +83,8 @@ export class Session {
   constructor(endpoint: Endpoint, options: SessionOptions) {
     this.host = endpoint.host;
     this.policy = { attempts: options.attempts ?? usual.attempts, delay: options.delay ?? usual.delay };
-    const connections = options.connections ?? usual.connections;
-    this.places = { in: slots(connections), out: slots(connections) };
+    const { connections } = options;
+    this.places = { in: slots(connections ?? usual.incoming), out: slots(connections ?? usual.outgoing) };
     this.#endpoint = endpoint;
     this.#options = options;
     this.#stall = options.stall ?? usual.stall;
