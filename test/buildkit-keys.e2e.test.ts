@@ -1,6 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Step, stepsOf } from "../src/build/index.ts";
@@ -14,10 +13,9 @@ import { solverFor } from "../src/project/solver.ts";
 import { openStore, type Store } from "../src/store/index.ts";
 import type { Tree } from "../src/tree/index.ts";
 import { addBase, makeBase } from "./conformance/base.ts";
+import { docker, engineAnswers, peers, peersDirectory } from "./docker-engine.ts";
 
-const peers = join(import.meta.dirname, "../../shared/tools/peers");
-const up = existsSync(peers) && spawnSync(peers, ["run", "docker", "version"]).status === 0;
-if (!up) console.warn(`no docker engine of ${peers} answers: no key is compared with BuildKit's here`);
+const up = engineAnswers("no key is compared with BuildKit's here");
 
 /** A Dockerfile, and what both builders are told beside. */
 interface Case {
@@ -139,7 +137,6 @@ COPY b /b
 ];
 
 describe.runIf(up)("the steps of a Dockerfile in a cache that docker writes now", () => {
-  const shared = join(process.env["PEERS_DIR"] ?? join(homedir(), ".cache/whittle-peers"), "work");
   const signal = new AbortController().signal;
   const progress = (): void => undefined;
   let work: string;
@@ -147,14 +144,9 @@ describe.runIf(up)("the steps of a Dockerfile in a cache that docker writes now"
   let store: Store;
   let base: string;
 
-  const docker = (...words: string[]): void => {
-    const { status, stdout, stderr } = spawnSync(peers, ["run", "docker", ...words], { encoding: "utf8" });
-    if (status !== 0) throw new Error(`docker ${words[0]}: ${stdout}${stderr}`);
-  };
-
   beforeAll(async () => {
-    mkdirSync(shared, { recursive: true });
-    work = mkdtempSync(join(shared, "keys-"));
+    mkdirSync(peersDirectory, { recursive: true });
+    work = mkdtempSync(join(peersDirectory, "keys-"));
     context = join(work, "context");
     for (const [path, text] of Object.entries(contextFiles)) {
       mkdirSync(dirname(join(context, path)), { recursive: true });

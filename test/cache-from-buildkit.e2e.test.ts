@@ -1,28 +1,15 @@
-import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { homedir } from "node:os";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readManifest } from "../src/image/index.ts";
 import { openStore } from "../src/store/index.ts";
-import { DockerfilePlace } from "./dockerfile-place.ts";
+import { buildx, EnginePlace, engineAnswers } from "./docker-engine.ts";
+import type { DockerfilePlace } from "./dockerfile-place.ts";
 import type { Finished } from "./program.ts";
-import { type RegistryProcess, whittleServe } from "./registry-servers.ts";
+import type { RegistryProcess } from "./registry-servers.ts";
 
-const root = join(import.meta.dirname, "..");
-const peers = join(root, "../shared/tools/peers");
-const up = existsSync(peers) && spawnSync(peers, ["run", "docker", "version"]).status === 0;
-if (!up) console.warn(`no docker engine of ${peers} answers: nothing is taken from BuildKit's caches here`);
+const up = engineAnswers("nothing is taken from BuildKit's caches here");
 
 /** The instructions that were carried out in the end, and those that were not. */
 function told(stderr: string): { readonly done: string[]; readonly cached: string[] } {
@@ -41,47 +28,22 @@ function told(stderr: string): { readonly done: string[]; readonly cached: strin
 }
 
 describe.runIf(up)("a cache that BuildKit wrote", () => {
-  const shared = join(process.env["PEERS_DIR"] ?? join(homedir(), ".cache/whittle-peers"), "work");
   const random = "head -c 16 /dev/urandom >";
-  let work: string;
+  let shared: EnginePlace;
   let place: DockerfilePlace;
   let registry: RegistryProcess;
+  let work: string;
   let base: string;
 
   beforeAll(async () => {
-    mkdirSync(shared, { recursive: true });
-    work = mkdtempSync(join(shared, "cache-from-"));
-    place = await DockerfilePlace.make();
-    registry = await whittleServe(join(place.directory, "served"));
-    base = `${registry.host}/busybox:1`;
-    const { status, stderr } = await place.whittle(["push", "busybox", base]);
-    expect([status, stderr]).toEqual([0, expect.anything()]);
+    shared = await EnginePlace.make();
+    ({ ours: place, registry, directory: work } = shared);
+    base = await shared.pushBase();
   });
-  afterAll(async () => {
-    await registry?.stop();
-    place?.remove();
-    rmSync(work, { recursive: true, force: true });
-  });
+  afterAll(() => shared?.remove());
 
-  /** A directory with a Dockerfile, which both see. */
-  function context(dockerfile: string, files: Readonly<Record<string, string>> = {}): string {
-    const directory = mkdtempSync(join(work, "context-"));
-    for (const [name, content] of Object.entries({ Dockerfile: dockerfile, ...files })) {
-      writeFileSync(join(directory, name), content);
-    }
-    return directory;
-  }
-
-  /** Builds with BuildKit; it fails the test where BuildKit fails. */
-  function buildx(...words: string[]): void {
-    const fixed = ["--progress=plain", "--provenance=false", "--network=host"];
-    const { status, stdout, stderr } = spawnSync(
-      peers,
-      ["run", "docker", "buildx", "build", ...fixed, ...words],
-      { encoding: "utf8" },
-    );
-    if (status !== 0) throw new Error(`docker buildx: ${stdout}${stderr}`);
-  }
+  const context = (dockerfile: string, files?: Readonly<Record<string, string>>): string =>
+    shared.context(dockerfile, files);
 
   let stores = 0;
   const newStore = (): string => join(place.directory, `store-${stores++}`);

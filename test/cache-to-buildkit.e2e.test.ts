@@ -1,25 +1,12 @@
-import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  renameSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { chmodSync, mkdtempSync, renameSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { DockerfilePlace } from "./dockerfile-place.ts";
-import { type RegistryProcess, whittleServe } from "./registry-servers.ts";
+import { buildx, EnginePlace, engineAnswers } from "./docker-engine.ts";
+import type { DockerfilePlace } from "./dockerfile-place.ts";
+import type { RegistryProcess } from "./registry-servers.ts";
 
-const root = join(import.meta.dirname, "..");
-const peers = join(root, "../shared/tools/peers");
-const up = existsSync(peers) && spawnSync(peers, ["run", "docker", "version"]).status === 0;
-if (!up) console.warn(`no docker engine of ${peers} answers: BuildKit takes nothing from our caches here`);
+const up = engineAnswers("BuildKit takes nothing from our caches here");
 
 /** The instructions that BuildKit took from a cache, as it says in JSON: what is printed for people leaves some out. */
 function cachedOf(told: string): string[] {
@@ -43,39 +30,24 @@ function instructionsOf(text: string): string[] {
 }
 
 describe.runIf(up)("a cache that we wrote", () => {
-  const shared = join(process.env["PEERS_DIR"] ?? join(homedir(), ".cache/whittle-peers"), "work");
   const random = "head -c 16 /dev/urandom >";
-  let work: string;
+  let shared: EnginePlace;
   let place: DockerfilePlace;
   let registry: RegistryProcess;
+  let work: string;
   let base: string;
 
   beforeAll(async () => {
-    mkdirSync(shared, { recursive: true });
-    work = mkdtempSync(join(shared, "cache-to-"));
-    place = await DockerfilePlace.make();
-    registry = await whittleServe(join(place.directory, "served"));
-    base = `${registry.host}/busybox:1`;
-    const { status, stderr } = await place.whittle(["push", "busybox", base]);
-    expect([status, stderr]).toEqual([0, expect.anything()]);
+    shared = await EnginePlace.make();
+    ({ ours: place, registry, directory: work } = shared);
+    base = await shared.pushBase();
   });
-  afterAll(async () => {
-    await registry?.stop();
-    place?.remove();
-    rmSync(work, { recursive: true, force: true });
-  });
+  afterAll(() => shared?.remove());
 
   let builds = 0;
 
-  /** A directory with a Dockerfile, which both see. */
-  function context(dockerfile: string, files: Readonly<Record<string, string>>): string {
-    const directory = mkdtempSync(join(work, "context-"));
-    for (const [name, content] of Object.entries({ Dockerfile: dockerfile, ...files })) {
-      mkdirSync(dirname(join(directory, name)), { recursive: true });
-      writeFileSync(join(directory, name), content);
-    }
-    return directory;
-  }
+  const context = (dockerfile: string, files: Readonly<Record<string, string>>): string =>
+    shared.context(dockerfile, files);
 
   /** Builds with Whittle in a store of its own, and pushes the image. */
   async function exported(directory: string, to: string): Promise<string> {
@@ -90,13 +62,7 @@ describe.runIf(up)("a cache that we wrote", () => {
   /** Builds with BuildKit, and pushes the image; answers with its name and what was taken from caches. */
   function imported(directory: string, from: string): { readonly name: string; readonly cached: string[] } {
     const name = `${registry.host}/theirs:${builds++}`;
-    const fixed = ["--progress=rawjson", "--provenance=false", "--network=host", "--push", "-t", name];
-    const { status, stdout, stderr } = spawnSync(
-      peers,
-      ["run", "docker", "buildx", "build", ...fixed, "--cache-from", from, directory],
-      { encoding: "utf8" },
-    );
-    if (status !== 0) throw new Error(`docker buildx: ${stdout}${stderr}`);
+    const stderr = buildx("--progress=rawjson", "--push", "-t", name, "--cache-from", from, directory);
     expect(stderr).toMatch(/importing cache manifest from/);
     expect(stderr).not.toMatch(/"error":/);
     return { name, cached: cachedOf(stderr) };

@@ -1,20 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Descriptor } from "../src/image/index.ts";
 import { openStore, type Store } from "../src/store/index.ts";
 import { sampleImage, sampleIndex } from "../src/store/sample-image.contract.ts";
+import { engineAnswers, peers, peersDirectory } from "./docker-engine.ts";
 import { type Finished, whittle } from "./program.ts";
 
-const root = join(import.meta.dirname, "..");
-const peers = join(root, "../shared/tools/peers");
-const up = existsSync(peers) && spawnSync(peers, ["run", "docker", "version"]).status === 0;
-if (!up) console.warn(`no docker engine of ${peers} answers: nothing is given to docker and containerd here`);
+const up = engineAnswers("nothing is given to docker and containerd here");
 
 describe.runIf(up)("images that engines keep", () => {
-  const shared = join(process.env["PEERS_DIR"] ?? join(homedir(), ".cache/whittle-peers"), "work");
   let work: string;
   let directory: string;
   let env: NodeJS.ProcessEnv;
@@ -23,11 +19,11 @@ describe.runIf(up)("images that engines keep", () => {
   let index: Descriptor;
 
   beforeAll(async () => {
-    work = mkdtempSync(join(shared, "engines-"));
+    work = mkdtempSync(join(peersDirectory, "engines-"));
     // The programs run in a root of their own, which sees this directory under the same path.
     const programs = join(work, "bin");
     mkdirSync(programs);
-    const containerd = join(shared, "engine/exec/containerd/containerd.sock");
+    const containerd = join(peersDirectory, "engine/exec/containerd/containerd.sock");
     const environment = `env CONTAINERD_ADDRESS=${containerd} CONTAINERD_NAMESPACE=whittle-test`;
     for (const [name, words] of [
       ["docker", "docker"],

@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { copyFileSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { engineAnswers, peers, peersDirectory } from "./docker-engine.ts";
 import { program, root } from "./program.ts";
 
 // The example as other tools read and run it. Debian packages: skopeo podman runc umoci curl util-linux.
@@ -172,14 +173,8 @@ describe("umoci", () => {
 
 describe("docker", () => {
   it("loads it, runs it and stops it, where an engine is up", () => {
-    const peers = join(root, "../shared/tools/peers");
-    const up = existsSync(peers) && spawnSync(peers, ["run", "docker", "version"]).status === 0;
-    if (!up) {
-      process.stdout.write("notice: no docker engine is up here; nothing loaded into it\n");
-      return;
-    }
-    const shared = join(process.env["PEERS_DIR"] ?? join(homedir(), ".cache/whittle-peers"), "work");
-    const archive = join(shared, `readers-${process.pid}.tar`);
+    if (!engineAnswers("nothing is loaded into it")) return;
+    const archive = join(peersDirectory, `readers-${process.pid}.tar`);
     const name = `readers-${process.pid}`;
     const docker = (...args: string[]): string => run(peers, "run", "docker", ...args);
     copyFileSync(at("image.tar"), archive);

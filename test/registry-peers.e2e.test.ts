@@ -1,23 +1,18 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Descriptor } from "../src/image/index.ts";
 import { quietWork } from "../src/io/index.ts";
 import type { Store } from "../src/store/index.ts";
-import { root, whittle } from "./program.ts";
+import { engineAnswers, isSetUp, peers, peersDirectory } from "./docker-engine.ts";
+import { whittle } from "./program.ts";
 import { dockerRegistry, type RegistryProcess, toolsPlace, whittleServe } from "./registry-servers.ts";
 
 // The newest of the field's clients at our server, over TLS and with passwords; and at Debian's, where we pushed.
 
-const peers = join(root, "../shared/tools/peers");
-const home = process.env["PEERS_DIR"] ?? join(homedir(), ".cache/whittle-peers");
-const there = existsSync(peers) && existsSync(join(home, "ready"));
-const engine = there && spawnSync(peers, ["run", "docker", "version"]).status === 0;
-if (!there) console.warn(`${peers} is not set up: no other tool is tried against our server here`);
-else if (!engine)
-  console.warn(`no docker engine of ${peers} answers: docker and containerd are not tried here`);
+const engine = isSetUp && engineAnswers("docker and containerd are not tried here");
+if (!isSetUp) console.warn(`${peers} is not set up: no other tool is tried against our server here`);
 
 let place = "";
 let store: Store;
@@ -48,13 +43,13 @@ async function peer(words: readonly string[], stdin = ""): Promise<string> {
 }
 
 const resolved = async (name: string): Promise<string | undefined> => (await store.resolve(name))?.digest;
-const certificates = (): string => join(home, "root/etc/docker/certs.d", registry.host);
-const containerd = ["ctr", "--address", join(home, "work/engine/exec/containerd/containerd.sock")];
+const certificates = (): string => join(peersDirectory, "../root/etc/docker/certs.d", registry.host);
+const containerd = ["ctr", "--address", join(peersDirectory, "engine/exec/containerd/containerd.sock")];
 
 beforeAll(async () => {
-  if (!there) return;
-  mkdirSync(join(home, "work"), { recursive: true });
-  place = mkdtempSync(join(home, "work/registry-"));
+  if (!isSetUp) return;
+  mkdirSync(peersDirectory, { recursive: true });
+  place = mkdtempSync(join(peersDirectory, "registry-"));
   const made = await toolsPlace(place);
   ({ store, image, index } = made);
   registry = await whittleServe(store.directory, [...made.tls, ...made.htpasswd]);
@@ -79,7 +74,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  if (!there) return;
+  if (!isSetUp) return;
   rmSync(certificates(), { recursive: true, force: true });
   await registry.stop();
   await debian.stop();
@@ -87,7 +82,7 @@ afterAll(async () => {
   rmSync(place, { recursive: true, force: true });
 });
 
-describe.runIf(there)("over TLS and with a password", () => {
+describe.runIf(isSetUp)("over TLS and with a password", () => {
   it("crane pulls, pushes, copies, lists and deletes", async () => {
     const at = `${registry.host}/tools/image`;
     expect((await peer(["crane", "digest", `${at}:1`])).trim()).toBe(image.digest);
@@ -217,7 +212,7 @@ describe.runIf(there)("over TLS and with a password", () => {
   });
 });
 
-describe.runIf(there)("what whittle pushed to Debian's docker-registry", () => {
+describe.runIf(isSetUp)("what whittle pushed to Debian's docker-registry", () => {
   it("is read by its digest by all of them", async () => {
     const at = (): string => `${debian.host}/tools/index@${index.digest}`;
     const size = async (words: readonly string[]): Promise<number> => Buffer.byteLength(await peer(words));
