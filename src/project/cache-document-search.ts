@@ -1,6 +1,7 @@
 import {
   type BaseLayer,
   type CopyParameters,
+  changesTrees,
   foundLayer,
   type Input,
   inputOf,
@@ -13,11 +14,6 @@ import { RecordGraph, type Vertex, Vertices } from "../buildkit/index.ts";
 import type { Digest } from "../io/index.ts";
 import type { Tree } from "../tree/index.ts";
 import type { OpenedDocument } from "./cache-open.ts";
-
-/** Whether a step makes a layer over the tree below it, as BuildKit does. */
-export function changesTrees({ kind }: Step): boolean {
-  return kind === "run" || kind === "copy" || kind === "workdir";
-}
 
 /** What a document has of a step: the layer that it changed, or nothing but that somebody has done it. */
 export interface FoundStep {

@@ -12,11 +12,19 @@ import {
   mediaTypes,
   overlaySource,
 } from "../image/index.ts";
-import { bytesContent, type Content, canonicalJson, type Digest, sha256, WhittleError } from "../io/index.ts";
+import {
+  bytesContent,
+  type Content,
+  canonicalJson,
+  type Digest,
+  isDigest,
+  sha256,
+  WhittleError,
+} from "../io/index.ts";
 import { LayerTable, layerDescriptor } from "./cache-layers.ts";
 import { packedChanges, packedForm } from "./cache-pack.ts";
 import { type CacheHome, type CachePlace, placeName, writePlace } from "./cache-place.ts";
-import { type KeptSteps, keptSteps, shifted, solvedSteps } from "./cache-records.ts";
+import { type KeptSteps, keptSteps, ownRecords, shifted, solvedSteps } from "./cache-records.ts";
 import { LayerStacks, type PackedLayer } from "./cache-stacks.ts";
 import { buildkitRecords } from "./cache-vertices.ts";
 
@@ -55,7 +63,7 @@ export async function exportCache(
     const kept = await keptSteps(solvers, mode);
     const table = new LayerTable();
     for (const descriptor of await carriedBlobs(kept, target, home)) table.carry(descriptor);
-    const own = ownRecords(kept, table);
+    const own = ownRecords(kept, placesOf(table));
     const theirs = await foreignRecords(solvers, table, target, home);
     const records = [...own, ...shifted(theirs, own.length)];
     const config = serializeCacheDocument({ layers: table.layers, records });
@@ -130,25 +138,14 @@ async function carriedBlobs(
   return found.sort((a, b) => (a.digest < b.digest ? -1 : 1));
 }
 
-/** Whittle's records: its steps come to single layers, so none stands on another. */
-function ownRecords({ outcomes, layers }: KeptSteps, table: LayerTable): readonly CacheRecord[] {
-  const places = new Map<string, number>();
-  for (const [at, { blob }] of table.layers.entries()) places.set(blob, at);
+/** Where layers are in a cache, by their packed and by their unpacked form. */
+function placesOf(table: LayerTable): ReadonlyMap<Digest, number> {
+  const places = new Map(table.layers.map(({ blob }, at) => [blob, at]));
   for (const { digest, annotations } of table.descriptors) {
     const [at, diffId] = [places.get(digest), annotations?.[unpackedAnnotation]];
-    if (at !== undefined && diffId !== undefined) places.set(diffId, at);
+    if (at !== undefined && diffId !== undefined && isDigest(diffId)) places.set(diffId, at);
   }
-  const layerOfBlob = (blob: Digest): number[] => {
-    const at = places.get(blob) ?? places.get(layers.get(blob)?.packed ?? "");
-    return at === undefined ? [] : [at];
-  };
-  return [...outcomes]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, outcome]) => ({
-      digest: key,
-      results: [...new Set((outcome.blobs ?? []).flatMap(layerOfBlob))].map((layer) => ({ layer })),
-      ...{ chains: [], inputs: [], outcome },
-    }));
+  return places;
 }
 
 const dockerTypes: Readonly<Record<string, string>> = {

@@ -14,7 +14,7 @@ import {
 import type { BuiltImage } from "./build.ts";
 import { inlineMember } from "./cache-open.ts";
 import type { CacheHome } from "./cache-place.ts";
-import { keptSteps, shifted, solvedSteps } from "./cache-records.ts";
+import { keptSteps, ownRecords, shifted, solvedSteps } from "./cache-records.ts";
 import { LayerStacks, type PackedLayer } from "./cache-stacks.ts";
 import { buildkitRecords } from "./cache-vertices.ts";
 
@@ -62,23 +62,12 @@ async function withRecords(
 ): Promise<Descriptor> {
   const { store, progress } = home;
   const manifest = await readManifest(store, descriptor);
-  const places = new Map<string, number>(manifest.layers.map(({ digest }, at) => [digest, at]));
-  const { outcomes, layers } = await keptSteps([solver], "min", new Set(stepsOf([step])));
-  const records = [...outcomes]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([digest, outcome]) => ({
-      ...{ digest, outcome, chains: [], inputs: [] },
-      results: (outcome.blobs ?? []).flatMap((blob) => {
-        const layer = places.get(blob) ?? places.get(layers.get(blob)?.packed ?? "");
-        return layer === undefined ? [] : { layer };
-      }),
-    }));
+  const places = new Map(manifest.layers.map(({ digest }, at) => [digest, at]));
+  const own = ownRecords(await keptSteps([solver], "min", new Set(stepsOf([step]))), places);
   const theirs = await foreignRecords(manifest, step, solver, home);
   const carrying = {
     ...(await readConfig(store, manifest.config)),
-    [inlineMember]: serializeCacheRecords([...records, ...shifted(theirs, records.length)]).toString(
-      "base64",
-    ),
+    [inlineMember]: serializeCacheRecords([...own, ...shifted(theirs, own.length)]).toString("base64"),
   };
   const config = serializeDocument(carrying);
   if (config.length > documentLimits.bytes) {

@@ -1,6 +1,6 @@
-import type { Outcome, Solved, Solver, Step } from "../build/index.ts";
+import { foundLayer, type Outcome, type Solved, type Solver, type Step } from "../build/index.ts";
 import type { CacheLink, CacheRecord } from "../buildkit/index.ts";
-import { type Digest, isDigest } from "../io/index.ts";
+import type { Digest } from "../io/index.ts";
 
 /** What a build's steps came to, as far as it is worth keeping. */
 export interface KeptSteps {
@@ -78,15 +78,35 @@ export async function keptSteps(
   return { outcomes, blobs, unpacked: new Set(unpacked), layers };
 }
 
-/** The layer that an outcome tells of, if it is one of a layer. */
-export function layerOf({
-  record,
-}: Outcome): { readonly packed: Digest; readonly unpacked: Digest; readonly mediaType: string } | undefined {
-  const { descriptor, diffId } = (record ?? {}) as {
-    descriptor?: { digest?: unknown; mediaType?: unknown };
-    diffId?: unknown;
+/**
+ * Whittle's records, in the order of keys: its steps come to single layers, so none stands on another.
+ *
+ * @param places - of layers in the cache, by their digests
+ */
+export function ownRecords(
+  { outcomes, layers }: KeptSteps,
+  places: ReadonlyMap<Digest, number>,
+): readonly CacheRecord[] {
+  const layersOf = (blob: Digest): number[] => {
+    const packed = layers.get(blob)?.packed;
+    const at = places.get(blob) ?? (packed && places.get(packed));
+    return at === undefined ? [] : [at];
   };
-  const { digest: packed, mediaType } = descriptor ?? {};
-  if (typeof packed !== "string" || !isDigest(packed) || typeof mediaType !== "string") return undefined;
-  return typeof diffId === "string" && isDigest(diffId) ? { packed, unpacked: diffId, mediaType } : undefined;
+  return [...outcomes]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([digest, outcome]) => ({
+      digest,
+      results: [...new Set((outcome.blobs ?? []).flatMap(layersOf))].map((layer) => ({ layer })),
+      ...{ chains: [], inputs: [], outcome },
+    }));
+}
+
+/** The layer that an outcome tells of, if it is one of a layer. */
+export function layerOf(
+  outcome: Outcome,
+): { readonly packed: Digest; readonly unpacked: Digest; readonly mediaType: string } | undefined {
+  const layer = foundLayer(outcome);
+  if (layer === undefined) return undefined;
+  const { digest: packed, mediaType } = layer.descriptor;
+  return { packed, unpacked: layer.diffId, mediaType };
 }

@@ -1,6 +1,7 @@
 import {
   type Asked,
   askedCompression,
+  changesTrees,
   foundLayer,
   foundOutcome,
   type Input,
@@ -14,7 +15,7 @@ import {
 import { layerMediaType, measureLayer } from "../image/index.ts";
 import { type Digest, sha256, WhittleError } from "../io/index.ts";
 import type { Store } from "../store/index.ts";
-import { changesTrees, DocumentSearch } from "./cache-document-search.ts";
+import { DocumentSearch } from "./cache-document-search.ts";
 import type { OpenedDocument } from "./cache-open.ts";
 
 /** Where what was found is brought to. */

@@ -1,5 +1,6 @@
 import {
   type CopyParameters,
+  changesTrees,
   OutcomeLost,
   type Solved,
   type Step,
@@ -47,7 +48,7 @@ export async function buildkitRecords(
   const writer = new RecordWriter();
   for (const [step, one] of solved) {
     home.signal.throwIfAborted();
-    if (!changesTree(step)) continue;
+    if (!changesTrees(step)) continue;
     const vertex = await vertices.of(step);
     if (vertex === undefined) continue;
     const content = contentsOf(one, contents, home);
@@ -87,11 +88,6 @@ function ownVertex(step: Step, { inputs }: Vertex): Vertex | undefined {
   const isAlone = step.kind === "copy" && (step.parameters as CopyParameters).alone === true;
   const [lower, own] = inputs;
   return isAlone && lower?.content === undefined && inputs.length === 2 ? own?.vertex : undefined;
-}
-
-/** What stands on another tree; images and contexts have no results of their own in caches. */
-function changesTree(step: Step): boolean {
-  return step.inputs["lower"] !== undefined;
 }
 
 // Raised when what is remembered was computed in a way that is no longer right.

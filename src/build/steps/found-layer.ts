@@ -3,12 +3,17 @@ import type { BlobSource, Descriptor } from "../../image/index.ts";
 import { type Digest, isDigest, sha256 } from "../../io/index.ts";
 import type { Changes } from "../../tree/index.ts";
 import { type Executor, type Input, inputOf } from "../executor.ts";
-import type { Json, Outcome } from "../graph.ts";
+import type { Json, Outcome, Step } from "../graph.ts";
 import type { BaseLayer } from "./assemble.ts";
 import type { BaseLocal } from "./base.ts";
 import { layered, lowerInput } from "./layered-value.ts";
 import { memberList } from "./member-lists.ts";
 import { treeOfInput } from "./tree-value.ts";
+
+/** Whether a step makes a layer over the tree below it, as BuildKit does. */
+export function changesTrees({ kind }: Step): boolean {
+  return kind === "run" || kind === "copy" || kind === "workdir";
+}
 
 /** What a step came to that changed `lower` as a layer says which another builder wrote. */
 export function foundOutcome(lower: Input, { descriptor, diffId }: BaseLayer): Outcome {

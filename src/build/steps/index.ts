@@ -17,7 +17,14 @@ export { copyStep } from "./copy.ts";
 export { standardExecutors } from "./executors.ts";
 export type { PlacedFile } from "./files.ts";
 export { filesStep } from "./files.ts";
-export { foundLayer, foundOutcome, layerStack, unseenOutcome, unseenSource } from "./found-layer.ts";
+export {
+  changesTrees,
+  foundLayer,
+  foundOutcome,
+  layerStack,
+  unseenOutcome,
+  unseenSource,
+} from "./found-layer.ts";
 export type { GitStepLocal } from "./git.ts";
 export { gitStep } from "./git.ts";
 export type { HttpLocal, HttpParameters, HttpRecord } from "./http.ts";
