@@ -1,14 +1,14 @@
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Digest, digestHex, isDigest, makeDirectories, sha256 } from "../io/index.ts";
-
-/** What the file system says of a file; all of it equal means that nobody wrote to it. */
-export interface FileStamp {
-  readonly size: bigint;
-  readonly mtimeNs: bigint;
-  readonly ctimeNs: bigint;
-  readonly ino: bigint;
-}
+import {
+  type Digest,
+  digestHex,
+  type FileStamp,
+  isDigest,
+  makeDirectories,
+  sha256,
+  stampText,
+} from "../io/index.ts";
 
 // A file that was written within this time before it was looked at could be written again without its stamp
 // changing on a file system with coarse times; git calls such an entry "racily clean".
@@ -73,8 +73,4 @@ export class DigestCache {
       await rm(temporary, { force: true }).catch(() => undefined);
     }
   }
-}
-
-function stampText(stamp: FileStamp): string {
-  return `${stamp.size} ${stamp.mtimeNs} ${stamp.ctimeNs} ${stamp.ino}`;
 }

@@ -23,6 +23,7 @@ export type { ErrorCode, SourceLocation, WhittleErrorOptions } from "./errors.ts
 export { errorCodes, explainSystemError, isSystemError, located, redact, WhittleError } from "./errors.ts";
 export type { TakeBytes } from "./file-pieces.ts";
 export { filePieces } from "./file-pieces.ts";
+export { type FileStamp, stampText } from "./file-stamp.ts";
 export type { GzipFile, GzipPiece, GzipPiecesOptions } from "./gzip.ts";
 export { gzip, gzipPieces } from "./gzip.ts";
 export { returnLargeMemory } from "./large-memory.ts";

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Descriptor, Index } from "../image/index.ts";
-import { explainSystemError, WhittleError, withLock } from "../io/index.ts";
+import { explainSystemError, stampText, WhittleError, withLock } from "../io/index.ts";
 import type { BlobDirectory } from "./blobs.ts";
 import { layoutIndexText, readLayoutIndex, replaceFile } from "./layout.ts";
 
@@ -24,7 +24,7 @@ export class IndexFile {
   async now(): Promise<Index> {
     const path = join(this.#directory, "index.json");
     const found = await stat(path, { bigint: true }).catch(() => undefined);
-    const stamp = `${found?.ino} ${found?.mtimeNs} ${found?.size}`;
+    const stamp = found === undefined ? "" : stampText(found);
     if (found === undefined || this.#read?.stamp !== stamp) {
       this.#read = { stamp, index: await readLayoutIndex(this.#directory) };
     }

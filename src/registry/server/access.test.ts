@@ -81,6 +81,9 @@ describe("who may do what", () => {
     expect([await may("eve:another"), await may("eve:another")]).toEqual(["eve", "eve"]);
     later();
     expect(await may("eve:another")).toBe("eve");
+    // Once.
+    vi.setSystemTime(Date.now() + 1000);
+    expect(await may("eve:another")).toBe("eve");
     expect(warned).toMatchObject([{ code: "USAGE" }, { code: "NOT_FOUND" }]);
   });
 

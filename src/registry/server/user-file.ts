@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import { explainSystemError, WhittleError } from "../../io/index.ts";
+import { explainSystemError, stampText, WhittleError } from "../../io/index.ts";
 
 // Milliseconds. Who is taken out of the file is in for no longer.
 const lookEvery = 1000;
@@ -10,6 +10,7 @@ export class UserFile {
   readonly #warn: (error: unknown) => void;
   #hashes: ReadonlyMap<string, string> = new Map();
   #stamp = "";
+  #told = "";
   #looked = 0;
   #looking: Promise<void> | undefined;
 
@@ -32,7 +33,7 @@ export class UserFile {
   async hashes(): Promise<ReadonlyMap<string, string>> {
     if (Date.now() - this.#looked >= lookEvery) {
       this.#looking ??= this.#read()
-        .catch(this.#warn)
+        .catch((error: Error) => this.#tell(error))
         .finally(() => {
           this.#looking = undefined;
         });
@@ -41,18 +42,24 @@ export class UserFile {
     return this.#hashes;
   }
 
+  /** What is wrong with it is told once. */
+  #tell(error: Error): void {
+    if (error.message !== this.#told) this.#warn(error);
+    this.#told = error.message;
+  }
+
   async #read(): Promise<void> {
     this.#looked = Date.now();
     const path = this.#path;
     const explained = (error: unknown): never => {
       throw explainSystemError(error, `read the passwords in ${path}`);
     };
-    const { mtimeNs, ino, size } = await stat(path, { bigint: true }).catch(explained);
-    const stamp = `${mtimeNs} ${ino} ${size}`;
+    const stamp = stampText(await stat(path, { bigint: true }).catch(explained));
     if (stamp === this.#stamp) return;
-    // What is wrong with it is told once.
+    const text = await readFile(path, "utf8").catch(explained);
     this.#stamp = stamp;
-    this.#hashes = parsed(path, await readFile(path, "utf8").catch(explained));
+    this.#hashes = parsed(path, text);
+    this.#told = "";
   }
 }
 
